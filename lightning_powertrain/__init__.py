@@ -1,0 +1,1 @@
+"""Finds the power mode in which a Jetson should train."""

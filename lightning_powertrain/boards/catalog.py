@@ -1,0 +1,61 @@
+"""The catalogue of boards: one TOML file each, in the folder beside this module."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from lightning_powertrain.boards.board import Board, Preset
+from lightning_powertrain.boards.knobs import Knob
+from lightning_powertrain.errors import ArgumentError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_FOLDER = resources.files(__package__) / "catalog"
+
+
+def board_names() -> tuple[str, ...]:
+    """Keys of all boards in the catalogue, sorted."""
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
+    )
+
+
+@cache
+def load_board(name: str) -> Board:
+    """The board called ``name`` in the catalogue.
+
+    >>> load_board("orin-agx-64gb").title
+    'Jetson AGX Orin 64 GB'
+
+    Raises:
+        ArgumentError: If there is no such board.
+    """
+    if name not in board_names():
+        raise ArgumentError.of("board", name, f"one of {', '.join(board_names())}")
+    return _parse(name, tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+
+
+def _parse(name: str, table: dict[str, Any]) -> Board:
+    grids = {
+        grid: {knob: tuple(values) for knob, values in knobs.items()} for grid, knobs in table.get("grids", {}).items()
+    }
+    return Board(
+        key=name,
+        title=table["title"],
+        knobs=tuple(Knob(knob["name"], knob["role"], tuple(knob.get("values", ()))) for knob in table["knobs"]),
+        presets=tuple(
+            Preset(preset["name"], preset["id"], preset.get("caps", {}), preset.get("tpc_pg_mask"))
+            for preset in table.get("presets", ())
+        ),
+        default_preset=table.get("default_preset", ""),
+        rails=tuple(table.get("rails", ())),
+        total=table.get("total", "sum"),
+        compatible=tuple(table.get("compatible", ())),
+        grids=grids,
+    )

@@ -1,0 +1,162 @@
+"""Power modes, and the space of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards.knobs import Knob, Role, unit_of
+from lightning_powertrain.errors import ArgumentError, ModeError
+
+IntArray = npt.NDArray[np.int64]
+
+_MEGA = {"kHz": 1e3, "Hz": 1e6}
+
+
+class PowerMode(Mapping[str, int]):
+    """One value per knob; immutable, hashable, equal to any mapping with the same items.
+
+    >>> mode = PowerMode(cores=4, cpu_khz=1113600, gpu_hz=408000000)
+    >>> mode["cores"]
+    4
+    >>> print(mode)
+    4 cores, cpu 1113.6 MHz, gpu 408 MHz
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, **values: int) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> int:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"PowerMode({', '.join(f'{name}={value}' for name, value in self._values.items())})"
+
+    def __str__(self) -> str:
+        return ", ".join(_describe(name, value) for name, value in self._values.items())
+
+
+def _describe(name: str, value: int) -> str:
+    unit = unit_of(name)
+    label = name.removesuffix(f"_{unit.lower()}") if unit else name.replace("_", " ")
+    return f"{label} {value / _MEGA[unit]:.5g} MHz" if unit else f"{value} {label}"
+
+
+@dataclass(frozen=True)
+class ModeSpace:
+    """Every combination of the values of some knobs, in lexicographic order (the last knob varies fastest).
+
+    Args:
+        knobs: The knobs, each with at least one value.
+
+    Raises:
+        ArgumentError: If there is no knob, two share a name, or one has no values.
+    """
+
+    knobs: tuple[Knob, ...]
+
+    def __post_init__(self) -> None:
+        names = [knob.name for knob in self.knobs]
+        if not names or len(set(names)) < len(names):
+            raise ArgumentError.of("knobs", names, "at least one knob, each name once")
+        for knob in self.knobs:
+            if not knob.values:
+                raise ArgumentError.of(knob.name, knob.values, "at least one value")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the knobs: the columns of :attr:`array`."""
+        return tuple(knob.name for knob in self.knobs)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Roles of the knobs, column by column."""
+        return tuple(knob.role for knob in self.knobs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each knob."""
+        return tuple(len(knob.values) for knob in self.knobs)
+
+    def __len__(self) -> int:
+        return int(np.prod(self.shape))
+
+    @cached_property
+    def array(self) -> IntArray:
+        """All modes, shape ``(len(self), len(self.knobs))``, in the units of the knobs; read-only."""
+        levels = np.indices(self.shape).reshape(len(self.knobs), -1)
+        columns = [np.asarray(knob.values, dtype=np.int64)[level] for knob, level in zip(self.knobs, levels)]
+        modes = np.stack(columns, axis=1)
+        modes.flags.writeable = False
+        return modes
+
+    def mode(self, index: int) -> PowerMode:
+        """The mode in row ``index`` of :attr:`array`."""
+        levels = np.unravel_index(index, self.shape)
+        return PowerMode(**{knob.name: knob.values[int(level)] for knob, level in zip(self.knobs, levels)})
+
+    def index(self, mode: Mapping[str, int]) -> int:
+        """The row of ``mode`` in :attr:`array`.
+
+        Raises:
+            ModeError: If the mode lacks a knob, has one too many, or holds a value that is not in the tables.
+        """
+        if set(mode) != set(self.names):
+            raise ModeError(
+                f"mode {dict(mode)} is not valid. It must set exactly these knobs: {', '.join(self.names)}."
+            )
+        for knob in self.knobs:
+            if mode[knob.name] not in knob.values:
+                allowed = ", ".join(map(str, knob.values))
+                raise ModeError(f"{knob.name}={mode[knob.name]} is not in this board's table. Allowed: {allowed}.")
+        levels = [knob.values.index(mode[knob.name]) for knob in self.knobs]
+        return int(np.ravel_multi_index(levels, self.shape))
+
+    def __contains__(self, mode: object) -> bool:
+        return (
+            isinstance(mode, Mapping)
+            and set(mode) == set(self.names)
+            and all(mode[knob.name] in knob.values for knob in self.knobs)
+        )
+
+    def rows(self, modes: Iterable[Mapping[str, int]]) -> IntArray:
+        """Modes as an array, shape ``(n, len(self.knobs))``; they need not be in this space."""
+        rows = [[mode[name] for name in self.names] for mode in modes]
+        return np.asarray(rows, dtype=np.int64).reshape(-1, len(self.knobs))
+
+    def subset(self, values: Mapping[str, Sequence[int]]) -> ModeSpace:
+        """The space in which some knobs take only the given values.
+
+        Raises:
+            ModeError: If a knob does not exist or a value is not in its table.
+        """
+        for name, wanted in values.items():
+            table = next((knob.values for knob in self.knobs if knob.name == name), ())
+            missing = sorted(set(wanted) - set(table))
+            if missing or not table:
+                raise ModeError(f"{name}={missing or list(wanted)} is not in this board's table: {list(table)}.")
+        return ModeSpace(tuple(replace(knob, values=tuple(values.get(knob.name, knob.values))) for knob in self.knobs))
+
+    def at_most(self, caps: Mapping[str, int]) -> PowerMode:
+        """The highest mode under some caps; a knob without one is at its maximum."""
+        return PowerMode(**{knob.name: knob.at_most(caps.get(knob.name, knob.values[-1])) for knob in self.knobs})
+
+    @property
+    def highest(self) -> PowerMode:
+        """The mode with everything at its maximum."""
+        return self.at_most({})

@@ -1,0 +1,7 @@
+"""How to reach a board."""
+
+from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
+from lightning_powertrain.devices.device import Device, PowerReading
+from lightning_powertrain.devices.sampling import PowerSampler
+
+__all__ = ["Clock", "Device", "PowerReading", "PowerSampler", "SystemClock", "VirtualClock"]

@@ -1,0 +1,97 @@
+"""Where time comes from: the system, or a virtual clock that only moves when told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+Cancel = Callable[[], None]
+
+
+class Clock(Protocol):
+    """A monotonic clock that can also call back at a fixed rate."""
+
+    def now(self) -> float:
+        """Seconds since an arbitrary start; never goes back."""
+        ...
+
+    def every(self, period_s: float, call: Callable[[], None]) -> Cancel:
+        """Call ``call`` every ``period_s`` seconds until the returned function is called."""
+        ...
+
+
+class SystemClock:
+    """The monotonic clock of the system; callbacks run in a daemon thread of their own."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def every(self, period_s: float, call: Callable[[], None]) -> Cancel:
+        stopped = threading.Event()
+
+        def run() -> None:
+            while not stopped.wait(period_s):
+                call()
+
+        thread = threading.Thread(target=run, name="powertrain-clock", daemon=True)
+        thread.start()
+
+        def cancel() -> None:
+            stopped.set()
+            thread.join()
+
+        return cancel
+
+
+class VirtualClock:
+    """A clock that stands still until :meth:`advance` moves it.
+
+    >>> clock = VirtualClock()
+    >>> ticks = []
+    >>> cancel = clock.every(0.5, lambda: ticks.append(clock.now()))
+    >>> clock.advance(1.2)
+    >>> ticks, clock.now()
+    ([0.5, 1.0], 1.2)
+    """
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._timers: list[_Timer] = []
+
+    def now(self) -> float:
+        return self._now_s
+
+    def every(self, period_s: float, call: Callable[[], None]) -> Cancel:
+        timer = _Timer(self._now_s, period_s, call)
+        self._timers.append(timer)
+
+        def cancel() -> None:
+            if timer in self._timers:
+                self._timers.remove(timer)
+
+        return cancel
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass; every callback that falls due runs at its own instant, in order."""
+        end_s = self._now_s + seconds
+        while self._timers and (timer := min(self._timers, key=lambda timer: timer.due_s)).due_s <= end_s:
+            self._now_s = timer.due_s
+            timer.fired += 1
+            timer.call()
+        self._now_s = end_s
+
+
+class _Timer:
+    """A callback of a virtual clock; due times are counted, not summed, so they do not drift."""
+
+    def __init__(self, start_s: float, period_s: float, call: Callable[[], None]) -> None:
+        self.start_s = start_s
+        self.period_s = period_s
+        self.call = call
+        self.fired = 0
+
+    @property
+    def due_s(self) -> float:
+        return self.start_s + (self.fired + 1) * self.period_s

@@ -1,0 +1,82 @@
+"""What the rest of the library asks of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from lightning_powertrain.boards import Board, ModeSpace, PowerMode
+from lightning_powertrain.devices.clock import Clock
+
+
+@dataclass(frozen=True)
+class PowerReading:
+    """What the power sensors say at one instant.
+
+    Args:
+        total_w: Power of the whole module, in watts.
+        rails_w: Power of each rail, in watts.
+    """
+
+    total_w: float
+    rails_w: Mapping[str, float]
+
+
+class Device(Protocol):
+    """A board that can be moved through its power modes.
+
+    A device only ever writes values from its own tables, never touches power-gating masks, never triggers a reboot,
+    and reads back what it wrote.
+
+    Attributes:
+        board: What is known of this kind of board.
+        modes: The power modes that it can be set to.
+        clock: The clock on which its minibatches and power samples are timed.
+        simulated: Whether its figures come from a simulation; whatever shows them must say so.
+        settle_s: Seconds after a switch until the power sensor's filter has forgotten the mode before.
+    """
+
+    @property
+    def board(self) -> Board: ...
+
+    @property
+    def modes(self) -> ModeSpace: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def simulated(self) -> bool: ...
+
+    @property
+    def settle_s(self) -> float: ...
+
+    def current_mode(self) -> PowerMode:
+        """The mode that the board really has now, read from it."""
+        ...
+
+    def apply(self, mode: Mapping[str, int]) -> PowerMode:
+        """Set a mode and return what the board reads back, which may differ.
+
+        Raises:
+            ModeError: If the mode is not in :attr:`modes`; nothing was written then.
+            DeviceError: If the board refused a write.
+        """
+        ...
+
+    def read_power(self) -> PowerReading:
+        """Power at this instant, as the sensors show it."""
+        ...
+
+    def snapshot(self) -> None:
+        """Remember every setting, for :meth:`restore`."""
+        ...
+
+    def restore(self) -> None:
+        """Put every setting back as it was at :meth:`snapshot`; does nothing without one, and twice is as once."""
+        ...
+
+    def minibatch_ended(self) -> None:
+        """Take note that one minibatch of training has ended: what makes a virtual clock move. Real boards ignore it."""
+        ...

@@ -1,0 +1,56 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    PowerTrainError
+    ├── ArgumentError (ValueError)       an argument has a value that is not allowed
+    ├── FileFormatError (ValueError)     a profile or reference file is damaged or foreign
+    ├── ModeError (ValueError)           a power mode is not in the board's own tables
+    ├── UnknownTableError                the catalogue does not know this board's table
+    ├── DeviceError                      the board did not do what it was asked
+    │   └── DeviceNotFoundError          there is no board here that can be driven
+    └── BudgetError                      no mode can meet the budget (only under ``strict=True``)
+"""
+
+from __future__ import annotations
+
+
+class PowerTrainError(Exception):
+    """Root of every error that this library raises."""
+
+
+class ArgumentError(PowerTrainError, ValueError):
+    """An argument has a value that is not allowed."""
+
+    @classmethod
+    def of(cls, argument: str, value: object, allowed: str) -> ArgumentError:
+        """One message for every bad argument: which, what it was, what is allowed.
+
+        >>> str(ArgumentError.of("modes", 1, "a whole number from 10 to 18096"))
+        'modes=1 is not valid. Allowed: a whole number from 10 to 18096.'
+        """
+        return cls(f"{argument}={value!r} is not valid. Allowed: {allowed}.")
+
+
+class FileFormatError(PowerTrainError, ValueError):
+    """A profile or reference file is damaged, or is not one of ours."""
+
+
+class ModeError(PowerTrainError, ValueError):
+    """A power mode holds a value that is not in the board's own tables."""
+
+
+class UnknownTableError(PowerTrainError):
+    """The catalogue does not know a table of this board; only the board itself does."""
+
+
+class DeviceError(PowerTrainError):
+    """The board did not do what it was asked."""
+
+
+class DeviceNotFoundError(DeviceError):
+    """There is no board here that can be driven."""
+
+
+class BudgetError(PowerTrainError):
+    """No power mode can meet the budget."""

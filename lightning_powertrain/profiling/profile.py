@@ -1,0 +1,155 @@
+"""What was measured: one workload on one board, mode by mode."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards import IntArray, Knob, PowerMode
+from lightning_powertrain.errors import FileFormatError
+
+FloatArray = npt.NDArray[np.float64]
+
+_FORMAT = "lightning-powertrain profile 1"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Time and power of a workload in one power mode.
+
+    Args:
+        mode: The mode that the board read back.
+        time_ms: Mean time of a minibatch.
+        power_w: Time-weighted mean power.
+        time_std_ms: Standard deviation of the time over minibatches.
+        power_std_w: Standard deviation of the power over samples.
+        minibatches: Minibatches in the window.
+        power_samples: Power samples in the window.
+        discarded_minibatches: Minibatches that were left out, while settling or because something interrupted them.
+        settle_s: Seconds from the switch to the start of the window.
+    """
+
+    mode: PowerMode
+    time_ms: float
+    power_w: float
+    time_std_ms: float = 0.0
+    power_std_w: float = 0.0
+    minibatches: int = 1
+    power_samples: int = 1
+    discarded_minibatches: int = 0
+    settle_s: float = 0.0
+
+    @property
+    def energy_mj(self) -> float:
+        """Energy of one minibatch in millijoules: time (ms) x power (W)."""
+        return self.time_ms * self.power_w
+
+
+_COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
+_COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a profile comes from.
+
+    Args:
+        board: Key of the board.
+        workload: Name of the workload.
+        simulated: Whether the figures come from a simulation.
+        details: Anything else worth keeping, as plain JSON values: versions, seed, date, command.
+    """
+
+    board: str
+    workload: str
+    simulated: bool
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The measurements of one workload on one board.
+
+    Args:
+        knobs: Knobs of the board; their order is that of the columns of :attr:`modes`.
+        provenance: Where the figures come from.
+        measurements: What was measured, in that order.
+    """
+
+    knobs: tuple[Knob, ...]
+    provenance: Provenance
+    measurements: tuple[Measurement, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.measurements)
+
+    def with_measurements(self, more: Iterable[Measurement]) -> Profile:
+        """This profile and some more measurements."""
+        return Profile(self.knobs, self.provenance, (*self.measurements, *more))
+
+    @property
+    def modes(self) -> IntArray:
+        """The measured modes, shape ``(len(self), len(self.knobs))``."""
+        rows = [[measurement.mode[knob.name] for knob in self.knobs] for measurement in self.measurements]
+        return np.asarray(rows, dtype=np.int64).reshape(-1, len(self.knobs))
+
+    @property
+    def time_ms(self) -> FloatArray:
+        """Mean minibatch times, shape ``(len(self),)``."""
+        return np.array([measurement.time_ms for measurement in self.measurements], dtype=np.float64)
+
+    @property
+    def power_w(self) -> FloatArray:
+        """Mean powers, shape ``(len(self),)``."""
+        return np.array([measurement.power_w for measurement in self.measurements], dtype=np.float64)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``path`` (CSV, one row a mode) and, beside it, the same name with ``.json`` (knobs and provenance)."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = {
+            "format": _FORMAT,
+            "knobs": [asdict(knob) for knob in self.knobs],
+            "provenance": asdict(self.provenance),
+        }
+        path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([knob.name for knob in self.knobs] + list(_COLUMNS))
+            for measurement in self.measurements:
+                values = [getattr(measurement, column) for column in _COLUMNS]
+                writer.writerow([measurement.mode[knob.name] for knob in self.knobs] + values)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profile:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileFormatError: If one of the two files is missing, damaged or not a profile.
+        """
+        path = Path(path)
+        try:
+            about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            if about["format"] != _FORMAT:
+                raise ValueError(f"its format is {about['format']!r}, expected {_FORMAT!r}")
+            knobs = tuple(Knob(knob["name"], knob["role"], tuple(knob["values"])) for knob in about["knobs"])
+            with path.open(newline="", encoding="utf-8") as file:
+                measurements = tuple(_measurement(knobs, row) for row in csv.DictReader(file))
+            return cls(knobs, Provenance(**about["provenance"]), measurements)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(
+                f"{path} is not a profile that can be read ({error}). A profile is two files that belong together, "
+                f"{path.name} and {path.with_suffix('.json').name}, as Profile.save writes them."
+            ) from error
+
+
+def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
+    values = {column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _COLUMNS}
+    return Measurement(PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs}), **values)  # type: ignore[arg-type]
