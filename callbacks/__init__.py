@@ -1,0 +1,1 @@
+"""The Lightning callbacks: they translate Trainer events and decide nothing."""

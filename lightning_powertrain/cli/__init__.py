@@ -1,0 +1,1 @@
+"""The `powertrain` command: one file a subcommand."""

@@ -78,5 +78,5 @@ class Device(Protocol):
         ...
 
     def minibatch_ended(self) -> None:
-        """Take note that one minibatch of training has ended: what makes a virtual clock move. Real boards ignore it."""
+        """Take note that a minibatch of training has ended: it makes a virtual clock move. Real boards ignore it."""
         ...

@@ -1,0 +1,1 @@
+"""Which mode is best: what a budget means, the Pareto front, the choice."""

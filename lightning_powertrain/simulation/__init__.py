@@ -1,0 +1,1 @@
+"""Board physics and workloads, for a board that is not there."""

@@ -1,0 +1,1 @@
+"""Predictors to compare with: the paper's method and the naive ones."""
