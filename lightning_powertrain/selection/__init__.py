@@ -1,1 +1,30 @@
 """Which mode is best: what a budget means, the Pareto front, the choice."""
+
+from lightning_powertrain.selection.objective import (
+    BUDGET_FORMS,
+    LeastEnergy,
+    LeastEnergyDelay,
+    NoWorse,
+    Objective,
+    PowerBudget,
+    TimeBudget,
+    parse_budget,
+)
+from lightning_powertrain.selection.pareto import pareto_front
+from lightning_powertrain.selection.selection import Selection, best_index, known_costs, select
+
+__all__ = [
+    "BUDGET_FORMS",
+    "LeastEnergy",
+    "LeastEnergyDelay",
+    "NoWorse",
+    "Objective",
+    "PowerBudget",
+    "Selection",
+    "TimeBudget",
+    "best_index",
+    "known_costs",
+    "pareto_front",
+    "parse_budget",
+    "select",
+]

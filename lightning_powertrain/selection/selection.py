@@ -1,0 +1,109 @@
+"""The choice: one mode out of all predicted ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards import ModeSpace, PowerMode
+from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection.objective import NoWorse, Objective
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen mode, what is expected of it, and what was measured once it was set.
+
+    Args:
+        mode: The chosen mode.
+        objective: What it was chosen for.
+        time_ms: Expected time of a minibatch.
+        power_w: Expected power.
+        excess: How far the expected figures are beyond the budget, in the objective's unit; 0 when it is met.
+        start: The mode that the job started in, as measured.
+        time_error: Relative error to expect of ``time_ms``, as the predictor knows it; NaN if it does not.
+        power_error: Likewise of ``power_w``.
+        measured: The chosen mode as measured after it was set; None until then.
+    """
+
+    mode: PowerMode
+    objective: Objective
+    time_ms: float
+    power_w: float
+    excess: float
+    start: Measurement
+    time_error: float = float("nan")
+    power_error: float = float("nan")
+    measured: Measurement | None = None
+
+    @property
+    def measured_excess(self) -> float | None:
+        """How far the measured figures are beyond the budget, in the objective's unit; None until measured."""
+        if self.measured is None:
+            return None
+        return float(self.objective.excess(*_pair(self.measured))[0])
+
+    def with_measured(self, measured: Measurement) -> Selection:
+        """This selection and what was measured of it."""
+        return replace(self, measured=measured)
+
+
+def best_index(objective: Objective, time_ms: FloatArray, power_w: FloatArray) -> int:
+    """Index of the best mode: of least cost within the budget, or else the one that misses it by least.
+
+    Ties go to the mode of less energy, then to the first.
+    """
+    excess = objective.excess(time_ms, power_w)
+    # Where nothing meets the budget, the least excess itself becomes the bound.
+    candidates = np.flatnonzero(excess <= excess.min())
+    times, powers = time_ms[candidates], power_w[candidates]
+    order = np.lexsort((times * powers, objective.cost(times, powers)))
+    return int(candidates[order[0]])
+
+
+def select(
+    objective: Objective | None, modes: ModeSpace, prediction: Prediction, profile: Profile, start: Measurement
+) -> Selection:
+    """Choose the best mode of a space.
+
+    Modes that were measured count with what was measured; all others with what is predicted.
+
+    Args:
+        objective: What to choose for; None means no worse than ``start``.
+        modes: All modes.
+        prediction: Prediction of every mode, in the order of ``modes.array``.
+        profile: What was measured.
+        start: The measured mode that the job started in.
+    """
+    objective = objective or NoWorse(start.time_ms, start.power_w)
+    time_ms, power_w = known_costs(modes, prediction, profile.with_measurements([start]))
+    best = best_index(objective, time_ms, power_w)
+    return Selection(
+        mode=modes.mode(best),
+        objective=objective,
+        time_ms=float(time_ms[best]),
+        power_w=float(power_w[best]),
+        excess=float(objective.excess(time_ms[[best]], power_w[[best]])[0]),
+        start=start,
+        time_error=prediction.time_error,
+        power_error=prediction.power_error,
+    )
+
+
+def known_costs(modes: ModeSpace, prediction: Prediction, profile: Profile) -> tuple[FloatArray, FloatArray]:
+    """Times (ms) and powers (W) of all modes: measured where there is a measurement, predicted elsewhere."""
+    time_ms, power_w = prediction.time_ms.copy(), prediction.power_w.copy()
+    for measurement in profile.measurements:
+        if measurement.mode in modes:
+            index = modes.index(measurement.mode)
+            time_ms[index], power_w[index] = measurement.time_ms, measurement.power_w
+    return time_ms, power_w
+
+
+def _pair(measurement: Measurement) -> tuple[FloatArray, FloatArray]:
+    return np.array([measurement.time_ms]), np.array([measurement.power_w])

@@ -1,0 +1,86 @@
+"""What a tuner tells those who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lightning_powertrain.boards import ModeSpace
+from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection import Selection
+
+
+class Phase(IntEnum):
+    """Where a tuner stands. The numbers are what loggers show."""
+
+    OFF = 0
+    """The board is left alone: before the job, after it, or because tuning was not possible."""
+    WARMING_UP = 1
+    """The job runs in the mode that it started in, which is measured."""
+    PROFILING = 2
+    """The job runs in sampled modes, one after the other."""
+    FITTING = 3
+    """The predictor learns from what was measured."""
+    VERIFYING = 4
+    """The chosen mode is set, and measured."""
+    LOCKED = 5
+    """The chosen mode stays until the end of the job."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far profiling is.
+
+    Args:
+        done: Sampled modes measured so far.
+        total: Sampled modes to measure in all.
+        seconds_left: Time that the rest will take, on the device's clock.
+    """
+
+    done: int
+    total: int
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that tuning found out.
+
+    Args:
+        modes: The modes of the board.
+        profile: What was measured, the start included (it comes first).
+        prediction: Time and power of every mode, in the order of ``modes.array``.
+        selection: The choice.
+        profiling_s: Seconds that profiling took, on the device's clock.
+    """
+
+    modes: ModeSpace
+    profile: Profile
+    prediction: Prediction
+    selection: Selection
+    profiling_s: float
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the figures come from a simulation; whatever shows them must say so."""
+        return self.profile.provenance.simulated
+
+
+class Observer:
+    """Watches a tuner. Subclass it and override what you need; each method is called from the training process."""
+
+    def phase_changed(self, phase: Phase) -> None:
+        """The tuner went on to another phase."""
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        """A mode was measured: first the one the job started in (``progress.done == 0``), then each sampled one."""
+
+    def selected(self, outcome: Outcome) -> None:
+        """A mode was chosen and set; it has not been measured yet."""
+
+    def verified(self, outcome: Outcome) -> None:
+        """The chosen mode was measured (``outcome.selection.measured``) and stays."""
+
+    def closed(self) -> None:
+        """The tuner has stopped, for whatever reason; may come twice."""
