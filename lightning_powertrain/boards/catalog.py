@@ -1,4 +1,8 @@
-"""The catalogue of boards: one TOML file each, in the folder beside this module."""
+"""The catalogue of boards: one TOML file each, in the folder beside this module.
+
+A file may say ``extends = "other-board"``: what it does not set is that board's, and its knobs replace those of the
+same name. A knob without ``values`` has a table that nobody has published: only the board itself can tell it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,16 @@ def load_board(name: str) -> Board:
     """
     if name not in board_names():
         raise ArgumentError.of("board", name, f"one of {', '.join(board_names())}")
-    return _parse(name, tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+    return _parse(name, _read(name))
+
+
+def _read(name: str) -> dict[str, Any]:
+    table = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    if "extends" not in table:
+        return table
+    base = _read(table["extends"])
+    knobs = {knob["name"]: knob for knob in (*base["knobs"], *table.get("knobs", ()))}
+    return {**base, **table, "knobs": list(knobs.values())}
 
 
 def _parse(name: str, table: dict[str, Any]) -> Board:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, UnknownTableError
 
 Role = Literal["cores", "cpu", "gpu", "emc", "other"]
 """What a knob acts on. A board with two CPU clusters has two knobs of role ``cpu``."""
+
+PER_MHZ = {"kHz": 1e3, "Hz": 1e6}
+"""How many of each unit make a megahertz."""
 
 _UNIT_OF_SUFFIX = {"_khz": "kHz", "_hz": "Hz"}
 
@@ -46,7 +49,12 @@ class Knob:
 
         >>> Knob("gpu_hz", "gpu", (306000000, 408000000)).at_most(400000000)
         306000000
+
+        Raises:
+            UnknownTableError: If the knob has no values.
         """
+        if not self.values:
+            raise UnknownTableError(f"the values of {self.name} are not known: only the board itself can tell them.")
         return max((value for value in self.values if value <= cap), default=self.values[0])
 
 

@@ -9,12 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards.knobs import Knob, Role, unit_of
+from lightning_powertrain.boards.knobs import PER_MHZ, Knob, Role, unit_of
 from lightning_powertrain.errors import ArgumentError, ModeError
 
 IntArray = npt.NDArray[np.int64]
-
-_MEGA = {"kHz": 1e3, "Hz": 1e6}
 
 
 class PowerMode(Mapping[str, int]):
@@ -54,7 +52,7 @@ class PowerMode(Mapping[str, int]):
 def _describe(name: str, value: int) -> str:
     unit = unit_of(name)
     label = name.removesuffix(f"_{unit.lower()}") if unit else name.replace("_", " ")
-    return f"{label} {value / _MEGA[unit]:.5g} MHz" if unit else f"{value} {label}"
+    return f"{label} {value / PER_MHZ[unit]:.5g} MHz" if unit else f"{value} {label}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,13 @@ class ModeSpace:
         return modes
 
     def mode(self, index: int) -> PowerMode:
-        """The mode in row ``index`` of :attr:`array`."""
+        """The mode in row ``index`` of :attr:`array`.
+
+        Raises:
+            ArgumentError: If there is no such row.
+        """
+        if not 0 <= index < len(self):
+            raise ArgumentError.of("index", index, f"a whole number from 0 to {len(self) - 1}")
         levels = np.unravel_index(index, self.shape)
         return PowerMode(**{knob.name: knob.values[int(level)] for knob, level in zip(self.knobs, levels)})
 
@@ -145,11 +149,14 @@ class ModeSpace:
         Raises:
             ModeError: If a knob does not exist or a value is not in its table.
         """
+        tables = {knob.name: knob.values for knob in self.knobs}
         for name, wanted in values.items():
-            table = next((knob.values for knob in self.knobs if knob.name == name), ())
-            missing = sorted(set(wanted) - set(table))
-            if missing or not table:
-                raise ModeError(f"{name}={missing or list(wanted)} is not in this board's table: {list(table)}.")
+            if name not in tables:
+                raise ModeError(f"{name} is not a knob of this board. Allowed: {', '.join(tables)}.")
+            missing = sorted(set(wanted) - set(tables[name]))
+            if missing:
+                allowed = ", ".join(map(str, tables[name]))
+                raise ModeError(f"{name}={missing[0]} is not in this board's table. Allowed: {allowed}.")
         return ModeSpace(tuple(replace(knob, values=tuple(values.get(knob.name, knob.values))) for knob in self.knobs))
 
     def at_most(self, caps: Mapping[str, int]) -> PowerMode:
