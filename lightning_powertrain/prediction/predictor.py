@@ -48,6 +48,13 @@ class Predictor(Protocol):
         """Learn from measured modes."""
         ...
 
+    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+
+        None without a reference that suits this board.
+        """
+        ...
+
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs."""
         ...

@@ -1,5 +1,7 @@
 """Which modes to measure, how to measure one, and the profile that results."""
 
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance
+from lightning_powertrain.profiling.samplers import random_modes
+from lightning_powertrain.profiling.window import Interval, WindowPlan, measure
 
-__all__ = ["Measurement", "Profile", "Provenance"]
+__all__ = ["Interval", "Measurement", "Profile", "Provenance", "WindowPlan", "measure", "random_modes"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from lightning_powertrain.boards import ModeSpace
@@ -60,6 +60,10 @@ class Outcome:
     prediction: Prediction
     selection: Selection
     profiling_s: float
+
+    def verified(self, measured: Measurement) -> Outcome:
+        """This outcome once the chosen mode was measured."""
+        return replace(self, selection=self.selection.with_measured(measured))
 
     @property
     def simulated(self) -> bool:

@@ -1,0 +1,141 @@
+"""How one power mode is measured: wait until the board has settled, then average over a window of minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.devices import Device, PowerSampler
+from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.profiling.profile import Measurement
+
+FloatArray = npt.NDArray[np.float64]
+
+# Some jobs interrupt every interval (epochs of one minibatch, validation after each). After this many times the wanted
+# minibatches were interrupted, the window closes with what it has, so that no job can stall it.
+_PATIENCE = 4
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The time between two ends of a minibatch, or of an accumulation cycle of several.
+
+    Args:
+        start_s: When the one before ended.
+        end_s: When this one ended.
+        minibatches: Minibatches in between.
+        clean: False if something else happened too: validation, a checkpoint, an epoch edge, a short last minibatch.
+    """
+
+    start_s: float
+    end_s: float
+    minibatches: int = 1
+    clean: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """Length of the interval."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How long to wait and how long to measure.
+
+    Args:
+        discard: Minibatches to leave out after a switch, at least what the data loader made under the mode before.
+        settle_s: Seconds to leave out after a switch, until the power sensor's filter has forgotten the mode before.
+        minibatches: Minibatches to average over; the paper's number (arXiv 2407.13944).
+        minimum_s: Seconds to average over at the least, so that fast minibatches leave time for power samples.
+    """
+
+    discard: int
+    settle_s: float
+    minibatches: int = 40
+    minimum_s: float = 1.0
+
+    def seconds(self, time_ms: float) -> float:
+        """Seconds that a mode will take whose minibatches take ``time_ms``."""
+        settle_s = max(self.settle_s, self.discard * time_ms / 1e3)
+        return settle_s + max(self.minimum_s, self.minibatches * time_ms / 1e3)
+
+
+def measure(
+    device: Device, sampler: PowerSampler, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+) -> Generator[None, Interval, Measurement]:
+    """Measure the mode that was just set. Send it every interval as it ends; it returns when the window is full.
+
+    Args:
+        device: The board.
+        sampler: Samples its power; must be running.
+        mode: The mode that the board read back.
+        plan: How long to wait and how long to measure.
+        synchronize: Waits for the accelerator; called at both ends of the window, never inside.
+
+    Returns:
+        The measurement.
+
+    Raises:
+        DeviceError: If the board gave no power sample in the window.
+    """
+    switched_s = device.clock.now()
+    discarded = 0
+    while discarded < plan.discard or device.clock.now() - switched_s < plan.settle_s:
+        discarded += (yield).minibatches
+    synchronize()
+    start_s = device.clock.now()
+    clean: list[Interval] = []
+    interrupted: list[Interval] = []
+    while not _is_full(clean, plan) and _minibatches(interrupted) < _PATIENCE * plan.minibatches:
+        interval = yield
+        (clean if interval.clean else interrupted).append(interval)
+    end_s = device.clock.now()
+    synchronize()
+    # Where every interval is interrupted, interruptions are how this job runs.
+    kept = clean or interrupted
+    left_out = interrupted if clean else []
+    times_ms = _times_ms(kept, tail_s=device.clock.now() - end_s)
+    watts = _watts_inside(kept, *sampler.between(start_s, end_s))
+    return Measurement(
+        mode=mode,
+        time_ms=float(np.average(times_ms, weights=[interval.minibatches for interval in kept])),
+        power_w=float(watts.mean()),
+        time_std_ms=float(times_ms.std()),
+        power_std_w=float(watts.std()),
+        minibatches=_minibatches(kept),
+        power_samples=len(watts),
+        discarded_minibatches=discarded + _minibatches(left_out),
+        settle_s=start_s - switched_s,
+    )
+
+
+def _minibatches(intervals: Sequence[Interval]) -> int:
+    return sum(interval.minibatches for interval in intervals)
+
+
+def _is_full(clean: Sequence[Interval], plan: WindowPlan) -> bool:
+    seconds = sum(interval.seconds for interval in clean)
+    return _minibatches(clean) >= plan.minibatches and seconds >= plan.minimum_s
+
+
+def _times_ms(intervals: Sequence[Interval], tail_s: float) -> FloatArray:
+    """Time of a minibatch in each interval; the work still queued on the accelerator at the end is shared by all."""
+    seconds = np.array([interval.seconds for interval in intervals])
+    counts = np.array([interval.minibatches for interval in intervals])
+    times_ms: FloatArray = (seconds / counts + tail_s / counts.sum()) * 1e3
+    return times_ms
+
+
+def _watts_inside(intervals: Sequence[Interval], times_s: FloatArray, watts: FloatArray) -> FloatArray:
+    """The samples that fall into one of the intervals, or all if none does. Evenly spaced: their mean is over time."""
+    starts = np.array([interval.start_s for interval in intervals])
+    ends = np.array([interval.end_s for interval in intervals])
+    nearest = np.searchsorted(starts, times_s, side="right") - 1
+    inside = watts[(nearest >= 0) & (times_s <= ends[nearest])]
+    if not len(watts):
+        raise DeviceError(f"no power sample in a window of {ends[-1] - starts[0]:.3g} s: is the power sensor readable?")
+    return inside if len(inside) else watts
