@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -152,4 +153,7 @@ class Profile:
 
 def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
     values = {column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _COLUMNS}
+    for column in ("time_ms", "power_w"):
+        if not 0 < values[column] < math.inf:
+            raise ValueError(f"{column} is {row[column]}")
     return Measurement(PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs}), **values)  # type: ignore[arg-type]

@@ -1,0 +1,29 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
+
+
+@pytest.fixture
+def device() -> FakeDevice:
+    return FakeDevice()
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    return Oracle()
+
+
+@pytest.fixture
+def brute_force() -> Callable[[float], tuple[float, float]]:
+    """Time and power of the fastest mode of the tiny board within a power limit, found by trying all."""
+
+    def fastest(limit_w: float) -> tuple[float, float]:
+        costs = [(float(t), float(p)) for t, p in zip(true_time_ms(TINY.modes.array), true_power_w(TINY.modes.array))]
+        return min(cost for cost in costs if cost[1] <= limit_w)
+
+    return fastest

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.errors import ArgumentError, BudgetError, DeviceError
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.phases: list[Phase] = []
+        self.progress: list[Progress] = []
+        self.outcomes: list[Outcome] = []
+        self.closings = 0
+
+    def phase_changed(self, phase: Phase) -> None:
+        self.phases.append(phase)
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        self.progress.append(progress)
+
+    def selected(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def verified(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def closed(self) -> None:
+        self.closings += 1
+
+
+def train(tuner: Tuner, minibatches: int = 100_000) -> int:
+    """Minibatches until the tuner has locked a mode or let go of the board."""
+    for done in range(minibatches):
+        tuner.minibatch_ended()
+        if tuner.phase in (Phase.LOCKED, Phase.OFF):
+            return done + 1
+    raise AssertionError(f"still {tuner.phase.name} after {minibatches} minibatches")
+
+
+def test_finds_the_best_mode_and_restores_the_board(
+    device: FakeDevice, oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]
+) -> None:
+    recorder = Recorder()
+    tuner = Tuner(device, "12 W", predictor=oracle, modes=5, observers=[recorder])
+    with tuner:
+        train(tuner)
+        assert tuner.outcome is not None
+        chosen = tuner.outcome.selection
+        assert device.mode == chosen.mode
+        assert (chosen.time_ms, chosen.power_w) == pytest.approx(brute_force(12.0))
+        assert chosen.measured is not None
+        assert chosen.measured.time_ms == pytest.approx(chosen.time_ms, rel=1e-6)
+        assert chosen.measured_excess == 0.0
+        for _ in range(100):
+            tuner.minibatch_ended()
+        assert device.mode == chosen.mode
+    assert device.mode == device.found
+    assert device.restored == 1
+    assert recorder.phases == [
+        Phase.WARMING_UP,
+        Phase.PROFILING,
+        Phase.FITTING,
+        Phase.VERIFYING,
+        Phase.LOCKED,
+        Phase.OFF,
+    ]
+    assert [progress.done for progress in recorder.progress] == [0, 1, 2, 3, 4, 5]
+    assert all(progress.total == 5 for progress in recorder.progress)
+    assert [outcome.selection.measured is None for outcome in recorder.outcomes] == [True, False]
+    assert recorder.closings == 1
+
+
+def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=7, seed=3)
+    tuner.start(prefetched=8, workload="toy")
+    train(tuner)
+    profile = tuner.profile
+    assert profile is not None
+    assert len(profile) == 8
+    assert profile.measurements[0].mode == device.found
+    assert profile.time_ms == pytest.approx(true_time_ms(profile.modes), rel=1e-6)
+    assert profile.power_w == pytest.approx(true_power_w(profile.modes), rel=1e-6)
+    assert [measurement.mode for measurement in profile.measurements[1:]] == device.applied[:7]
+    assert len(set(device.applied[:7])) == 7
+    assert (profile.provenance.board, profile.provenance.workload) == ("tiny", "toy")
+    assert profile.provenance.simulated
+    for measurement in profile.measurements:
+        assert measurement.minibatches >= 40
+        assert measurement.settle_s >= 2.0
+        assert measurement.discarded_minibatches >= 8
+    tuner.stop()
+
+
+def test_time_left_is_what_the_rest_really_takes(device: FakeDevice, oracle: Oracle) -> None:
+    class Watch(Observer):
+        def __init__(self) -> None:
+            self.seen: list[tuple[float, float]] = []
+
+        def measured(self, measurement: Measurement, progress: Progress) -> None:
+            self.seen.append((device.clock.now(), progress.seconds_left))
+
+    watch = Watch()
+    tuner = Tuner(device, 12, predictor=oracle, modes=20, observers=[watch])
+    tuner.start()
+    train(tuner)
+    end_s = watch.seen[-1][0]
+    assert watch.seen[-1][1] == 0.0
+    for now_s, seconds_left in watch.seen[:-1]:
+        assert seconds_left == pytest.approx(end_s - now_s, rel=0.05)
+    tuner.stop()
+
+
+@pytest.mark.parametrize("budget", [None, "energy", "edp", "20 ms", "14 W"])
+def test_every_budget_ends_locked(device: FakeDevice, oracle: Oracle, budget: str | None) -> None:
+    tuner = Tuner(device, budget, predictor=oracle, modes=3)
+    tuner.start()
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.outcome is not None
+    if budget is None:
+        start = tuner.outcome.selection.start
+        assert tuner.outcome.selection.time_ms <= start.time_ms
+        assert tuner.outcome.selection.power_w <= start.power_w
+    tuner.stop()
+
+
+def test_short_job_measures_what_fits(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=30, max_share=0.1)
+    tuner.start(minibatches=12_000)
+    used = train(tuner)
+    assert tuner.outcome is not None
+    measured = len(tuner.outcome.profile) - 1
+    assert 3 <= measured < 30
+    job_s = 12_000 * tuner.outcome.selection.start.time_ms / 1e3
+    assert tuner.outcome.profiling_s <= 0.1 * job_s
+    assert used < 12_000
+    assert f"Measuring {measured} power modes instead of 30" in caplog.text
+    assert len(caplog.records) == 1
+    tuner.stop()
+
+
+def test_too_short_a_job_is_left_alone(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=30)
+    tuner.start(minibatches=500)
+    train(tuner)
+    assert tuner.phase is Phase.OFF
+    assert device.applied == []
+    assert device.mode == device.found
+    assert tuner.outcome is None
+    assert "left alone" in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_budget_below_every_mode_takes_the_least_power(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuner = Tuner(device, "1 W", predictor=oracle, modes=3)
+    tuner.start()
+    train(tuner)
+    least_w = float(true_power_w(TINY.modes.array).min())
+    assert tuner.outcome is not None
+    assert tuner.outcome.selection.power_w == pytest.approx(least_w)
+    assert f"misses it by {least_w - 1:.3g} W" in caplog.text
+    tuner.stop()
+
+
+def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
+    tuner = Tuner(device, "1 W", predictor=oracle, modes=3, strict=True)
+    tuner.start()
+    with pytest.raises(BudgetError, match="misses it by"):
+        train(tuner)
+    assert device.mode == device.found
+
+
+@pytest.mark.parametrize("writes", [0, 2, 5])
+def test_failing_board_is_restored_and_training_goes_on(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, writes: int
+) -> None:
+    device.fail_after = writes
+    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner.start()
+    train(tuner)
+    assert tuner.phase is Phase.OFF
+    assert device.mode == device.found
+    assert "the board refused a write" in caplog.text
+    assert len(caplog.records) == 1
+    tuner.minibatch_ended()
+
+
+def test_failing_board_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
+    device.fail_after = 2
+    tuner = Tuner(device, 12, predictor=oracle, modes=5, strict=True)
+    tuner.start()
+    with pytest.raises(DeviceError, match="refused"):
+        train(tuner)
+    assert device.mode == device.found
+
+
+def test_failing_snapshot_leaves_the_board_alone(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise DeviceError("no snapshot")
+
+    monkeypatch.setattr(device, "snapshot", fail)
+    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner.start()
+    for _ in range(1000):
+        tuner.minibatch_ended()
+    assert device.applied == []
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_board_that_cannot_be_put_back_is_said_so(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise DeviceError("stuck")
+
+    device.fail_after = 2
+    monkeypatch.setattr(device, "restore", fail)
+    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner.start()
+    for _ in range(2000):
+        tuner.minibatch_ended()
+    assert "could not be put back" in caplog.text
+
+
+def test_failing_observer_is_left_out(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Observer):
+        calls = 0
+
+        def measured(self, measurement: Measurement, progress: Progress) -> None:
+            self.calls += 1
+            raise OSError("disk full")
+
+    broken, recorder = Broken(), Recorder()
+    tuner = Tuner(device, 12, predictor=oracle, modes=5, observers=[broken, recorder])
+    tuner.start()
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert broken.calls == 1
+    assert len(recorder.progress) == 6
+    assert "disk full" in caplog.text
+    tuner.stop()
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 7, 39])
+def test_epochs_shorter_than_a_window_do_not_stall(device: FakeDevice, oracle: Oracle, epoch: int) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner.start()
+    for done in range(50_000):
+        if done % epoch == 0:
+            device.clock.advance(0.5)
+            tuner.interrupt()
+        tuner.minibatch_ended()
+        if tuner.phase is Phase.LOCKED:
+            break
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.profile is not None
+    edge_ms = 500.0 if epoch == 1 else 0.0
+    assert tuner.profile.time_ms == pytest.approx(true_time_ms(tuner.profile.modes) + edge_ms, rel=1e-6)
+    tuner.stop()
+
+
+def test_accumulation_cycles_count_as_a_whole(device: FakeDevice, oracle: Oracle) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner.start()
+    for done in range(1, 50_000):
+        if done % 4 == 0:
+            device.clock.advance(0.040)
+        tuner.minibatch_ended(cycle_complete=done % 4 == 0)
+        if tuner.phase is Phase.LOCKED:
+            break
+    assert tuner.profile is not None
+    assert tuner.profile.time_ms == pytest.approx(true_time_ms(tuner.profile.modes) + 10.0, rel=1e-6)
+    tuner.stop()
+
+
+def test_own_work_is_not_counted_as_a_minibatch(
+    device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = device.apply
+
+    def slow_apply(mode: PowerMode) -> PowerMode:
+        device.clock.advance(30.0)
+        return apply(mode)
+
+    monkeypatch.setattr(device, "apply", slow_apply)
+    device.settle_s = 0.0
+    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner.start()
+    train(tuner)
+    assert tuner.profile is not None
+    assert tuner.profile.time_ms == pytest.approx(true_time_ms(tuner.profile.modes), rel=1e-6)
+    tuner.stop()
+
+
+def test_a_second_start_begins_afresh(device: FakeDevice, oracle: Oracle) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner.start()
+    for _ in range(200):
+        tuner.minibatch_ended()
+    tuner.start()
+    assert tuner.profile is None
+    assert device.mode == device.found
+    train(tuner)
+    assert tuner.profile is not None
+    assert len(tuner.profile) == 4
+    tuner.stop()
+    tuner.stop()
+    assert device.restored == 2
+
+
+@pytest.mark.parametrize("modes", [2, 0, -1, 55, 4.0, True, "5"])
+def test_bad_number_of_modes(device: FakeDevice, oracle: Oracle, modes: int) -> None:
+    with pytest.raises(ArgumentError, match=r"modes=.*whole number from 3.* to 54, the modes of this board"):
+        Tuner(device, 12, predictor=oracle, modes=modes)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan"), "a tenth", True])
+def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
+    with pytest.raises(ArgumentError, match=r"max_share=.*above 0 and up to 1"):
+        Tuner(device, 12, predictor=oracle, modes=3, max_share=share)
+
+
+def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
+    with pytest.raises(ArgumentError, match="budget='30 X'"):
+        Tuner(device, "30 X", predictor=oracle, modes=3)
