@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lightning_powertrain.boards.knobs import Knob
@@ -77,7 +77,7 @@ class Board:
             ArgumentError: If the board has no grid of that name.
         """
         if name not in self.grids:
-            raise ArgumentError.of("grid", name, f"one of {sorted(self.grids)} for {self.key}")
+            raise ArgumentError.of("grid", name, _one_of(self.grids, self.key))
         return self.modes.subset(self.grids[name])
 
     def preset(self, name: str) -> PowerMode:
@@ -89,4 +89,8 @@ class Board:
         for preset in self.presets:
             if preset.name == name:
                 return self.modes.at_most(preset.caps)
-        raise ArgumentError.of("preset", name, f"one of {[preset.name for preset in self.presets]} for {self.key}")
+        raise ArgumentError.of("preset", name, _one_of([preset.name for preset in self.presets], self.key))
+
+
+def _one_of(names: Collection[str], board: str) -> str:
+    return f"one of {', '.join(names)}" if names else f"none for {board}"

@@ -1,1 +1,54 @@
-"""The `powertrain` command: one file a subcommand."""
+"""The ``powertrain`` command: one file a command, one line here for each.
+
+A command's module keeps ``powertrain --help`` quick: what is heavy (torch, Lightning) is imported inside the command.
+A group of commands is a typer app of its own and enters with ``app.add_typer(group.app, name="group")``.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from lightning_powertrain.cli import modes
+from lightning_powertrain.errors import ArgumentError, PowerTrainError
+
+DID_NOT_WORK, WRONG_CALL = 1, 2
+
+
+class _OneLineErrors(TyperGroup):
+    """Says an error of ours in one line on stderr; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PowerTrainError as error:
+            typer.echo(f"powertrain: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(WRONG_CALL if isinstance(error, ArgumentError) else DID_NOT_WORK) from error
+
+
+app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+app.command("modes")(modes.show_modes)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"powertrain {version('lightning-powertrain')}")
+        raise typer.Exit
+
+
+@app.callback()
+def powertrain(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Find the power mode in which a Jetson should train."""
+
+
+def main() -> None:
+    """Entry point of the console script. Exits 0, 1 (did not work) or 2 (wrong call)."""
+    app(prog_name="powertrain")
