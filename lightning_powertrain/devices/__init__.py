@@ -3,5 +3,6 @@
 from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
 from lightning_powertrain.devices.device import Device, PowerReading
 from lightning_powertrain.devices.sampling import PowerSampler
+from lightning_powertrain.devices.simulated import SimulatedDevice
 
-__all__ = ["Clock", "Device", "PowerReading", "PowerSampler", "SystemClock", "VirtualClock"]
+__all__ = ["Clock", "Device", "PowerReading", "PowerSampler", "SimulatedDevice", "SystemClock", "VirtualClock"]

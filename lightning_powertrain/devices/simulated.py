@@ -1,0 +1,184 @@
+"""A board that is not there: it behaves like one, on a clock that runs as fast as the computer can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lightning_powertrain.boards import Board, ModeSpace, PowerMode, load_board
+from lightning_powertrain.devices.clock import VirtualClock
+from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.simulation import (
+    REFERENCE_C,
+    ROOM_C,
+    Draw,
+    Pace,
+    SlowState,
+    SteadyState,
+    Workload,
+    load_physics,
+    load_workload,
+    steady_state,
+)
+
+_READING_SPREAD = 0.004
+
+
+class SimulatedDevice:
+    """A simulated board that trains a simulated workload; every figure that it gives is simulated.
+
+    Time passes only when a minibatch ends. Between two events nothing changes but the temperature and the sensors,
+    which are brought up to date, in closed form, when somebody asks. Until the first event the board has been idle.
+
+    Args:
+        board: Key of a board that can be simulated, or the board itself.
+        workload: What it trains: any :class:`Workload`, or the name of one.
+        seed: Of all scatter. Equal seeds and equal calls give equal figures.
+        ambient_c: Temperature of the air around the board.
+
+    Raises:
+        ArgumentError: If the board cannot be simulated or the workload is unknown.
+
+    >>> device = SimulatedDevice("orin-agx-64gb")
+    >>> device.minibatch_ended()
+    >>> print(device.current_mode())
+    12 cores, cpu 1497.6 MHz, gpu 726.75 MHz, emc 3199 MHz
+    """
+
+    def __init__(
+        self, board: str | Board, workload: str | Workload = "resnet18", seed: int = 0, ambient_c: float = ROOM_C
+    ) -> None:
+        self._board = load_board(board) if isinstance(board, str) else board
+        self._physics = load_physics(self._board.key)
+        self._modes = self._board.modes
+        self._clock = VirtualClock()
+        self._workload = _as_workload(workload)
+        times, readings = np.random.SeedSequence(seed).spawn(2)
+        self._pace = Pace(np.random.default_rng(times))
+        self._readings = np.random.default_rng(readings)
+        self._steps_w = np.array([rail.step_w for rail in self._physics.rails.values()])
+
+        self._mode = self._board.preset(self._physics.starts_in)
+        self._saved: PowerMode | None = None
+        self._throttled = False
+        self._steady: dict[PowerMode, SteadyState] = {}
+        idle = steady_state(self._physics, None, self._modes.rows([self._mode]), None, ambient_c)
+        self._slow = SlowState(self._physics.thermal, ambient_c, float(idle.temperature_c[0]), idle.rails_w[0])
+        self._at_s = 0.0
+        self._settle()
+
+    @property
+    def board(self) -> Board:
+        return self._board
+
+    @property
+    def modes(self) -> ModeSpace:
+        return self._modes
+
+    @property
+    def clock(self) -> VirtualClock:
+        return self._clock
+
+    @property
+    def simulated(self) -> bool:
+        return True
+
+    @property
+    def settle_s(self) -> float:
+        return 2.0
+
+    @property
+    def workload(self) -> Workload:
+        """What the board trains; may be set, to a workload or the name of one."""
+        return self._workload
+
+    @workload.setter
+    def workload(self, workload: str | Workload) -> None:
+        self._catch_up()
+        self._workload = _as_workload(workload)
+        self._steady.clear()
+        self._settle()
+
+    @property
+    def temperature_c(self) -> float:
+        """Temperature of the die now."""
+        self._catch_up()
+        return self._slow.temperature_c
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the board is too hot, and slower than :meth:`current_mode` says."""
+        return self._throttled
+
+    def current_mode(self) -> PowerMode:
+        return self._mode
+
+    def apply(self, mode: Mapping[str, int]) -> PowerMode:
+        self._modes.index(mode)
+        if mode != self._mode:
+            self._catch_up()
+            cores_changed = abs(mode["cores"] - self._mode["cores"])
+            self._mode = PowerMode(**{name: mode[name] for name in self._modes.names})
+            steady = self._enter()
+            self._pace.switch(*_seconds(steady), self._workload.prefetched, cores_changed)
+        return self._mode
+
+    def read_power(self) -> PowerReading:
+        """Power as the sensors show it: filtered, scattered a little by the load, in the steps of each sensor."""
+        self._catch_up()
+        scatter = 1 + _READING_SPREAD * self._readings.standard_normal(len(self._steps_w))
+        shown_w = np.round(np.round(self._slow.shown_w * scatter / self._steps_w) * self._steps_w, 3)
+        return PowerReading(float(self._physics.total(shown_w)), dict(zip(self._physics.rails, shown_w.tolist())))
+
+    def snapshot(self) -> None:
+        self._saved = self._mode
+
+    def restore(self) -> None:
+        if self._saved is not None:
+            self.apply(self._saved)
+
+    def minibatch_ended(self) -> None:
+        """Let the time of one minibatch pass."""
+        if self._heat_matters:
+            self._catch_up()
+        self._clock.advance(self._pace.next_s())
+
+    def _settle(self) -> None:
+        self._pace.settle(*_seconds(self._enter()), self._workload.prefetched)
+
+    def _enter(self) -> SteadyState:
+        """Begin a stretch of time in which nothing changes but the temperature."""
+        thermal = self._physics.thermal
+        mode = self._mode
+        if self._throttled:
+            caps = {"cpu_khz": thermal.throttled_cpu_khz, "gpu_hz": thermal.throttled_gpu_hz}
+            mode = self._modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
+        if mode not in self._steady:
+            rows = self._modes.rows([mode])
+            self._steady[mode] = steady_state(self._physics, self._workload, rows, REFERENCE_C)
+        steady = self._steady[mode]
+        self._draw = Draw(
+            steady.rails_w[0], steady.rails_w_per_c[0], float(steady.total_w[0]), float(steady.total_w_per_c[0])
+        )
+        self._heat_matters = self._throttled or self._slow.settled_c(self._draw) > thermal.trip_c
+        return steady
+
+    def _catch_up(self) -> None:
+        """Bring temperature and sensors to the present, and see whether it is too hot."""
+        now_s = self._clock.now()
+        self._slow.advance(now_s - self._at_s, self._draw)
+        self._at_s = now_s
+        thermal = self._physics.thermal
+        too_hot = self._slow.temperature_c > (thermal.release_c if self._throttled else thermal.trip_c)
+        if too_hot != self._throttled:
+            self._throttled = too_hot
+            self._settle()
+
+
+def _as_workload(workload: str | Workload) -> Workload:
+    return load_workload(workload) if isinstance(workload, str) else workload
+
+
+def _seconds(steady: SteadyState) -> tuple[float, float]:
+    return float(steady.ready_ms[0]) / 1e3, float(steady.time_ms[0]) / 1e3
