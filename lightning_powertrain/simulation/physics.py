@@ -76,8 +76,7 @@ class Gpu:
         supply: Its voltage and leakage.
         flop_per_cycle: Peak FP32 rate.
         bytes_per_cycle: DRAM traffic that it can ask for.
-        launch_cycles: Cycles from a kernel's start to its full speed, and to its end.
-        saturation_mflop: Work of a kernel that reaches half of its efficiency.
+        launch_cycles: Cycles that a kernel loses while it starts and ends, with the units not yet or no longer full.
         overlap_loss: Share of the shorter of computing and DRAM traffic that does not hide behind the longer.
         clock_nf: The clock tree, always.
         busy_nf: A GPU that runs a kernel, whatever it does.
@@ -89,7 +88,6 @@ class Gpu:
     flop_per_cycle: float
     bytes_per_cycle: float
     launch_cycles: float
-    saturation_mflop: float
     overlap_loss: float
     clock_nf: float
     busy_nf: float
@@ -159,7 +157,7 @@ class Rail:
     """A power rail that has a sensor.
 
     Args:
-        feeds: What it feeds: some of ``gpu``, ``cpu``, ``soc``, ``dram``, ``system``.
+        feeds: What it feeds: some of ``gpu``, ``cpu``, ``soc``, ``dram``, ``system``, ``vision`` (which is off).
         step_w: Step of its sensor.
     """
 
@@ -207,7 +205,7 @@ def simulated_board_names() -> tuple[str, ...]:
     """Keys of the boards that can be simulated, sorted.
 
     >>> simulated_board_names()
-    ('orin-agx-64gb',)
+    ('agx-xavier', 'orin-agx-64gb', 'orin-nano-8gb')
     """
     return _toml.names_in("boards")
 

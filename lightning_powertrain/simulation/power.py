@@ -35,6 +35,7 @@ def rails_at_reference(
         "cpu": cpu_leakage_w + _cpu(physics, clocks, activity),
         "soc": soc_w,
         "dram": dram_w,
+        "vision": np.zeros_like(soc_w),
     }
     domains["system"] = physics.system_w + physics.system_w_per_w * timing.total(list(domains.values()))
     leakages = {"gpu": gpu_leakage_w, "cpu": cpu_leakage_w}

@@ -114,11 +114,9 @@ def _seconds_per_cycle(physics: BoardPhysics, clocks: Clocks) -> FloatArray:
 
 
 def _kernel_seconds(physics: BoardPhysics, group: KernelGroup, clocks: Clocks, bandwidth: FloatArray) -> FloatArray:
-    """Seconds that the GPU needs for a kernel group; small kernels do not fill it."""
+    """Seconds that the GPU needs for a kernel group."""
     gpu = physics.gpu
-    mflop_per_launch = group.gflop * 1e3 / group.launches
-    filled = mflop_per_launch / (mflop_per_launch + gpu.saturation_mflop)
-    compute_s = group.gflop * 1e9 / (gpu.flop_per_cycle * clocks.gpu_hz * group.efficiency * filled)
+    compute_s = group.gflop * 1e9 / (gpu.flop_per_cycle * clocks.gpu_hz * group.efficiency)
     traffic_s = group.dram_mb * 1e6 / bandwidth
     hidden_s = np.minimum(compute_s, traffic_s)
     fixed_s = group.launches * gpu.launch_cycles / clocks.gpu_hz
