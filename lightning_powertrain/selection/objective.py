@@ -6,6 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -142,14 +143,15 @@ def parse_budget(budget: float | str | Objective | None) -> Objective | None:
         parts = re.fullmatch(r"([0-9.]+(?:e[+-]?[0-9]+)?)\s*(w|ms)?", word)
         limit, unit = (_number(parts[1]), parts[2] or "w") if parts else (math.nan, "")
     else:
-        limit, unit = (math.nan if isinstance(budget, bool) else _number(budget)), "w"
+        # Only true numbers: float() would also take bytes, and the booleans of numpy.
+        limit, unit = (_number(budget) if isinstance(budget, Real) and not isinstance(budget, bool) else math.nan), "w"
     if not (math.isfinite(limit) and limit > 0):
         raise ArgumentError.of("budget", budget, BUDGET_FORMS)
     return PowerBudget(limit) if unit == "w" else TimeBudget(limit)
 
 
-def _number(value: object) -> float:
+def _number(value: str | Real) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        return float(value)
+    except (ValueError, OverflowError):
         return math.nan
