@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -62,7 +63,6 @@ class SimulatedDevice:
         self._mode = self._board.preset(self._physics.starts_in)
         self._saved: PowerMode | None = None
         self._throttled = False
-        self._steady: dict[PowerMode, SteadyState] = {}
         idle = steady_state(self._physics, None, self._modes.rows([self._mode]), None, ambient_c)
         self._slow = SlowState(self._physics.thermal, ambient_c, float(idle.temperature_c[0]), idle.rails_w[0])
         self._at_s = 0.0
@@ -97,7 +97,6 @@ class SimulatedDevice:
     def workload(self, workload: str | Workload) -> None:
         self._catch_up()
         self._workload = _as_workload(workload)
-        self._steady.clear()
         self._settle()
 
     @property
@@ -109,6 +108,7 @@ class SimulatedDevice:
     @property
     def throttled(self) -> bool:
         """Whether the board is too hot, and slower than :meth:`current_mode` says."""
+        self._catch_up()
         return self._throttled
 
     def current_mode(self) -> PowerMode:
@@ -154,10 +154,7 @@ class SimulatedDevice:
         if self._throttled:
             caps = {"cpu_khz": thermal.throttled_cpu_khz, "gpu_hz": thermal.throttled_gpu_hz}
             mode = self._modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
-        if mode not in self._steady:
-            rows = self._modes.rows([mode])
-            self._steady[mode] = steady_state(self._physics, self._workload, rows, REFERENCE_C)
-        steady = self._steady[mode]
+        steady = _steady_at_reference(self._physics.board, self._workload, tuple(mode.values()))
         self._draw = Draw(
             steady.rails_w[0], steady.rails_w_per_c[0], float(steady.total_w[0]), float(steady.total_w_per_c[0])
         )
@@ -174,6 +171,11 @@ class SimulatedDevice:
         if too_hot != self._throttled:
             self._throttled = too_hot
             self._settle()
+
+
+@lru_cache(maxsize=1 << 16)
+def _steady_at_reference(board: str, workload: Workload, mode: tuple[int, ...]) -> SteadyState:
+    return steady_state(load_physics(board), workload, np.array([mode], dtype=np.int64), REFERENCE_C)
 
 
 def _as_workload(workload: str | Workload) -> Workload:

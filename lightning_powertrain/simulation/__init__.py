@@ -3,6 +3,7 @@
 from lightning_powertrain.simulation.network import KernelGroup
 from lightning_powertrain.simulation.pace import Pace
 from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics, load_physics, simulated_board_names
+from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.simulation.sensing import FILTER_S, Draw, SlowState
 from lightning_powertrain.simulation.steady import ROOM_C, SteadyState, steady_state
 from lightning_powertrain.simulation.workload import Workload, inference, load_workload, workload_names
@@ -14,6 +15,7 @@ __all__ = [
     "BoardPhysics",
     "Draw",
     "KernelGroup",
+    "ModelProbe",
     "Pace",
     "SlowState",
     "SteadyState",

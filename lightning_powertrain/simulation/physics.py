@@ -80,6 +80,7 @@ class Gpu:
         overlap_loss: Share of the shorter of computing and DRAM traffic that does not hide behind the longer.
         clock_nf: The clock tree, always.
         busy_nf: A GPU that runs a kernel, whatever it does.
+        stalled: Power of a GPU that waits for DRAM, relative to that.
         pj_per_flop: Energy of a FLOP.
         pj_per_byte: Energy of moving a byte between DRAM and the GPU's units.
     """
@@ -91,6 +92,7 @@ class Gpu:
     overlap_loss: float
     clock_nf: float
     busy_nf: float
+    stalled: float
     pj_per_flop: float
     pj_per_byte: float
 

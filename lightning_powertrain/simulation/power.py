@@ -13,7 +13,7 @@ from lightning_powertrain.simulation.workload import Workload
 def idle(clocks: Clocks) -> Activity:
     """Nothing happens."""
     zero = np.zeros_like(clocks.cores)
-    return Activity(np.ones_like(zero), zero, zero, zero, zero)
+    return Activity(np.ones_like(zero), zero, zero, zero, zero, zero)
 
 
 def rails_at_reference(
@@ -57,7 +57,7 @@ def _work(workload: Workload | None) -> tuple[float, float, float]:
 
 def _gpu(physics: BoardPhysics, clocks: Clocks, activity: Activity, flop: float, traffic: float) -> FloatArray:
     gpu = physics.gpu
-    busy = activity.gpu_s / activity.period_s
+    busy = (activity.gpu_s - (1 - gpu.stalled) * activity.stalled_s) / activity.period_s
     switching_w = (gpu.clock_nf + gpu.busy_nf * busy) * clocks.gpu_hz * 1e-9
     work_w = (gpu.pj_per_flop * flop + gpu.pj_per_byte * traffic) * 1e-12 / activity.period_s
     return gpu.supply.voltage(clocks.gpu_hz) ** 2 * (switching_w + work_w)

@@ -7,7 +7,9 @@ CPU traffic takes DRAM bandwidth from the GPU; both depend on how long a minibat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -17,11 +19,12 @@ from lightning_powertrain.simulation.network import KernelGroup
 from lightning_powertrain.simulation.physics import BoardPhysics, FloatArray
 from lightning_powertrain.simulation.workload import Workload
 
-_ROUNDS = 6
-_WARM_UP = 16
-_COUNTED = 24
+_ROUNDS = 16
+_COUNTED = 20
 _LOADER_SPREAD = 0.25
 _STEP_SPREAD = 0.03
+_BANDWIDTH_OF_CORES = 0.5
+_LEAST_BANDWIDTH_OF_GPU = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Activity:
         host_s: The main thread works.
         worker_s: All workers together work.
         gpu_s: The GPU runs kernels.
+        stalled_s: Part of it in which they wait for DRAM.
     """
 
     period_s: FloatArray
@@ -57,51 +61,58 @@ class Activity:
     host_s: FloatArray
     worker_s: FloatArray
     gpu_s: FloatArray
+    stalled_s: FloatArray
+
+
+@dataclass(frozen=True)
+class _Pressure:
+    """How threads and traffic hold each other up; arrays of shape ``(n,)``."""
+
+    host_slowdown: FloatArray
+    worker_slowdown: FloatArray
+    loader_traffic: FloatArray
+
+    def towards(self, other: _Pressure) -> _Pressure:
+        """Half-way to ``other``: without that the fixed point would be circled, not reached."""
+        return _Pressure(
+            (self.host_slowdown + other.host_slowdown) / 2,
+            (self.worker_slowdown + other.worker_slowdown) / 2,
+            (self.loader_traffic + other.loader_traffic) / 2,
+        )
 
 
 def run(physics: BoardPhysics, workload: Workload, clocks: Clocks) -> Activity:
     """Run a workload to its steady state in every mode at once."""
-    host_slowdown = worker_slowdown = np.ones_like(clocks.cores)
-    period_s: FloatArray | None = None
+    alone = np.ones_like(clocks.cores)
+    pressure = _Pressure(alone, alone, np.zeros_like(alone))
     for _ in range(_ROUNDS):
-        activity = _run_once(physics, workload, clocks, host_slowdown, worker_slowdown, period_s)
-        period_s = activity.period_s if period_s is None else np.sqrt(period_s * activity.period_s)
-        main_duty = np.minimum(1.0, activity.ready_s / period_s)
-        worker_duty = np.minimum(1.0, activity.worker_s / (max(workload.num_workers, 1) * period_s))
-        host_slowdown, worker_slowdown = _slowdowns(physics, workload, clocks, main_duty, worker_duty)
+        activity = _run_under(pressure, physics, workload, clocks)
+        pressure = pressure.towards(_pressure(physics, workload, clocks, activity))
     return activity
 
 
-def _run_once(
-    physics: BoardPhysics,
-    workload: Workload,
-    clocks: Clocks,
-    host_slowdown: FloatArray,
-    worker_slowdown: FloatArray,
-    period_s: FloatArray | None,
-) -> Activity:
+def _run_under(pressure: _Pressure, physics: BoardPhysics, workload: Workload, clocks: Clocks) -> Activity:
+    peak = physics.memory.efficiency * physics.memory.bytes_per_cycle * clocks.emc_hz
+    left = np.maximum(peak - pressure.loader_traffic, _LEAST_BANDWIDTH_OF_GPU * peak)
+    kernels = [_kernel_seconds(physics, group, clocks, left) for group in workload.groups]
+    kernel_s = [kernel for kernel, _ in kernels]
     cycle_s = _seconds_per_cycle(physics, clocks)
-    bandwidth = physics.memory.efficiency * physics.memory.bytes_per_cycle * clocks.emc_hz
-    copy_s = workload.loader_mb * 1e6 / (0.5 * bandwidth)
-    if period_s is not None:
-        bandwidth = np.maximum(bandwidth - workload.loader_mb * 1e6 / period_s, 0.3 * bandwidth)
-    bandwidth = np.minimum(bandwidth, physics.gpu.bytes_per_cycle * clocks.gpu_hz)
-
-    host_cycle_s = 1e6 * cycle_s * host_slowdown
-    launch_s = [group.host_mcycles * host_cycle_s for group in workload.groups]
-    kernel_s = [_kernel_seconds(physics, group, clocks, bandwidth) for group in workload.groups]
-    launches = [group.launches for group in workload.groups]
-    ready_s = workload.host_mcycles * host_cycle_s + _run_stream(launch_s, kernel_s, launches)
-    worker_s = workload.loader_mcycles * 1e6 * cycle_s * worker_slowdown + copy_s
-    host_s = workload.host_mcycles * host_cycle_s + sum(launch_s)
+    mcycle_s = 1e6 * cycle_s * pressure.host_slowdown
+    launch_s = [group.host_mcycles * mcycle_s for group in workload.groups]
+    own_s = workload.host_mcycles * mcycle_s
+    host_s = own_s + total(launch_s)
+    ready_s = own_s + _run_stream(launch_s, kernel_s, [group.launches for group in workload.groups])
+    copy_s = workload.loader_mb * 1e6 / (_BANDWIDTH_OF_CORES * peak)
+    worker_s = (workload.loader_mcycles * 1e6 * cycle_s + copy_s) * pressure.worker_slowdown
     if workload.num_workers == 0:
-        return Activity(
-            ready_s + worker_s, ready_s + worker_s, host_s + worker_s, np.zeros_like(worker_s), total(kernel_s)
-        )
-    return Activity(_run_loader(workload, ready_s, worker_s), ready_s, host_s, worker_s, total(kernel_s))
+        host_s, ready_s, worker_s = host_s + worker_s, ready_s + worker_s, np.zeros_like(worker_s)
+        period_s = ready_s
+    else:
+        period_s = _run_loader(workload, ready_s, worker_s)
+    return Activity(period_s, ready_s, host_s, worker_s, total(kernel_s), total([stalled for _, stalled in kernels]))
 
 
-def total(arrays: list[FloatArray]) -> FloatArray:
+def total(arrays: Sequence[FloatArray]) -> FloatArray:
     """Element-wise sum of arrays of one shape."""
     return np.asarray(np.sum(arrays, axis=0), dtype=np.float64)
 
@@ -113,14 +124,16 @@ def _seconds_per_cycle(physics: BoardPhysics, clocks: Clocks) -> FloatArray:
     return 1 / clocks.cpu_hz + physics.cpu.misses_per_kcycle * 1e-3 * miss_s
 
 
-def _kernel_seconds(physics: BoardPhysics, group: KernelGroup, clocks: Clocks, bandwidth: FloatArray) -> FloatArray:
-    """Seconds that the GPU needs for a kernel group."""
+def _kernel_seconds(
+    physics: BoardPhysics, group: KernelGroup, clocks: Clocks, bandwidth: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Seconds that the GPU needs for a kernel group, and how many of them it waits for DRAM."""
     gpu = physics.gpu
     compute_s = group.gflop * 1e9 / (gpu.flop_per_cycle * clocks.gpu_hz * group.efficiency)
-    traffic_s = group.dram_mb * 1e6 / bandwidth
-    hidden_s = np.minimum(compute_s, traffic_s)
+    traffic_s = group.dram_mb * 1e6 / np.minimum(bandwidth, gpu.bytes_per_cycle * clocks.gpu_hz)
     fixed_s = group.launches * gpu.launch_cycles / clocks.gpu_hz
-    return np.asarray(fixed_s + np.maximum(compute_s, traffic_s) + gpu.overlap_loss * hidden_s, dtype=np.float64)
+    stalled_s = np.maximum(traffic_s - compute_s, 0) + gpu.overlap_loss * np.minimum(compute_s, traffic_s)
+    return fixed_s + compute_s + stalled_s, stalled_s
 
 
 def _run_stream(launch_s: list[FloatArray], kernel_s: list[FloatArray], launches: list[int]) -> FloatArray:
@@ -140,14 +153,17 @@ def _run_stream(launch_s: list[FloatArray], kernel_s: list[FloatArray], launches
 def _run_loader(workload: Workload, ready_s: FloatArray, worker_s: FloatArray) -> FloatArray:
     """Mean seconds between minibatches when the data loader may or may not keep up.
 
-    A worker starts its next minibatch when its last is made and the main thread has made room by taking one.
+    A worker starts its next minibatch when its last is made and the main thread has made room by taking one. Workers
+    that hold the GPU up deliver in rounds, so whole rounds are counted, after two to fill the queue.
     """
     workers, prefetched = workload.num_workers, max(workload.prefetched, 1)
-    making, stepping = _JITTER
+    warm_up, counted = 2 * max(workers, prefetched), workers * -(-_COUNTED // workers)
+    making, stepping = (_jitter(spread, warm_up, counted) for spread in (_LOADER_SPREAD, _STEP_SPREAD))
     made: list[FloatArray] = []
     taken: list[FloatArray] = []
     done_s = start_s = np.zeros_like(ready_s)
-    for index in range(_WARM_UP + _COUNTED):
+    for index in range(warm_up + counted):
+        start_s = done_s if index == warm_up else start_s
         begun_s = np.maximum(
             made[index - workers] if index >= workers else 0.0,
             taken[index - prefetched] if index >= prefetched else 0.0,
@@ -155,37 +171,35 @@ def _run_loader(workload: Workload, ready_s: FloatArray, worker_s: FloatArray) -
         made.append(begun_s + worker_s * making[index])
         taken.append(np.maximum(done_s, made[index]))
         done_s = taken[index] + ready_s * stepping[index]
-        if index == _WARM_UP - 1:
-            start_s = done_s
-    return (done_s - start_s) / _COUNTED
+    return (done_s - start_s) / counted
 
 
-def _jitter(spread: float, seed: int) -> FloatArray:
+@cache
+def _jitter(spread: float, warm_up: int, counted: int) -> FloatArray:
     """Log-normal factors, the same for every mode; those of the counted minibatches have mean 1."""
-    factors = np.random.default_rng(seed).lognormal(0.0, spread, _WARM_UP + _COUNTED)
-    return np.asarray(factors / factors[_WARM_UP:].mean(), dtype=np.float64)
+    factors = np.random.default_rng(round(1e6 * spread)).lognormal(0.0, spread, warm_up + counted)
+    return np.asarray(factors / factors[warm_up:].mean(), dtype=np.float64)
 
 
-_JITTER = (_jitter(_LOADER_SPREAD, 1), _jitter(_STEP_SPREAD, 2))
-
-
-def _slowdowns(
-    physics: BoardPhysics, workload: Workload, clocks: Clocks, main_duty: FloatArray, worker_duty: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _pressure(physics: BoardPhysics, workload: Workload, clocks: Clocks, activity: Activity) -> _Pressure:
     """Slow-down of the main thread and of a worker by the other threads on the same cores and in the same caches.
 
     Threads come and go independently, so the number of busy workers is binomial; a fair scheduler shares the cores
-    among those that are busy.
+    among those that are busy. The main thread spins while it waits for the GPU, and so is busy then too.
     """
     cpu = physics.cpu
-    system = cpu.background_cores * 1e9 / clocks.cpu_hz
     workers = workload.num_workers
+    main_duty = np.minimum(1.0, activity.ready_s / activity.period_s)
+    worker_duty = np.minimum(1.0, activity.worker_s / (max(workers, 1) * activity.period_s))
+    system = cpu.background_cores * 1e9 / clocks.cpu_hz
     clusters = np.ceil(clocks.cores / cpu.cores_per_cluster)
-    crowd = (main_duty + workers * worker_duty + system) / clusters - 1
-    crowded = 1 + cpu.crowding * np.maximum(crowd, 0)
-    host = crowded * _waiting(clocks.cores, 1 + system, workers, worker_duty)
-    worker = crowded * _waiting(clocks.cores, 1 + main_duty + system, max(workers - 1, 0), worker_duty)
-    return host, worker
+    neighbours = (main_duty + workers * worker_duty + system) / clusters - 1
+    crowded = 1 + cpu.crowding * np.maximum(neighbours, 0)
+    return _Pressure(
+        host_slowdown=crowded * _waiting(clocks.cores, 1 + system, workers, worker_duty),
+        worker_slowdown=crowded * _waiting(clocks.cores, 1 + main_duty + system, max(workers - 1, 0), worker_duty),
+        loader_traffic=workload.loader_mb * 1e6 / activity.period_s,
+    )
 
 
 def _waiting(cores: FloatArray, certain: FloatArray, others: int, duty: FloatArray) -> FloatArray:
