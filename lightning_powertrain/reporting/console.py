@@ -1,0 +1,171 @@
+"""Tells a person at a terminal what a tuner does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.tables import CHOICE_HEADINGS, choice_rows, duration, notes, time_and_power, title
+from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+
+# Lines that plain output spends on profiling, at the most.
+_PLAIN_LINES = 10
+
+_BAR_WIDTH = 20
+
+
+class ConsoleReporter(Observer):
+    """A progress line while profiling, a line for each decision, a table at the end, then silence.
+
+    On a terminal the progress line is live. Without one (a pipe, a file, a notebook), or with ``write``, there are only
+    plain lines, about ten while profiling. Plain lines and the table hold no character that the stream cannot encode.
+
+    Args:
+        console: Where to write; by default the standard output.
+        write: Takes each line instead, for when somebody else's progress bar owns the terminal: two live displays on
+            one terminal garble each other.
+        simulated: Whether the figures come from a simulation; each line says so.
+    """
+
+    def __init__(
+        self, console: Console | None = None, write: Callable[[str], None] | None = None, *, simulated: bool = False
+    ) -> None:
+        self._console = console or Console(highlight=False)
+        self._write = write
+        self._suffix = " (simulated)" if simulated else ""
+        self._prefix = f"PowerTrain{self._suffix}: "
+        self._live: Live | None = None
+        self._closed = False
+
+    def phase_changed(self, phase: Phase) -> None:
+        if phase is Phase.WARMING_UP:
+            self._closed = False
+        if phase is not Phase.PROFILING:
+            self._clear_progress()
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        if self._closed:
+            return
+        if progress.done == 0:
+            self._say(f"start mode {time_and_power(measurement)} ({measurement.mode})")
+            if progress.total:
+                self._say(f"profiling {progress.total} power modes takes about {duration(progress.seconds_left)}")
+        if progress.total and self._owns_terminal():
+            self._show_progress(measurement, progress)
+        elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):
+            # A log file has room for the mode on every line; somebody else's terminal may not have.
+            room = None if self._write is None else self._console.width - len(self._prefix) - len("mode ")
+            self._say(f"mode {_progress_text(measurement, progress, room)}")
+
+    def selected(self, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self._clear_progress()
+        selection = outcome.selection
+        self._say(f"chosen mode {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
+
+    def verified(self, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self._clear_progress()
+        self._show(self._summary(outcome))
+        for note in notes(outcome):
+            self._show(self._text(note))
+        self._say("this power mode stays until training ends")
+
+    def closed(self) -> None:
+        self._clear_progress()
+        self._closed = True
+
+    # The progress line.
+
+    def _owns_terminal(self) -> bool:
+        # A console that was forced to colours may still be a file, where a live line would leave its control codes.
+        return self._write is None and self._console.is_interactive and self._console.file.isatty()
+
+    def _show_progress(self, measurement: Measurement, progress: Progress) -> None:
+        if self._live is None:
+            # Drawn at each event and never by a thread of its own: the job that is being measured stays undisturbed.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(self._progress_line(measurement, progress), refresh=True)
+
+    def _progress_line(self, measurement: Measurement, progress: Progress) -> Table:
+        label = f"Profiling{self._suffix}"
+        room = self._console.width - len(label) - 2
+        text = _progress_text(measurement, progress, room - _BAR_WIDTH)
+        line = Table.grid(padding=(0, 1, 0, 0))
+        for _ in range(3):
+            line.add_column(no_wrap=True, overflow="crop")
+        bar = ProgressBar(
+            total=progress.total, completed=progress.done, width=max(4, min(_BAR_WIDTH, room - len(text)))
+        )
+        line.add_row(Text(label, style="bold"), bar, text)
+        return line
+
+    def _clear_progress(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    # Lines and tables.
+
+    def _say(self, text: str) -> None:
+        self._show(self._text(self._prefix + text))
+
+    def _show(self, content: Text | Table) -> None:
+        if self._write is not None:
+            self._write(self._plain(content))
+        elif self._console.is_terminal:
+            self._console.print(content)
+        else:
+            # Log lines stay whole, whatever width a pipe claims to have.
+            self._console.print(Text(self._plain(content)), soft_wrap=True)
+
+    def _plain(self, content: Text | Table) -> str:
+        if isinstance(content, Text):
+            return content.plain
+        encoding = self._console.encoding
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        Console(file=stream, width=self._console.width, color_system=None, force_terminal=False).print(content)
+        stream.seek(0)
+        return "\n".join(line.rstrip() for line in stream)
+
+    def _text(self, text: str) -> Text:
+        """Text that the stream can encode, and in which nothing counts as markup."""
+        encoding = self._console.encoding
+        return Text(text.encode(encoding, "replace").decode(encoding))
+
+    def _summary(self, outcome: Outcome) -> Table:
+        table = Table(
+            title=self._text(f"Power mode: {title(outcome)}"),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        for heading in CHOICE_HEADINGS:
+            table.add_column(heading, justify="right" if heading else "left")
+        for row in choice_rows(outcome.selection):
+            table.add_row(*map(self._text, row))
+        return table
+
+
+def _stride(total: int) -> int:
+    return -(-total // _PLAIN_LINES)
+
+
+def _progress_text(measurement: Measurement, progress: Progress, width: int | None = None) -> str:
+    """How far profiling is and what came last; with the mode itself if ``width`` leaves room for it."""
+    count = f"{progress.done} of {progress.total}"
+    text = f"{count}, {duration(progress.seconds_left)} left, {time_and_power(measurement)}"
+    with_mode = f"{text} ({measurement.mode})"
+    return with_mode if width is None or len(with_mode) <= width else text

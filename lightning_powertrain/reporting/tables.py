@@ -1,0 +1,164 @@
+"""The facts that console, loggers and files show, written out for people: one place for every figure and its unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection import NoWorse, Selection
+from lightning_powertrain.tuning.events import Outcome
+
+CHOICE_HEADINGS = ("", "start", "chosen, predicted", "measured", "change")
+"""Headings of :func:`choice_rows`."""
+
+SIMULATED = "SIMULATED"
+"""How whatever shows simulated figures says so."""
+
+_NOTHING = "-"
+
+
+def title(outcome: Outcome) -> str:
+    """What the figures are about: workload, board, and whether they are simulated."""
+    about = outcome.profile.provenance
+    return f"{about.workload} on {about.board}{f' ({SIMULATED})' if outcome.simulated else ''}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A quantity to three significant digits, and its unit; never in exponent form.
+
+    >>> quantity(61.234, "ms"), quantity(1061.2, "ms"), quantity(0.04567, "J")
+    ('61.2 ms', '1061 ms', '0.0457 J')
+    """
+    if not math.isfinite(value):
+        return _NOTHING
+    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(0, decimals)}f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A duration as a clock shows it.
+
+    >>> duration(250.2), duration(3850)
+    ('4:10', '1:04:10')
+    """
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, seconds_left = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"
+
+
+def time_and_power(measured: Measurement | Selection) -> str:
+    """Time and power of a mode in a few words, such as ``61.2 ms, 28.4 W``."""
+    return f"{quantity(measured.time_ms, 'ms')}, {quantity(measured.power_w, 'W')}"
+
+
+def energy_j(time_ms: float, power_w: float) -> float:
+    """Energy of one minibatch in joules."""
+    return time_ms * power_w / 1e3
+
+
+def choice_rows(selection: Selection) -> list[tuple[str, ...]]:
+    """Start mode against chosen mode, one row a knob and one each for time, power and energy of a minibatch.
+
+    The change is that of the measured figures, or of the predicted ones as long as nothing was measured.
+    """
+    start, measured = selection.start, selection.measured
+    kept = measured or selection
+    rows = [
+        (
+            _knob_label(name),
+            *(_knob_value(name, each.mode[name]) for each in (start, selection)),
+            _knob_value(name, kept.mode[name]) if measured else _NOTHING,
+            _change(start.mode[name], kept.mode[name]),
+        )
+        for name in selection.mode
+    ]
+    for (label, unit), before, predicted, after in zip(_COSTS, *map(_costs, (start, selection, kept))):
+        shown = quantity(after, unit) if measured else _NOTHING
+        rows.append((label, quantity(before, unit), quantity(predicted, unit), shown, _change(before, after)))
+    return rows
+
+
+_COSTS = (("minibatch time", "ms"), ("power", "W"), ("minibatch energy", "J"))
+
+
+def _costs(known: Measurement | Selection) -> tuple[float, float, float]:
+    return known.time_ms, known.power_w, energy_j(known.time_ms, known.power_w)
+
+
+def _change(before: float, after: float) -> str:
+    if before == after:
+        return "same"
+    return f"{(after / before - 1) * 100:+.1f} %" if before else _NOTHING
+
+
+def _knob_label(name: str) -> str:
+    unit = unit_of(name)
+    return name.removesuffix(f"_{unit.lower()}" if unit else "").replace("_", " ")
+
+
+def _knob_value(name: str, value: int) -> str:
+    unit = unit_of(name)
+    return f"{value / PER_MHZ[unit]:.5g} MHz" if unit else str(value)
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """Lines to stand under the table of the choice: the budget, what profiling cost, how sure predictions are."""
+    selection = outcome.selection
+    sampled = len(outcome.profile) - 1
+    lines = [_budget_note(selection), f"Profiling: {sampled} power modes in {duration(outcome.profiling_s)}."]
+    if math.isfinite(selection.time_error) and math.isfinite(selection.power_error):
+        errors = f"{selection.time_error * 100:.1f} % in time and {selection.power_error * 100:.1f} % in power"
+        lines.append(f"Predictions are expected to be off by {errors}.")
+    return lines
+
+
+def _budget_note(selection: Selection) -> str:
+    objective = selection.objective
+    if isinstance(objective, NoWorse) and selection.mode == selection.start.mode:
+        return f"Budget: {objective}. No power mode is expected to beat the start, so it stays."
+    if not objective.unit:
+        return f"Budget: {objective}."
+    verdicts = [_verdict(selection.excess, objective.unit, "as predicted")]
+    if selection.measured_excess is not None:
+        verdicts.append(_verdict(selection.measured_excess, objective.unit, "as measured"))
+    return f"Budget: {objective}; {', '.join(verdicts)}."
+
+
+def _verdict(excess: float, unit: str, how: str) -> str:
+    return f"MISSED by {quantity(excess, unit)} {how}" if excess > 0 else f"met {how}"
+
+
+def mode_table(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headings and rows of all measured modes, in the order in which they were measured; the start comes first."""
+    names = [knob.name for knob in profile.knobs]
+    headings = ["", *map(_knob_label, names), "time", "power", "energy"]
+    rows = [
+        (
+            str(number) if number else "start",
+            *(_knob_value(name, measurement.mode[name]) for name in names),
+            *(quantity(cost, unit) for cost, (_, unit) in zip(_costs(measurement), _COSTS)),
+        )
+        for number, measurement in enumerate(profile.measurements)
+    ]
+    return headings, rows
+
+
+def markdown_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown, figures to the right.
+
+    >>> print(markdown_table(["", "power"], [["start", "28.4 W"]]))
+    |  | power |
+    |:---|---:|
+    | start | 28.4 W |
+    """
+    lines = [_markdown_row(cells) for cells in (headings, *rows)]
+    columns = lines[0].replace("\\|", "").count("|") - 1
+    return "\n".join([lines[0], "|:---" + "|---:" * (columns - 1) + "|", *lines[1:]])
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

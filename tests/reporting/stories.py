@@ -1,0 +1,74 @@
+"""A whole tuning story on a small made-up board, to be told to any observer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray, Knob, ModeSpace
+from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.selection import Objective, PowerBudget, select
+from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+
+BOARD = ModeSpace(
+    (
+        Knob("cores", "cores", (2, 4, 8, 12)),
+        Knob("cpu_khz", "cpu", (422400, 1113600, 2201600)),
+        Knob("gpu_hz", "gpu", (114750000, 408000000, 816000000, 1300500000)),
+        Knob("emc_hz", "emc", (665600000, 3199000000)),
+    )
+)
+WITHIN_30_W = PowerBudget(30.0)
+SAMPLED = (2, 13, 29, 37, 46, 58, 61, 70, 77, 85, 90, 94)
+
+
+def costs(modes: IntArray) -> tuple[np.ndarray, np.ndarray]:
+    """Times (ms) and powers (W) that slower clocks make longer and smaller."""
+    cores, cpu, gpu, emc = (modes / np.array([12, 2201600, 1300500000, 3199000000])).T
+    time_ms = 12 / (cpu * (0.5 + 0.5 * cores)) + 35 / gpu + 8 / emc
+    return time_ms, 9.0 + 9 * cores * cpu**2 + 22 * gpu**2 + 6 * emc
+
+
+def make_outcome(
+    objective: Objective | None = WITHIN_30_W, *, simulated: bool = True, workload: str = "resnet18"
+) -> Outcome:
+    """The outcome of tuning the made-up board; predictions are off by a few per cent."""
+    times, powers = costs(BOARD.array)
+    start, *sampled = [
+        Measurement(BOARD.mode(index), float(times[index]), float(powers[index]), minibatches=40)
+        for index in (len(BOARD) - 1, *SAMPLED)
+    ]
+    profile = Profile(BOARD.knobs, Provenance("test-board", workload, simulated), (start, *sampled))
+    wave = np.sin(np.arange(len(BOARD)))
+    prediction = Prediction(times * (1 + 0.04 * wave), powers * (1 - 0.03 * wave), 0.04, 0.03)
+    selection = select(objective, BOARD, prediction, profile, start)
+    return Outcome(BOARD, profile, prediction, selection, profiling_s=250.0)
+
+
+def verified(outcome: Outcome) -> Outcome:
+    """The outcome once the chosen mode was measured."""
+    mode = outcome.selection.mode
+    time_ms, power_w = (float(cost[0]) for cost in costs(BOARD.rows([mode])))
+    return outcome.verified(Measurement(mode, time_ms, power_w))
+
+
+def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -> None:
+    """Tell the story of an outcome as a tuner does, up to a phase, without closing."""
+    start, *sampled = outcome.profile.measurements
+    observer.phase_changed(Phase.WARMING_UP)
+    observer.measured(start, Progress(0, len(sampled), outcome.profiling_s))
+    observer.phase_changed(Phase.PROFILING)
+    for done, measurement in enumerate(sampled, start=1):
+        seconds_left = outcome.profiling_s * (1 - done / len(sampled))
+        observer.measured(measurement, Progress(done, len(sampled), seconds_left))
+        if until is Phase.PROFILING and done == len(sampled) // 2:
+            return
+    observer.phase_changed(Phase.FITTING)
+    observer.phase_changed(Phase.VERIFYING)
+    observer.selected(replace(outcome, selection=replace(outcome.selection, measured=None)))
+    if until is Phase.VERIFYING:
+        return
+    observer.phase_changed(Phase.LOCKED)
+    observer.verified(outcome)

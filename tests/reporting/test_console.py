@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from stories import make_outcome, tell, verified
+
+from lightning_powertrain.reporting import ConsoleReporter
+from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.tuning.events import Phase, Progress
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JPY_PARENT_PID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def terminal(width: int = 80) -> Console:
+    return Console(file=Terminal(), width=width, highlight=False, force_jupyter=False)
+
+
+def written(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def screen(output: str) -> list[str]:
+    """What a terminal shows in the end, of the control codes that a progress line uses."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", output):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part.endswith("A"):
+            row -= int(part[2:-1])
+        elif not part.startswith(("\x1b", "\r")):
+            lines[row] += part
+    return lines
+
+
+def test_without_a_terminal_there_are_only_plain_lines() -> None:
+    stream = io.StringIO()
+    tell(ConsoleReporter(Console(file=stream), simulated=True), verified(make_outcome()))
+    lines = stream.getvalue().splitlines()
+    assert "\x1b" not in stream.getvalue()
+    assert "\r" not in stream.getvalue()
+    assert all(line == line.rstrip() for line in lines)
+    assert lines[0] == (
+        "PowerTrain (simulated): start mode 55.0 ms, 46.0 W (12 cores, cpu 2201.6 MHz, gpu 1300.5 MHz, emc 3199 MHz)"
+    )
+    assert lines[1] == "PowerTrain (simulated): profiling 12 power modes takes about 4:10"
+    progress = [line for line in lines if " left, " in line]
+    assert [re.findall(r"mode (\d+) of 12", line) for line in progress] == [
+        [each] for each in ("2", "4", "6", "8", "10", "12")
+    ]
+    assert "Power mode: resnet18 on test-board (SIMULATED)" in lines
+    assert sum("chosen mode" in line for line in lines) == 1
+    assert lines[-1] == "PowerTrain (simulated): this power mode stays until training ends"
+
+
+def test_after_the_summary_there_is_silence() -> None:
+    stream = io.StringIO()
+    reporter = ConsoleReporter(Console(file=stream))
+    tell(reporter, verified(make_outcome()))
+    before = stream.getvalue()
+    reporter.phase_changed(Phase.OFF)
+    reporter.closed()
+    reporter.closed()
+    assert stream.getvalue() == before
+
+
+def test_profiling_many_modes_takes_about_ten_lines() -> None:
+    lines: list[str] = []
+    reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)
+    measurement = make_outcome().selection.start
+    for done in range(1, 51):
+        reporter.measured(measurement, Progress(done, 50, 50.0 - done))
+    assert [line.split(",")[0] for line in lines] == [f"PowerTrain: mode {done} of 50" for done in range(5, 51, 5)]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) -> None:
+    lines: list[str] = []
+    console = terminal(width)
+    tell(ConsoleReporter(console, lines.append, simulated=True), verified(make_outcome()))
+    assert written(console) == "", "the terminal belongs to somebody else"
+    assert not any("\x1b" in line for line in lines)
+    progress = [line for line in lines if " left, " in line]
+    assert all(len(line) <= width for line in progress)
+    assert all(("cores" in line) == (width == 200) for line in progress)
+    table = next(line for line in lines if "SIMULATED" in line)
+    assert all(len(line) <= width for line in table.splitlines())
+    assert "minibatch energy" in table
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_on_a_terminal_progress_is_one_live_line(width: int) -> None:
+    console = terminal(width)
+    tell(ConsoleReporter(console, simulated=True), verified(make_outcome()), until=Phase.PROFILING)
+    last = screen(written(console))[-1]
+    assert last.startswith("Profiling (simulated) ")
+    assert "6 of 12, 2:05 left, 178 ms, 13.9 W" in last
+    assert len(last) <= width
+    assert ("8 cores, cpu 1113.6 MHz" in last) == (width == 200)
+
+
+def test_progress_line_fits_a_narrow_terminal_whatever_the_figures() -> None:
+    console = terminal(80)
+    reporter = ConsoleReporter(console, simulated=True)
+    start = make_outcome().selection.start
+    reporter.measured(start, Progress(0, 200, 36_000.0))
+    reporter.measured(start.__class__(start.mode, 123_456.7, 101.5), Progress(199, 200, 36_000.0))
+    last = screen(written(console))[-1]
+    assert last.endswith("199 of 200, 10:00:00 left, 123457 ms, 102 W")
+    assert len(last) <= 80
+    reporter.closed()
+
+
+@pytest.mark.parametrize("until", [Phase.PROFILING, Phase.VERIFYING, Phase.LOCKED])
+def test_closing_leaves_the_terminal_clean(until: Phase) -> None:
+    console = terminal()
+    reporter = ConsoleReporter(console)
+    tell(reporter, verified(make_outcome()), until=until)
+    reporter.closed()
+    reporter.closed()
+    console.print("next")
+    output = written(console)
+    assert output.count("\x1b[?25h") == output.count("\x1b[?25l") == 1, "the cursor is shown again"
+    shown = screen(output)
+    assert not any(" left, " in line for line in shown)
+    assert shown[-2:] == ["next", ""]
+
+
+def test_closing_what_never_started_writes_nothing() -> None:
+    console = terminal()
+    ConsoleReporter(console).closed()
+    assert written(console) == ""
+
+
+def test_a_warning_in_between_meets_no_progress_line() -> None:
+    console = terminal()
+    reporter = ConsoleReporter(console)
+    tell(reporter, make_outcome(), until=Phase.PROFILING)
+    reporter.phase_changed(Phase.FITTING)
+    assert screen(written(console))[-1] == ""
+
+
+def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
+    stream = io.StringIO()
+    reporter = ConsoleReporter(Console(file=stream))
+    outcome = verified(make_outcome())
+    reporter.closed()
+    reporter.measured(outcome.selection.start, Progress(0, 12, 1.0))
+    reporter.selected(outcome)
+    reporter.verified(outcome)
+    assert stream.getvalue() == ""
+    tell(reporter, outcome)
+    assert "Power mode: " in stream.getvalue()
+
+
+def test_a_file_that_is_forced_to_colours_gets_no_live_line() -> None:
+    stream = io.StringIO()
+    tell(ConsoleReporter(Console(file=stream, force_terminal=True, width=80)), verified(make_outcome()))
+    assert {code[-1] for code in ESCAPE.findall(stream.getvalue())} <= {"m"}
+    assert "mode 12 of 12" in ESCAPE.sub("", stream.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_streams_that_are_not_utf8_get_what_they_can_encode(encoding: str, is_terminal: bool) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    outcome = verified(make_outcome(workload="modèle [bold]深[/bold]"))
+    tell(ConsoleReporter(Console(file=stream, width=80)), outcome)
+    stream.flush()
+    text = raw.getvalue().decode(encoding)
+    assert "[bold]?[/bold] on test-board" in text
+    assert "78.2 ms" in text
+
+
+def test_summary_says_by_how_much_the_budget_is_missed() -> None:
+    lines: list[str] = []
+    tell(ConsoleReporter(Console(file=io.StringIO()), lines.append), verified(make_outcome(PowerBudget(5.0))))
+    assert sum("MISSED by" in line for line in lines) == 1
+
+
+def test_measured_figures_are_never_called_simulated() -> None:
+    stream = io.StringIO()
+    tell(ConsoleReporter(Console(file=stream)), verified(make_outcome(simulated=False)))
+    assert "simulated" not in stream.getvalue().lower()
+
+
+def test_job_too_short_to_profile_shows_its_start_only() -> None:
+    console = terminal()
+    reporter = ConsoleReporter(console)
+    reporter.phase_changed(Phase.WARMING_UP)
+    reporter.measured(make_outcome().selection.start, Progress(0, 0, 0.0))
+    reporter.phase_changed(Phase.OFF)
+    reporter.closed()
+    assert "start mode" in written(console)
+    assert "profiling" not in written(console).lower()
+    assert "\x1b[?25l" not in written(console)

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.loggers.logger import DummyLogger
+from stories import make_outcome, tell, verified
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lightning_powertrain.reporting import LoggerReporter, loggers
+from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.tuning.events import Outcome, Phase, Progress
+
+DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
+
+
+class Recorder:
+    """A logger that keeps what it is told, and nothing else."""
+
+    def __init__(self) -> None:
+        self.sets: list[tuple[int, dict[str, float]]] = []
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.sets.append((step, dict(metrics)))
+        metrics.clear()
+
+
+class Steps:
+    """A trainer's step, one further each time that it is asked."""
+
+    def __init__(self) -> None:
+        self.now = -1
+
+    def __call__(self) -> int:
+        self.now += 1
+        return self.now
+
+
+def report(*to: Any, simulated: bool = True, outcome: Outcome | None = None) -> LoggerReporter:
+    reporter = LoggerReporter(lambda: to, Steps(), simulated=simulated)
+    tell(reporter, outcome or verified(make_outcome()))
+    return reporter
+
+
+def series(sets: Sequence[tuple[int, dict[str, float]]], name: str) -> list[float]:
+    return [metrics[name] for _, metrics in sets if name in metrics]
+
+
+def test_every_logger_gets_every_scalar() -> None:
+    one, other = Recorder(), Recorder()
+    outcome = verified(make_outcome())
+    selection = outcome.selection
+    assert selection.measured is not None
+    report(one, other, outcome=outcome)
+    assert one.sets == other.sets
+    assert series(one.sets, "powertrain/phase") == [1, 2, 3, 4, 5]
+    measured = [*outcome.profile.measurements, selection.measured]
+    assert series(one.sets, "powertrain/time_ms") == [each.time_ms for each in measured]
+    assert series(one.sets, "powertrain/power_w") == [each.power_w for each in measured]
+    assert series(one.sets, "powertrain/energy_j") == pytest.approx([each.energy_mj / 1e3 for each in measured])
+    modes = [*(each.mode for each in outcome.profile.measurements), selection.mode, selection.measured.mode]
+    for knob in outcome.modes.names:
+        assert series(one.sets, f"powertrain/mode/{knob}") == [mode[knob] for mode in modes]
+    assert series(one.sets, "powertrain/predicted_time_ms") == [selection.time_ms]
+    assert series(one.sets, "powertrain/predicted_power_w") == [selection.power_w]
+    assert series(one.sets, "powertrain/predicted_energy_j") == [selection.time_ms * selection.power_w / 1e3]
+    assert series(one.sets, "powertrain/profiling_s") == [250.0]
+    assert series(one.sets, "powertrain/excess") == [0.0]
+    assert all(type(value) is float for _, metrics in one.sets for value in metrics.values())
+    steps = [step for step, _ in one.sets]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_every_set_says_whether_it_is_simulated(simulated: bool) -> None:
+    recorder = Recorder()
+    report(recorder, simulated=simulated, outcome=verified(make_outcome(simulated=simulated)))
+    assert [metrics["powertrain/simulated"] for _, metrics in recorder.sets] == [float(simulated)] * len(recorder.sets)
+
+
+def test_a_missed_budget_is_logged() -> None:
+    recorder = Recorder()
+    outcome = verified(make_outcome(PowerBudget(5.0)))
+    report(recorder, outcome=outcome)
+    assert series(recorder.sets, "powertrain/predicted_excess") == [outcome.selection.excess]
+    assert series(recorder.sets, "powertrain/excess") == [outcome.selection.measured_excess]
+    assert outcome.selection.excess > 0
+
+
+def test_loggers_with_a_separator_of_their_own_get_it() -> None:
+    recorder = Recorder()
+    recorder.group_separator = "."  # type: ignore[attr-defined]
+    report(recorder)
+    assert series(recorder.sets, "powertrain.mode.cores")[0] == 12
+    assert not any("/" in name for _, metrics in recorder.sets for name in metrics)
+
+
+def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
+    recorder = Recorder()
+    outcome = verified(make_outcome())
+    reporter = report(recorder, outcome=outcome)
+    reporter.phase_changed(Phase.OFF)
+    reporter.closed()
+    reporter.closed()
+    before = len(recorder.sets)
+    assert recorder.sets[-1][1]["powertrain/phase"] == 0
+    reporter.phase_changed(Phase.OFF)
+    reporter.measured(outcome.selection.start, Progress(0, 0, 0.0))
+    reporter.selected(outcome)
+    reporter.verified(outcome)
+    assert len(recorder.sets) == before
+    tell(reporter, outcome)
+    assert len(recorder.sets) == 2 * before - 1
+
+
+def test_a_logger_that_fails_is_left_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Recorder):
+        def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+            super().log_metrics(metrics, step)
+            if len(self.sets) == 3:
+                raise OSError("disk full")
+
+    broken, healthy, whole = Broken(), Recorder(), Recorder()
+    report(broken, healthy)
+    report(whole)
+    assert len(broken.sets) == 3
+    assert healthy.sets == whole.sets
+    assert len(caplog.records) == 1
+    assert "Broken" in caplog.text
+    assert "disk full" in caplog.text
+
+
+def test_without_loggers_nothing_happens() -> None:
+    report()
+
+
+def test_dummies_and_mocks_are_no_tensorboard() -> None:
+    mock = MagicMock()
+    report(DummyLogger(), mock)
+    assert mock.log_metrics.call_args_list[0].args[0] == {"powertrain/simulated": 1.0, "powertrain/phase": 1.0}
+    assert not mock.experiment.add_text.called
+    assert not mock.experiment.add_figure.called
+
+
+def test_csv_logger(tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path)
+    outcome = verified(make_outcome())
+    report(logger, outcome=outcome)
+    logger.save()
+    with (Path(logger.log_dir) / "metrics.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    times = [float(row["powertrain/time_ms"]) for row in rows if row["powertrain/time_ms"]]
+    assert times[:-1] == pytest.approx(outcome.profile.time_ms.tolist())
+    assert {row["powertrain/simulated"] for row in rows} == {"1.0"}
+
+
+@pytest.fixture
+def tensorboard(tmp_path: Path) -> TensorBoardLogger:
+    return TensorBoardLogger(tmp_path, name="", version="")
+
+
+def events(logger: TensorBoardLogger) -> EventAccumulator:
+    logger.experiment.flush()
+    return EventAccumulator(logger.log_dir, size_guidance={"tensors": 0, "images": 0, "scalars": 0}).Reload()
+
+
+def text(found: EventAccumulator, name: str) -> list[str]:
+    return [event.tensor_proto.string_val[0].decode() for event in found.Tensors(f"{name}/text_summary")]
+
+
+def test_tensorboard_gets_scalars_tables_and_the_figure(tensorboard: TensorBoardLogger) -> None:
+    outcome = verified(make_outcome())
+    random_state = torch.get_rng_state()
+    report(tensorboard, outcome=outcome)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    found = events(tensorboard)
+    times = [event.value for event in found.Scalars("powertrain/time_ms")]
+    assert times[:-1] == pytest.approx(outcome.profile.time_ms.tolist())
+    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5]
+    (modes,) = text(found, "powertrain/modes")
+    assert modes.startswith("**Measured power modes: resnet18 on test-board (SIMULATED)**")
+    assert modes.count("\n| ") == 1 + len(outcome.profile)
+    predicted, final = text(found, "powertrain/choice")
+    assert "met as measured" not in predicted
+    assert "met as measured" in final
+    assert "| gpu | 1300.5 MHz | 816 MHz | 816 MHz | -37.3 % |" in final
+    drawn = found.Images("powertrain/pareto")
+    assert len(drawn) == 2
+    pixels = np.asarray(Image.open(io.BytesIO(drawn[-1].encoded_image_string)))
+    assert pixels.shape == (660, 960, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+
+
+def test_tensorboard_hyper_parameters_are_left_alone(tensorboard: TensorBoardLogger) -> None:
+    report(tensorboard)
+    assert tensorboard.hparams == {}
+    names = [str(name) for names in events(tensorboard).Tags().values() if isinstance(names, list) for name in names]
+    assert "powertrain/phase" in names
+    assert not any("hparams" in name or "hp_metric" in name for name in names)
+
+
+@pytest.mark.parametrize("module", ["matplotlib.figure", "matplotlib.ticker", "matplotlib.pyplot"])
+def test_without_a_figure_tensorboard_still_gets_the_rest(
+    tensorboard: TensorBoardLogger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    report(tensorboard)
+    found = events(tensorboard)
+    assert found.Tags()["images"] == []
+    assert len(text(found, "powertrain/choice")) == 2
+    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5]
+    assert len(caplog.records) == 1
+
+
+def test_the_documentation_lists_every_name() -> None:
+    names = [value for name, value in vars(loggers).items() if name.isupper() and isinstance(value, str)]
+    documented = DOCS.read_text(encoding="utf-8")
+    assert len(names) == 15
+    for name in names:
+        assert f"`{name}{'<knob>' if name.endswith('/') else ''}`" in documented
