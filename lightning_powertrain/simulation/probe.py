@@ -218,7 +218,7 @@ def _merged(calls: Sequence[_Call]) -> KernelGroup:
     gflop = sum(group.gflop for group in groups)
     at_peak = sum(group.gflop / group.efficiency for group in groups)
     return KernelGroup(
-        name=f"{groups[0].name} to {groups[-1].name}",
+        name=" to ".join(dict.fromkeys([groups[0].name, groups[-1].name])),
         gflop=gflop,
         dram_mb=sum(group.dram_mb for group in groups),
         launches=sum(group.launches for group in groups),
