@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable
 
 from rich import box
@@ -132,7 +133,8 @@ class ConsoleReporter(Observer):
 
     def _plain(self, content: Text | Table) -> str:
         if isinstance(content, Text):
-            return content.plain
+            # A terminal would break lines inside words.
+            return textwrap.fill(content.plain, self._console.width) if self._console.is_terminal else content.plain
         encoding = self._console.encoding
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         Console(file=stream, width=self._console.width, color_system=None, force_terminal=False).print(content)
