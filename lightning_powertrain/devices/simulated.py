@@ -173,7 +173,7 @@ class SimulatedDevice:
             self._settle()
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _steady_at_reference(board: str, workload: Workload, mode: tuple[int, ...]) -> SteadyState:
     return steady_state(load_physics(board), workload, np.array([mode], dtype=np.int64), REFERENCE_C)
 
