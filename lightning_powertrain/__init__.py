@@ -1,1 +1,76 @@
-"""Finds the power mode in which a Jetson should train."""
+"""Finds the power mode in which a Jetson should train, during the first minibatches of the job itself.
+
+The public names are loaded when they are first used: importing this package costs next to nothing, and the engine
+works where Lightning is not installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode, board_names, load_board
+    from lightning_powertrain.callbacks import PowerTrainCallback
+    from lightning_powertrain.devices import Device, SimulatedDevice, open_device
+    from lightning_powertrain.errors import PowerTrainError
+    from lightning_powertrain.prediction import Prediction, Predictor, Reference, load_reference
+    from lightning_powertrain.prediction.baselines import PaperTransfer
+    from lightning_powertrain.profiling import Measurement, Profile
+    from lightning_powertrain.reporting import ConsoleReporter
+    from lightning_powertrain.selection import Objective, Selection
+    from lightning_powertrain.tuning import Observer, Outcome, Phase, Tuner
+
+_ROOMS = {
+    "boards": ("Board", "Knob", "ModeSpace", "PowerMode", "board_names", "load_board"),
+    "callbacks": ("PowerTrainCallback",),
+    "devices": ("Device", "SimulatedDevice", "open_device"),
+    "errors": ("PowerTrainError",),
+    "prediction": ("Prediction", "Predictor", "Reference", "load_reference"),
+    "prediction.baselines": ("PaperTransfer",),
+    "profiling": ("Measurement", "Profile"),
+    "reporting": ("ConsoleReporter",),
+    "selection": ("Objective", "Selection"),
+    "tuning": ("Observer", "Outcome", "Phase", "Tuner"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Board",
+    "ConsoleReporter",
+    "Device",
+    "Knob",
+    "Measurement",
+    "ModeSpace",
+    "Objective",
+    "Observer",
+    "Outcome",
+    "PaperTransfer",
+    "Phase",
+    "PowerMode",
+    "PowerTrainCallback",
+    "PowerTrainError",
+    "Prediction",
+    "Predictor",
+    "Profile",
+    "Reference",
+    "Selection",
+    "SimulatedDevice",
+    "Tuner",
+    "board_names",
+    "load_board",
+    "load_reference",
+    "open_device",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

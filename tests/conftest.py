@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
+from hypothesis import settings
+
+# Property tests try the same examples every time, and none of them is timed.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture

@@ -52,7 +52,11 @@ class PowerMode(Mapping[str, int]):
 def _describe(name: str, value: int) -> str:
     unit = unit_of(name)
     label = name.removesuffix(f"_{unit.lower()}") if unit else name.replace("_", " ")
-    return f"{label} {value / PER_MHZ[unit]:.5g} MHz" if unit else f"{value} {label}"
+    return (
+        f"{label} {value / PER_MHZ[unit]:.5g} MHz"
+        if unit
+        else f"{value} {label if value != 1 else label.removesuffix('s')}"
+    )
 
 
 @dataclass(frozen=True)

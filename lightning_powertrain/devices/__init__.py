@@ -2,7 +2,18 @@
 
 from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
 from lightning_powertrain.devices.device import Device, PowerReading
+from lightning_powertrain.devices.opening import open_device, parse_simulated
 from lightning_powertrain.devices.sampling import PowerSampler
 from lightning_powertrain.devices.simulated import SimulatedDevice
 
-__all__ = ["Clock", "Device", "PowerReading", "PowerSampler", "SimulatedDevice", "SystemClock", "VirtualClock"]
+__all__ = [
+    "Clock",
+    "Device",
+    "PowerReading",
+    "PowerSampler",
+    "SimulatedDevice",
+    "SystemClock",
+    "VirtualClock",
+    "open_device",
+    "parse_simulated",
+]

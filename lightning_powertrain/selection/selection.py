@@ -69,7 +69,7 @@ def best_index(objective: Objective, time_ms: FloatArray, power_w: FloatArray) -
 def select(
     objective: Objective | None, modes: ModeSpace, prediction: Prediction, profile: Profile, start: Measurement
 ) -> Selection:
-    """Choose the best mode of a space.
+    """Choose the best mode of a space, or the one that the job started in, which need not be in it.
 
     Modes that were measured count with what was measured; all others with what is predicted.
 
@@ -82,9 +82,10 @@ def select(
     """
     objective = objective or NoWorse(start.time_ms, start.power_w)
     time_ms, power_w = known_costs(modes, prediction, profile.with_measurements([start]))
+    time_ms, power_w = np.append(time_ms, start.time_ms), np.append(power_w, start.power_w)
     best = best_index(objective, time_ms, power_w)
     return Selection(
-        mode=modes.mode(best),
+        mode=modes.mode(best) if best < len(modes) else start.mode,
         objective=objective,
         time_ms=float(time_ms[best]),
         power_w=float(power_w[best]),

@@ -247,7 +247,13 @@ class Tuner:
         _log.warning("%s It is used.", message)
 
     def _lock(self, outcome: Outcome, window: WindowPlan) -> Generator[None, Interval, None]:
-        kept = self._device.apply(outcome.selection.mode)
+        if outcome.selection.mode == outcome.selection.start.mode:
+            # As it was found may be more than a power mode: clocks that a governor moves between two limits.
+            self._device.restore()
+            self._device.snapshot()
+            kept = self._device.current_mode()
+        else:
+            kept = self._device.apply(outcome.selection.mode)
         self._enter(Phase.VERIFYING)
         self.outcome = outcome
         self._tell("selected", outcome)

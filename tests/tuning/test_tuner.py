@@ -334,3 +334,24 @@ def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
 def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
     with pytest.raises(ArgumentError, match="budget='30 X'"):
         Tuner(device, "30 X", predictor=oracle, modes=3)
+
+
+def test_nothing_beats_the_start(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mode of the tables is as good as what the board does by itself, which is none of them."""
+    own = PowerMode(cores=4, cpu_khz=2000000, gpu_hz=399999999, emc_hz=800000000)
+    device.found = device.mode = own
+    reading = device.read_power()
+    monkeypatch.setattr(
+        device, "read_power", lambda: type(reading)(5.0, {}) if device.mode == own else type(reading)(50.0, {})
+    )
+    tuner = Tuner(device, None, predictor=oracle, modes=3)
+    tuner.start()
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.outcome is not None
+    assert tuner.outcome.selection.mode == own
+    assert tuner.outcome.selection.excess == 0.0
+    assert device.mode == own
+    assert device.applied[-1] != own, "it was applied, though it is in no table"
+    tuner.stop()
+    assert device.mode == own

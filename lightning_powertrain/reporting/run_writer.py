@@ -1,0 +1,22 @@
+"""Keeps what a tuner found out, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning_powertrain.reporting.summary import write_run
+from lightning_powertrain.tuning.events import Observer, Outcome
+
+
+class RunWriter(Observer):
+    """Writes the profile, a summary and the Pareto figure once the chosen mode was measured.
+
+    Args:
+        folder: Where to; made if it does not exist.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def verified(self, outcome: Outcome) -> None:
+        write_run(outcome, self._folder)
