@@ -1,0 +1,268 @@
+"""The model of a board: its tree of files, and what they do. It knows nothing of FUSE."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from itertools import count
+from typing import Any
+
+from lightning_powertrain.boards import Board, Preset, load_board
+from virtual_board.cpu import Cpus, Policy
+from virtual_board.devfreq import Devfreq
+from virtual_board.emc import Emc
+from virtual_board.faults import Faults
+from virtual_board.identity import cores_online, place_disk, place_identity
+from virtual_board.nodes import Directory, KernelFile, Tree, read_only, settable
+from virtual_board.parsing import rounded_down, scanned
+from virtual_board.plant import Clocks, Plant, physics_of
+from virtual_board.sensors import Monitors, Thermals
+from virtual_board.specs import SPECS
+
+
+class VirtualBoard:
+    """A board that has just booted in one of its stock modes.
+
+    Args:
+        name: One of ``SPECS``.
+        preset: The stock mode; its default without.
+        gpu_asleep: Whether the GPU's devfreq directory is missing until the GPU is powered (JetPack 4 and 5).
+    """
+
+    def __init__(self, name: str, preset: str | None = None, gpu_asleep: bool = False) -> None:
+        self.spec = SPECS[name]
+        self.lock = threading.RLock()
+        self.tree = Tree()
+        self.faults = Faults(self.tree)
+        self.load = 1.0
+        self.writes: list[dict[str, Any]] = []
+        self._catalogued = load_board(self.spec.key)
+        self._preset = _preset_of(self._catalogued, preset or self._catalogued.default_preset)
+        self._gpu_asleep = gpu_asleep
+        self._boots = 0
+        place_disk(self.tree, self.spec, self._catalogued, self._preset)
+        self.boot()
+
+    def boot(self) -> None:
+        """Start anew: every setting is lost, ``/run`` is empty, the boot has a new identity; the disk stays."""
+        self._boots += 1
+        self.tree.place("/run", Directory(on_disk=True))
+        for path in ("/sys", "/proc"):
+            self.tree.place(path, Directory(on_disk=False))
+        place_identity(self.tree, self.spec, str(uuid.uuid4()))
+        self._is_hot = False
+        self._tpc_pg_mask = self._preset.tpc_pg_mask or 0
+        self._place_cpus()
+        self._place_gpu()
+        self._place_emc()
+        self._apply_preset()
+        self.thermals = Thermals(self.tree, self.spec.zones, lambda: self.temperature_c, lambda: self._is_hot)
+        self.plant = Plant(physics_of(self.spec.key), self.clocks(), self.load, time.monotonic)
+        self._place_monitors()
+
+    @property
+    def temperature_c(self) -> float:
+        """Temperature of the die; a board that gets too hot throttles."""
+        temperature_c, thermal = self.plant.temperature_c, self.plant.thermal
+        is_hot = temperature_c > (thermal.release_c if self._is_hot else thermal.trip_c)
+        if is_hot != self._is_hot:
+            self._is_hot = is_hot
+            self.settle()
+        return temperature_c
+
+    @property
+    def violations(self) -> list[dict[str, Any]]:
+        """Writes that nobody may ever do: those to the masks that gate the GPU's clusters."""
+        return [write for write in self.writes if write["path"].endswith("_pg_mask")]
+
+    def clocks(self) -> Clocks:
+        """What runs."""
+        cpu_khz = max(self._cpu_khz(policy) for policy in self.cpus.policies.values())
+        gpu_hz, emc_hz = self._gpu_hz(self.gpu), self._emc_hz()
+        shares = (
+            cpu_khz / self._table("cpu_khz")[-1] * len(self.cpus.online) / len(self.cpus.cores),
+            gpu_hz / self._table("gpu_hz")[-1],
+            emc_hz / self._table("emc_hz")[-1],
+        )
+        return Clocks(len(self.cpus.online), cpu_khz, gpu_hz, emc_hz, shares)
+
+    def settle(self) -> None:
+        """Let the plant run what is set now."""
+        self.plant.run(self.clocks(), self.load)
+
+    def show(self, path: str, file: KernelFile) -> bytes:
+        """What a read from the start of a pseudo file gives.
+
+        Raises:
+            OSError: What the kernel would say, or what a fault says.
+        """
+        self.faults.strike("read", path)
+        with self.lock:
+            text = file.show() if file.show else ""
+            return text if isinstance(text, bytes) else text.encode()
+
+    def store(self, path: str, file: KernelFile, text: str, uid: int) -> None:
+        """One write to a pseudo file; it is noted, whatever comes of it.
+
+        Raises:
+            OSError: What the kernel would say, or what a fault says.
+        """
+        entry = {"path": path, "text": text, "uid": uid, "errno": 0, "at_s": time.monotonic()}
+        self.writes.append(entry)
+        try:
+            is_ignored = self.faults.strike("write", path)
+            with self.lock:
+                if file.store and not is_ignored:
+                    file.store(text)
+                    self.settle()
+        except OSError as error:
+            entry["errno"] = error.errno
+            raise
+
+    def settings(self) -> dict[str, str]:
+        """Text of every pseudo file that root can write, by path."""
+        with self.lock:
+            return {
+                path: str(file.show()).rstrip("\n")
+                for path, file in sorted(self.tree.kernel_files(), key=lambda item: item[0])
+                if file.store and file.show
+            }
+
+    def wake_gpu(self) -> None:
+        """Power the GPU, as the first CUDA call does: its devfreq directory appears."""
+        if not self.tree.has(f"/sys/devices/{self.spec.gpu}/devfreq"):
+            self._place_gpu_devfreq()
+
+    def _place_cpus(self) -> None:
+        self.cpus = Cpus(
+            self.tree,
+            self.spec.clusters,
+            self._table("cpu_khz"),
+            refuses_crossing=self.spec.jetpack == 4,
+            boot_core_has_switch=self.spec.boot_core_has_switch,
+            clock=self._cpu_khz,
+        )
+
+    def _place_gpu(self) -> None:
+        spec = self.spec
+        device = f"/sys/devices/{spec.gpu}"
+        self.gpu = Devfreq(
+            self._table("gpu_hz"),
+            "nvhost_podgov",
+            refuses_crossing=spec.jetpack == 4,
+            shows_no_cap_as_long_max=spec.jetpack == 6,
+            clock=self._gpu_hz,
+        )
+        if not self._gpu_asleep:
+            self._place_gpu_devfreq()
+        if spec.jetpack == 7:
+            self._place_video_clock(device.rsplit("/", 1)[0])
+            return
+        self._railgate = 1
+        self.tree.place(f"{device}/load", read_only(lambda: round(self.load * 1000)))
+        self.tree.place(f"{device}/railgate_enable", settable(lambda: self._railgate, self._store_railgate))
+        self.tree.place(f"{device}/tpc_pg_mask", settable(lambda: self._tpc_pg_mask, self._store_tpc_pg_mask))
+        self.tree.link("/sys/devices/gpu.0" if spec.jetpack < 6 else "/sys/devices/platform/17000000.gpu", device)
+        if spec.key == "agx-xavier":
+            self.tree.link(f"/sys/devices/platform/host1x/{spec.gpu}", device)
+
+    def _place_gpu_devfreq(self) -> None:
+        device = f"/sys/devices/{self.spec.gpu}"
+        folder = f"{device}/devfreq/{self.spec.gpu.rsplit('/', 1)[-1]}"
+        self.gpu.place(self.tree, folder, device)
+        self.tree.link(f"{device}/devfreq_dev", folder)
+
+    def _place_video_clock(self, parent: str) -> None:
+        """Thor's second GPU clock, of the video engines, which is no knob of ours."""
+        table_hz = tuple(range(315000000, 1692000001, 81000000))
+        video = Devfreq(
+            table_hz, "nvhost_podgov", refuses_crossing=False, shows_no_cap_as_long_max=False, clock=self._gpu_hz
+        )
+        video.place(self.tree, f"{parent}/gpu-nvd-0/devfreq/gpu-nvd-0", f"{parent}/gpu-nvd-0")
+
+    def _place_emc(self) -> None:
+        jetpack, table_hz = self.spec.jetpack, self._table("emc_hz")
+        if jetpack == 7:
+            self.bandwidth = Devfreq(
+                table_hz,
+                "userspace",
+                refuses_crossing=False,
+                shows_no_cap_as_long_max=False,
+                clock=self._devfreq_emc_hz,
+            )
+            self.bandwidth.place(self.tree, "/sys/devices/platform/bwmgr/devfreq/bwmgr", "/sys/devices/platform/bwmgr")
+            self.tree.place("/sys/kernel/debug", Directory(mode=0o700))
+            return
+        self.emc = Emc(table_hz, lambda: self.load)
+        if jetpack == 6:
+            self.emc.place_clk_cap(self.tree)
+        else:
+            self.emc.place_iso_cap(self.tree)
+        self.emc.place_debugfs(self.tree, rates_in_one_file=jetpack > 4)
+
+    def _place_monitors(self) -> None:
+        numbers = count(self._boots % 3)
+        monitors = Monitors(self.tree, self.spec.jetpack, self._shown_w, numbers)
+        for chip in self.spec.chips:
+            monitors.place(chip)
+        if self.spec.jetpack in (5, 6):
+            self.thermals.place_over_current(next(numbers))
+
+    def _apply_preset(self) -> None:
+        """What nvpmodel does at boot."""
+        caps = self._preset.caps
+        for cluster, policy in self.cpus.policies.items():
+            policy.limits.set_ceiling(caps.get(cluster.khz_knob))
+            policy.limits.set_floor(self.spec.cpu_floor_khz)
+        for core in self.cpus.online - cores_online(self.spec.clusters, self._preset):
+            self.cpus.set_online(core, online=False)
+        self.gpu.limits.set_ceiling(caps.get("gpu_hz"))
+        if "emc_hz" not in caps:
+            return
+        if self.spec.jetpack == 7:
+            self.bandwidth.limits.set_ceiling(caps["emc_hz"])
+        elif self.spec.jetpack == 6:
+            self.emc.store_clk_cap(str(caps["emc_hz"]))
+        else:
+            self.emc.store_iso_cap(str(caps["emc_hz"]))
+
+    def _shown_w(self, rail: str) -> float:
+        return self.plant.shown_w(rail)
+
+    def _cpu_khz(self, policy: Policy) -> int:
+        picked_khz = policy.governor.pick(policy.limits, self.load)
+        return self._throttled(picked_khz, "throttled_cpu_khz", policy.limits.table)
+
+    def _gpu_hz(self, gpu: Devfreq) -> int:
+        picked_hz = gpu.governor.pick(gpu.limits, self.load)
+        return self._throttled(picked_hz, "throttled_gpu_hz", gpu.limits.table)
+
+    def _emc_hz(self) -> int:
+        return self._devfreq_emc_hz(self.bandwidth) if self.spec.jetpack == 7 else self.emc.rate_hz
+
+    def _devfreq_emc_hz(self, bandwidth: Devfreq) -> int:
+        return bandwidth.governor.pick(bandwidth.limits, self.load)
+
+    def _throttled(self, picked: int, cap: str, table: tuple[int, ...]) -> int:
+        if not hasattr(self, "plant") or not self.thermals.is_throttling:
+            return picked
+        return min(picked, rounded_down(getattr(self.plant.thermal, cap), table))
+
+    def _table(self, knob: str) -> tuple[int, ...]:
+        if knob in self.spec.tables:
+            return self.spec.tables[knob]
+        names = {knob, *(cluster.khz_knob for cluster in self.spec.clusters if knob == "cpu_khz")}
+        return next(entry.values for entry in self._catalogued.knobs if entry.name in names)
+
+    def _store_railgate(self, text: str) -> None:
+        self._railgate = scanned(text)
+        if not self._railgate:
+            self.wake_gpu()
+
+    def _store_tpc_pg_mask(self, text: str) -> None:
+        self._tpc_pg_mask = scanned(text)
+
+
+def _preset_of(board: Board, name: str) -> Preset:
+    return next(preset for preset in board.presets if preset.name == name)

@@ -1,0 +1,191 @@
+"""Mounting a virtual board from a test, and giving it orders."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from virtual_board.specs import CONTROL, SPECS
+
+BOARDS = tuple(SPECS)
+_PATIENCE_S = 30.0
+
+
+def why_unavailable() -> str:
+    """What is missing for mounting a board here; nothing if it can be done."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "/dev/fuse is missing or closed to this user"
+    if shutil.which("fusermount3") is None:
+        return "fusermount3 is missing (apt-get install fuse3)"
+    if importlib.util.find_spec("mfusepy") is None:
+        return "mfusepy is missing (pip install mfusepy)"
+    return ""
+
+
+class MountedBoard:
+    """A board that is mounted.
+
+    Args:
+        name: Which one.
+        root: The directory that stands for ``/`` of the board.
+    """
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self.root = root
+
+    def path(self, path: str) -> Path:
+        """Where a path of the board is here."""
+        return self.root / path.lstrip("/")
+
+    def read(self, path: str) -> str:
+        """Text of a file of the board, without the newline at its end."""
+        return self.path(path).read_text(encoding="utf-8").rstrip("\n")
+
+    def write(self, path: str, text: str | int) -> None:
+        """Write a file of the board in one system call."""
+        handle = os.open(self.path(path), os.O_WRONLY | os.O_TRUNC)
+        try:
+            os.write(handle, str(text).encode())
+        finally:
+            os.close(handle)
+
+    def fail(self, path: str, code: int, on: str = "write", times: int | None = None, skip: int = 0) -> None:
+        """Let reads or writes of a path (``*`` matches anything) fail with an errno, after ``skip`` that do not."""
+        self._order("fault", operation=on, pattern=path, code=code, times=times, skip=skip)
+
+    def delay(self, path: str, seconds: float, on: str = "write", times: int | None = None) -> None:
+        """Let reads or writes of a path take their time."""
+        self._order("fault", operation=on, pattern=path, delay_s=seconds, times=times)
+
+    def ignore(self, path: str, times: int | None = None) -> None:
+        """Let writes of a path be accepted and forgotten."""
+        self._order("fault", operation="write", pattern=path, ignores=True, times=times)
+
+    def hide(self, path: str) -> None:
+        """Let a file or directory vanish."""
+        self._order("hide", path=path)
+
+    def reveal(self, path: str) -> None:
+        """Let a file or directory that vanished come back."""
+        self._order("reveal", path=path)
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._order("clear")
+
+    def set_load(self, load: float) -> None:
+        """Set how busy the board is, from 0 to 1; it boots at 1."""
+        self._order("load", load=load)
+
+    def heat(self, temperature_c: float | None) -> None:
+        """Hold the die at a temperature; None lets it go. Above its trip point the board throttles."""
+        self._order("heat", temperature_c=temperature_c)
+
+    def throttle(self, state: int, device: str = "gpu-throttle-alert") -> None:
+        """Set the state of a cooling device; clocks fall while one that slows the board is above 0."""
+        self._order("throttle", device=device, state=state)
+
+    def over_current(self, alarm: int = 3, events: int = 1) -> None:
+        """Let an over-current alarm count so many events more."""
+        self._order("over_current", alarm=alarm, events=events)
+
+    def wake_gpu(self) -> None:
+        """Power the GPU, as the first CUDA call does."""
+        self._order("wake_gpu")
+
+    def reboot(self) -> None:
+        """Lose every setting and ``/run``, as a reboot does."""
+        self._order("reboot")
+
+    def writes(self) -> list[dict[str, Any]]:
+        """All writes to pseudo files so far, in order: path, text, uid, errno (0 if accepted) and time."""
+        return list(self._ask("writes"))
+
+    def forget_writes(self) -> None:
+        """Begin the list of writes anew."""
+        self._order("forget_writes")
+
+    def violations(self) -> list[dict[str, Any]]:
+        """Writes that nobody may ever do: to the masks that gate the GPU's clusters."""
+        return list(self._ask("violations"))
+
+    def settings(self) -> dict[str, str]:
+        """Text of every file that can be set, by path: equal before and after, if all was put back."""
+        return dict(self._ask("settings"))
+
+    def state(self) -> dict[str, Any]:
+        """What the board does now: load, temperature, throttling, cores, clocks, watts of each rail."""
+        return dict(self._ask("state"))
+
+    def _ask(self, question: str) -> Any:
+        return json.loads(self.read(f"{CONTROL}/{question}"))
+
+    def _order(self, order: str, **details: Any) -> None:
+        self.write(f"{CONTROL}/order", json.dumps({"order": order, **details}))
+
+
+@contextmanager
+def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
+    """Mount a board and unmount it at the end, whatever happened.
+
+    Args:
+        name: One of :data:`BOARDS`.
+        options: ``preset``, the stock mode that it boots in; ``gpu_asleep``, whether the GPU waits to be powered.
+
+    Raises:
+        RuntimeError: If it does not come up.
+    """
+    base = Path(tempfile.mkdtemp(prefix="virtual-board-"))
+    base.chmod(0o755)  # for users that are not root
+    root = base / "root"
+    root.mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)]),
+    }
+    command = [sys.executable, "-m", "virtual_board.serve", name, str(root), json.dumps(options)]
+    log = base / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+    try:
+        _wait_for(server, root, log)
+        yield MountedBoard(name, root)
+    finally:
+        _unmount(root)
+        assert server.stdin is not None
+        server.stdin.close()
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+            _unmount(root)
+        shutil.rmtree(base)
+
+
+def _unmount(root: Path) -> None:
+    """Take the mount away, even if files on it are open."""
+    subprocess.run(["fusermount3", "-u", "-z", str(root)], check=False, capture_output=True)
+
+
+def _wait_for(server: subprocess.Popen[bytes], root: Path, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not root.is_mount():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(
+                f"the virtual board did not come up: {log.read_text(encoding='utf-8', errors='replace')}"
+            )
+        time.sleep(0.01)
