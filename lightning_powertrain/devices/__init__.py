@@ -5,6 +5,7 @@ from lightning_powertrain.devices.device import Device, PowerReading
 from lightning_powertrain.devices.opening import open_device, parse_simulated
 from lightning_powertrain.devices.sampling import PowerSampler
 from lightning_powertrain.devices.simulated import SimulatedDevice
+from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 
 __all__ = [
     "Clock",
@@ -12,8 +13,10 @@ __all__ = [
     "PowerReading",
     "PowerSampler",
     "SimulatedDevice",
+    "SysfsDevice",
     "SystemClock",
     "VirtualClock",
+    "find_jetson",
     "open_device",
     "parse_simulated",
 ]

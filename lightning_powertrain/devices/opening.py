@@ -5,7 +5,8 @@ from __future__ import annotations
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.devices.device import Device
 from lightning_powertrain.devices.simulated import SimulatedDevice
-from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError
+from lightning_powertrain.devices.sysfs import find_jetson
+from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.simulation import load_workload, simulated_board_names
 
 _PREFIX = "simulated:"
@@ -27,10 +28,7 @@ def open_device(name: str | None = None, seed: int = 0) -> Device:
     'orin-agx-64gb'
     """
     if name is None:
-        raise DeviceNotFoundError(
-            "no Jetson found here that this version can drive: only simulated boards are supported yet. "
-            'device="simulated:orin-agx-64gb" tries everything without a board'
-        )
+        return find_jetson()
     board, workload = parse_simulated(name)
     return SimulatedDevice(board, workload or "resnet18", seed)
 

@@ -1,0 +1,172 @@
+"""The unprivileged end of the root helper: starts it, asks, and says what to do when it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_powertrain.devices import roothelper
+from lightning_powertrain.errors import DeviceError
+
+INSTALL_FOLDER = Path("/usr/local/libexec/lightning-powertrain")
+SOURCE_FOLDER = Path(roothelper.__file__).parent
+PYTHON_FLAGS = "-ISB"
+"""Isolated, without site-packages, without leaving byte code behind."""
+
+_PROTOCOL = 1
+_PATIENCE_S = 30.0
+
+
+def powertrain_command(*arguments: str) -> str:
+    """What to type to run a ``powertrain`` command as root: sudo does not look into virtual environments."""
+    script = Path(sys.executable).with_name("powertrain")
+    return " ".join(("sudo", str(script) if script.exists() else "powertrain", *arguments))
+
+
+def helper_command(install_folder: Path = INSTALL_FOLDER) -> list[str]:
+    """How the helper is started here: directly as root, else through sudo.
+
+    Raises:
+        DeviceError: If it needs root and is not installed.
+    """
+    if os.geteuid() == 0:
+        return [sys.executable, PYTHON_FLAGS, str(SOURCE_FOLDER)]
+    installed = install_folder / "roothelper"
+    try:
+        python = json.loads((installed / "INSTALLED").read_text(encoding="utf-8"))["python"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DeviceError(
+            f"setting a power mode needs root, and the helper that does it is not installed: "
+            f"`{powertrain_command('setup-helper')}` installs it"
+        ) from error
+    return ["sudo", "-n", str(python), PYTHON_FLAGS, str(installed)]
+
+
+class HelperClient:
+    """A running helper. Closing it, or the end of this process however it comes, makes the helper restore the board.
+
+    Args:
+        command: How to start it; None for the usual way.
+
+    Raises:
+        DeviceError: If it cannot be started, or does not answer.
+    """
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._pending = b""
+        self._process = _start(command or helper_command())
+        self._finalizer = weakref.finalize(self, _end, self._process)
+        _open_clients.add(self)
+        if self.ask("status").get("protocol") != _PROTOCOL:
+            self.close()
+            fix = powertrain_command("setup-helper")
+            raise DeviceError(f"the installed root helper is of another version: `{fix}` updates it")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the helper still runs and listens."""
+        return self._finalizer.alive and self._process.poll() is None
+
+    def ask(self, do: str, **fields: Any) -> Mapping[str, Any]:
+        """Send one request and return the answer.
+
+        Raises:
+            DeviceError: If the helper refuses, fails, has ended or takes too long.
+        """
+        with self._lock:
+            try:
+                answer = json.loads(self._exchange(json.dumps({"do": do, **fields}).encode() + b"\n"))
+            except (OSError, ValueError, EOFError) as error:
+                message = self._what_happened()
+                self.close()
+                raise DeviceError(message) from error
+        if not answer.get("ok"):
+            raise DeviceError(f"the root helper could not {do}: {answer.get('error')}")
+        return dict(answer)
+
+    def close(self) -> None:
+        """Let the helper put the board back and end; returns once it has."""
+        _open_clients.discard(self)
+        self._finalizer()
+
+    def _exchange(self, line: bytes) -> bytes:
+        """Write a line, wait for one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(line)
+        end_s = time.monotonic() + _PATIENCE_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._pending:
+                if not selector.select(end_s - time.monotonic()):
+                    raise TimeoutError
+                part = os.read(self._process.stdout.fileno(), 65536)
+                if not part:
+                    raise EOFError
+                self._pending += part
+        answer, _, self._pending = self._pending.partition(b"\n")
+        return answer
+
+    def _what_happened(self) -> str:
+        try:
+            self._process.wait(1.0)
+        except (subprocess.TimeoutExpired, ValueError):
+            return f"the root helper did not answer within {_PATIENCE_S:.0f} s"
+        assert self._process.stderr is not None
+        said = [] if self._process.stderr.closed else self._process.stderr.read().decode(errors="replace").splitlines()
+        reason = f" ({said[-1].strip()})" if said else ""
+        if any(line.startswith("sudo:") for line in said):
+            fix = powertrain_command("setup-helper")
+            return f"sudo does not let this user start the root helper{reason}: `{fix}` allows it"
+        return f"the root helper has ended{reason}. `{powertrain_command('restore')}` puts the board back"
+
+    def forget(self) -> None:
+        """Let go of the pipes without a word: for a forked child, whose copies would hide its parent's death."""
+        self._finalizer.detach()
+        self._process.returncode = 0
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    try:
+        # A session of its own: Ctrl-C in the terminal of the training is not for the helper.
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True)
+    except OSError as error:
+        raise DeviceError(f"the root helper cannot be started: {error}") from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    # It belongs to root: where it does not end, all that can be done is to let go. It restores whenever it comes to.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE_S)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+_open_clients: weakref.WeakSet[HelperClient] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for client in tuple(_open_clients):
+        client.forget()
+    _open_clients.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,126 @@
+"""Power from jtop, for boards whose sensors only root can read (JetPack 4).
+
+jtop runs in a Python of its own: importing it changes how the whole process starts its children. It smooths nothing
+that matters here, but it samples at its own rate, half a second by default.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from typing import IO, Any
+
+from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.errors import DeviceError
+
+_SETTLE_S = 3.0  # The sensor's filter, and two ticks of jtop.
+_FIRST_S = 15.0
+_STALE_S = 5.0
+
+# Powers are in mW. jtop takes the rail of the whole board out of "rail" and shows it as "tot"; without such a rail,
+# "tot" is a sum, which in some versions holds USB-C supplies as well, and has no voltage.
+_CHILD = """
+import json, sys
+from jtop import jtop, JtopException
+try:
+    with jtop(interval=0.5) as board:
+        while board.ok():
+            rails = {name: rail["power"] for name, rail in board.power["rail"].items() if rail.get("type") != "SYSTEM"}
+            total = board.power["tot"]
+            whole = total.get("name", "VDD_IN") if "volt" in total else None
+            if whole:
+                rails[whole] = total["power"]
+            print(json.dumps({"rails_mw": rails, "whole": whole}), flush=True)
+except (JtopException, BrokenPipeError, KeyboardInterrupt) as error:
+    sys.exit(" ".join(str(error).split()))
+"""
+
+
+class JtopPower:
+    """Power as the jtop service shows it. The child ends with this process, or on :meth:`close`.
+
+    Args:
+        python: The Python that has jtop.
+
+    Raises:
+        DeviceError: If jtop gives no reading.
+    """
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self._child = subprocess.Popen(
+            [python, "-c", _CHILD], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._latest: list[tuple[float, Mapping[str, Any]]] = []
+        self._first = threading.Event()
+        assert self._child.stdout is not None
+        threading.Thread(
+            target=_collect, args=(self._child.stdout, self._latest, self._first), name="powertrain-jtop", daemon=True
+        ).start()
+        self._finalizer = weakref.finalize(self, _end, self._child)
+        self._first.wait(_FIRST_S)
+        self.read()
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether this Python has jtop; does not import it."""
+        return importlib.util.find_spec("jtop") is not None
+
+    @property
+    def source(self) -> str:
+        """What the total is."""
+        rails, whole = self._message()
+        return f"jtop:{whole or 'sum:' + '+'.join(rails)}"
+
+    @property
+    def settle_s(self) -> float:
+        """Seconds until a reading has forgotten the mode before."""
+        return _SETTLE_S
+
+    def read(self) -> PowerReading:
+        """The newest reading.
+
+        Raises:
+            DeviceError: If it is old, or there is none.
+        """
+        rails, whole = self._message()
+        rails_w = {name: milliwatts / 1e3 for name, milliwatts in rails.items()}
+        return PowerReading(rails_w[whole] if whole else sum(rails_w.values()), rails_w)
+
+    def close(self) -> None:
+        """End the child."""
+        self._finalizer()
+
+    def _message(self) -> tuple[dict[str, float], str | None]:
+        if not self._latest or time.monotonic() - self._latest[-1][0] > _STALE_S:
+            said = ""
+            if self._child.poll() is not None and self._child.stderr and not self._child.stderr.closed:
+                said = self._child.stderr.read().strip().rpartition("\n")[2]
+            raise DeviceError(
+                f"jtop gives no power{': ' + said if said else ''}. `sudo systemctl restart jtop` may help"
+            )
+        message = self._latest[-1][1]
+        return dict(message["rails_mw"]), message["whole"]
+
+
+def _collect(lines: IO[str], latest: list[tuple[float, Mapping[str, Any]]], first: threading.Event) -> None:
+    """Keep the newest line. Holds no reference to the power source, so that this can be collected and end the child."""
+    try:
+        for line in lines:
+            latest[:] = [(time.monotonic(), json.loads(line))]
+            first.set()
+    finally:
+        first.set()
+        lines.close()
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    child.kill()
+    child.wait()
+    if child.stderr is not None:
+        child.stderr.close()

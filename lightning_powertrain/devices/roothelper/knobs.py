@@ -1,0 +1,318 @@
+"""The knobs of a board, found by the files that are there, with the tables that the board itself gives.
+
+Frequencies are in the kernel's units: kHz for CPU, Hz for GPU and EMC (the memory). Nothing here writes unless a method
+says so, and what is written is always a value of a table, a switch (0 or 1), or the text that a file held before.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_CPU = "sys/devices/system/cpu"
+_TX2_A57 = (0, 3, 4, 5)
+_GPU_NAME = re.compile(r"gpu-gpc|g[pv]\d+b|ga10b|\.gpu$")
+_GPU_PLACES = (
+    "sys/class/devfreq/*",
+    "sys/devices/gpu.0/devfreq/*",
+    "sys/devices/*/devfreq/*",
+    "sys/devices/platform/*/devfreq/*",
+    "sys/devices/platform/bus@0/*/devfreq/*",
+    "sys/devices/platform/host1x/*/devfreq/*",
+    "sys/devices/*.g*/devfreq_dev",
+    "sys/devices/platform/*.g*/devfreq_dev",
+)
+_BPMP = "sys/kernel/debug/bpmp/debug"
+_EMC_CAPS = ("sys/kernel/nvpmodel_clk_cap/emc", "sys/kernel/nvpmodel_emc_cap/emc_iso_cap")
+_KHZ_BELOW = 10**7  # EMC tables come in kHz or Hz; no EMC clock in Hz is below 10 MHz, none in kHz above 10 GHz.
+
+
+def read_raw(path: Path) -> str | None:
+    """All that a file says; None if it is not there or cannot be read now."""
+    for _ in range(3):
+        try:
+            return path.read_bytes()[:4096].decode("ascii", "replace")
+        except BlockingIOError:  # EAGAIN: the unit behind the file is just being powered
+            continue
+        except OSError:
+            return None
+    return None
+
+
+def read_number(path: Path) -> int | None:
+    """The number that a file says; None if it says none."""
+    text = (read_raw(path) or "").strip()
+    return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else None
+
+
+def read_table(path: Path) -> tuple[int, ...]:
+    """The numbers that a file lists, ascending; words between them, such as a unit, are skipped."""
+    words = (read_raw(path) or "").split()
+    return tuple(sorted({int(word) for word in words if re.fullmatch(r"[0-9]{1,20}", word) and int(word)}))
+
+
+def read_cpus(path: Path) -> tuple[int, ...]:
+    """CPU numbers as the kernel lists them: ``0 3 4 5`` or ``0-3,5``."""
+    found: set[int] = set()
+    for word in (read_raw(path) or "").replace(",", " ").split():
+        if match := re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", word):
+            found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
+
+
+def write(path: Path, text: str) -> None:
+    """Write to a file that exists, in one call, as the kernel wants it; OSError if it refuses."""
+    target = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(target, text.encode("ascii"))
+    finally:
+        os.close(target)
+
+
+def at_most(values: Sequence[int], cap: int | None) -> int:
+    """The highest value that does not exceed a cap, or the lowest there is."""
+    return values[-1] if cap is None else max((value for value in values if value <= cap), default=values[0])
+
+
+@dataclass(frozen=True)
+class Range:
+    """A lowest and a highest clock; the kernel refuses a lowest above the highest, or quietly clips it."""
+
+    low: Path
+    high: Path
+
+    def write(self, low: str, high: str) -> None:
+        """Set both, in the order in which neither passes the other on the way."""
+        lowest_now = read_number(self.low)
+        raising = lowest_now is None or int(high) >= lowest_now
+        for path, text in ((self.high, high), (self.low, low)) if raising else ((self.low, low), (self.high, high)):
+            write(path, text)
+
+
+@dataclass(frozen=True)
+class Cores:
+    """How many cores of a cluster are online; the lowest-numbered ones are."""
+
+    name: str
+    values: tuple[int, ...]
+    cpus: tuple[Path, ...]
+    role = "cores"
+
+    def files(self) -> list[Path]:
+        return [cpu / "online" for cpu in self.cpus if cpu.name != "cpu0" and (cpu / "online").exists()]
+
+    def read(self) -> int:
+        return len(self.cpus) - sum(read_number(path) == 0 for path in self.files())
+
+    def wake(self, count: int) -> None:
+        self._switch(self.cpus[:count], "1")
+
+    def sleep(self, count: int) -> None:
+        self._switch(self.cpus[count:], "0")
+
+    def _switch(self, cpus: Iterable[Path], text: str) -> None:
+        wanted = {cpu / "online" for cpu in cpus}
+        for path in self.files():
+            if path in wanted and read_number(path) != int(text):
+                write(path, text)
+
+
+@dataclass(frozen=True)
+class CpuClock:
+    """The clock of a cluster of cores: of each cpufreq policy that is visible, which takes an online core."""
+
+    name: str
+    values: tuple[int, ...]
+    root: Path
+    cpus: tuple[int, ...]
+    role = "cpu"
+
+    def ranges(self) -> list[Range]:
+        return [
+            Range(policy / "scaling_min_freq", policy / "scaling_max_freq")
+            for policy in _policies(self.root)
+            if set(read_cpus(policy / "related_cpus")) & set(self.cpus)
+        ]
+
+    def files(self) -> list[Path]:
+        governors = [each.low.with_name("scaling_governor") for each in self.ranges()]
+        return [*(path for each in self.ranges() for path in (each.low, each.high)), *governors]
+
+    def read(self) -> int:
+        """The highest cap of its policies; the lowest value while all cores of the cluster are offline."""
+        caps = [cap for each in self.ranges() if (cap := read_number(each.high)) is not None]
+        return at_most(self.values, max(caps, default=0))
+
+    def write(self, value: int) -> None:
+        for each in self.ranges():
+            each.write(str(value), str(value))
+
+
+@dataclass(frozen=True)
+class DevfreqClock:
+    """A clock behind a devfreq directory: of the GPU, or of the EMC on JetPack 7."""
+
+    name: str
+    values: tuple[int, ...]
+    role: str
+    folder: Path
+
+    def ranges(self) -> list[Range]:
+        return [Range(self.folder / "min_freq", self.folder / "max_freq")]
+
+    def files(self) -> list[Path]:
+        return [self.folder / "min_freq", self.folder / "max_freq"]
+
+    def read(self) -> int:
+        return at_most(self.values, read_number(self.folder / "max_freq"))
+
+    def write(self, value: int) -> None:
+        self.ranges()[0].write(str(value), str(value))
+
+
+@dataclass(frozen=True)
+class EmcClock:
+    """The memory clock on JetPack 4 to 6: a cap, and a lock that pins the rate (in debugfs: only root sees it)."""
+
+    name: str
+    values: tuple[int, ...]
+    cap: Path | None
+    lock: Path | None
+    rate: Path | None
+    role = "emc"
+
+    def files(self) -> list[Path]:
+        return [path for path in (self.lock, self.rate, self.cap) if path is not None]
+
+    def locked(self) -> bool:
+        return self.lock is not None and read_number(self.lock) == 1
+
+    def read(self) -> int:
+        if self.rate and self.locked() and (rate := read_number(self.rate)):
+            nearest = min(self.values, key=lambda value: abs(value - rate))
+            return nearest if abs(nearest - rate) < 0.01 * rate else rate
+        # No cap reads 0 on JetPack 5 and the largest number on JetPack 6.
+        return at_most(self.values, (read_number(self.cap) if self.cap else None) or None)
+
+    def write(self, value: int) -> None:
+        """Pin the rate. The cap is lifted where it is in the way and else left alone: it is not made for changes."""
+        if self.lock is None or self.rate is None:
+            if self.cap is not None:
+                write(self.cap, str(value))
+            return
+        if self.cap is not None and 0 < (read_number(self.cap) or 0) < value:
+            write(self.cap, str(value))
+        if not self.locked():
+            write(self.lock, "1")
+        write(self.rate, str(value))
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """All knobs of a board, in the order of the catalogue."""
+
+    cores: tuple[Cores, ...]
+    clocks: tuple[CpuClock | DevfreqClock | EmcClock, ...] = field(default=())
+
+    def known(self) -> dict[str, Cores | CpuClock | DevfreqClock | EmcClock]:
+        """The knobs whose values the board tells, by name."""
+        return {knob.name: knob for knob in (*self.cores, *self.clocks) if knob.values}
+
+    def read(self) -> dict[str, int]:
+        """The mode that the board has now."""
+        return {name: knob.read() for name, knob in self.known().items()}
+
+    def files(self) -> list[Path]:
+        """Every file that may be written, as far as it is visible now."""
+        return [path for knob in (*self.cores, *self.clocks) for path in knob.files()]
+
+    def texts(self) -> dict[Path, str]:
+        """What every one of these files says, as it stands; without an unlocked EMC rate, which moves by itself."""
+        unlocked = {each.rate for each in self.clocks if isinstance(each, EmcClock) and not each.locked()}
+        texts = {path: read_raw(path) for path in self.files() if path not in unlocked}
+        return {path: text for path, text in texts.items() if text is not None}
+
+    def hidden_cpus(self) -> bool:
+        """Whether some cores are offline together with their whole cpufreq policy, which hides its files."""
+        visible = {cpu for clock in self.clocks if isinstance(clock, CpuClock) for cpu in _governed(clock.root)}
+        return bool(visible) and any(int(cpu.name[3:]) not in visible for cores in self.cores for cpu in cores.cpus)
+
+
+def find_knobs(root: Path) -> Knobs:
+    """The knobs of the board whose file systems are under ``root``."""
+    cores, clocks = _find_cpus(root)
+    return Knobs(cores, (*clocks, *_find_gpu(root), *_find_emc(root)))
+
+
+def gpu_folder(root: Path) -> Path | None:
+    """The devfreq directory of the GPU; on JetPack 4 and 5 it may appear only once the GPU is in use."""
+    for place in _GPU_PLACES:
+        for folder in sorted(root.glob(place)):
+            of_node = (read_raw(folder / "device/of_node/name") or "").strip("\0\n")
+            is_gpu = any(map(_GPU_NAME.search, (folder.name, folder.parent.name, f".{of_node}")))
+            if is_gpu and read_table(folder / "available_frequencies"):
+                return folder
+    return None
+
+
+def _policies(root: Path) -> list[Path]:
+    return sorted((root / _CPU / "cpufreq").glob("policy[0-9]*"), key=lambda policy: int(policy.name[6:]))
+
+
+def _governed(root: Path) -> set[int]:
+    return {cpu for policy in _policies(root) for cpu in read_cpus(policy / "related_cpus")}
+
+
+def _find_cpus(root: Path) -> tuple[tuple[Cores, ...], tuple[CpuClock, ...]]:
+    cpus = sorted(int(path.name[3:]) for path in (root / _CPU).glob("cpu[0-9]*") if path.name[3:].isdigit())
+    cores, clocks = [], []
+    for prefix, cluster in _clusters(root, cpus):
+        folders = tuple(root / _CPU / f"cpu{cpu}" for cpu in cluster)
+        counts = range(1 if 0 in cluster else 0, len(cluster) + 1)
+        cores.append(Cores(f"{prefix}cores", tuple(counts), folders))
+        tables = [
+            set(read_table(policy / "scaling_available_frequencies"))
+            for policy in _policies(root)
+            if set(read_cpus(policy / "related_cpus")) & set(cluster)
+        ]
+        shared = tuple(sorted(set.intersection(*tables))) if tables else ()
+        clocks.append(CpuClock(f"{prefix or 'cpu_'}khz", shared, root, cluster))
+    return tuple(cores), tuple(clocks)
+
+
+def _clusters(root: Path, cpus: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
+    """Prefix and CPUs of each kind of core. Only the TX2 has two kinds, and only there are clusters interleaved."""
+    if any(read_cpus(policy / "related_cpus") == _TX2_A57 for policy in _policies(root)):
+        denver = tuple(cpu for cpu in cpus if cpu not in _TX2_A57)
+        return [("a57_", _TX2_A57), *([("denver_", denver)] if denver else [])]
+    return [("", tuple(cpus))] if cpus else []
+
+
+def _find_gpu(root: Path) -> list[DevfreqClock]:
+    folder = gpu_folder(root)
+    return [DevfreqClock("gpu_hz", read_table(folder / "available_frequencies"), "gpu", folder)] if folder else []
+
+
+def _find_emc(root: Path) -> list[DevfreqClock | EmcClock]:
+    bwmgr = root / "sys/class/devfreq/bwmgr"
+    if table := read_table(bwmgr / "available_frequencies"):
+        return [DevfreqClock("emc_hz", table, "emc", bwmgr)]
+    rates = read_table(root / _BPMP / "emc/possible_rates") or _names_of(root / _BPMP / "emc/tables/regular")
+    values = tuple(sorted({rate * 1000 if rate < _KHZ_BELOW else rate for rate in rates}))
+    lock, rate = (root / _BPMP / "clk/emc" / name for name in ("mrq_rate_locked", "rate"))
+    cap = next((root / cap for cap in _EMC_CAPS if (root / cap).exists()), None)
+    pinned = read_raw(lock) is not None and read_raw(rate) is not None
+    if cap is None and not pinned:
+        return []
+    return [EmcClock("emc_hz", values, cap, lock if pinned else None, rate if pinned else None)]
+
+
+def _names_of(folder: Path) -> tuple[int, ...]:
+    try:
+        names = [re.sub("[^0-9]", "", entry.name) for entry in folder.iterdir()]
+    except OSError:
+        return ()
+    return tuple(sorted({int(name) for name in names if 0 < len(name) <= 12}))

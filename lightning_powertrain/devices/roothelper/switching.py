@@ -1,0 +1,90 @@
+"""Setting a power mode and putting everything back: which file is written when.
+
+Cores come online first, because a cpufreq policy is there only while one of its cores is, and surplus cores leave last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from lightning_powertrain.devices.roothelper.knobs import CpuClock, EmcClock, Knobs, read_raw, write
+
+_PATIENCE_S = 0.5
+_STEP_S = 0.01
+
+
+def apply(knobs: Knobs, mode: Mapping[str, int]) -> dict[str, int]:
+    """Set knobs to values of their tables and return what the whole board reads back, which may differ.
+
+    Raises:
+        OSError: If the board refuses a write; the knobs before it are set.
+    """
+    chosen = [cores for cores in knobs.cores if cores.name in mode]
+    for cores in chosen:
+        cores.wake(mode[cores.name])
+    _until(lambda: all(cores.read() >= mode[cores.name] for cores in chosen))
+    for clock in knobs.clocks:
+        if clock.name in mode:
+            clock.write(mode[clock.name])
+    for cores in chosen:
+        cores.sleep(mode[cores.name])
+    asleep = {clock.name for clock in knobs.clocks if isinstance(clock, CpuClock) and not clock.ranges()}
+    _until(lambda: all(value == mode.get(name, value) for name, value in knobs.read().items() if name not in asleep))
+    return knobs.read()
+
+
+def wake_all(knobs: Knobs) -> None:
+    """Bring all cores online, so that every cpufreq policy shows its files."""
+    for cores in knobs.cores:
+        cores.wake(len(cores.cpus))
+    _until(lambda: all(cores.read() == len(cores.cpus) for cores in knobs.cores))
+
+
+def put_back(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
+    """Write back what files held before, only those that differ, and return those that still do.
+
+    A path that is not a file of these knobs is neither read nor written; it counts as one that differs.
+    """
+    switches = {path: text for path, text in saved.items() if path in _files(knobs.cores)}
+    _write_each({path: text for path, text in switches.items() if text.strip() == "1"})
+    if set(saved) - set(knobs.files()):
+        with contextlib.suppress(OSError):
+            wake_all(knobs)
+    clocks = {path: saved[path] for path in _files(knobs.clocks) if path in saved}
+    for clock in knobs.clocks:
+        for each in () if isinstance(clock, EmcClock) else clock.ranges():
+            if each.low in clocks and each.high in clocks and _differing({p: clocks[p] for p in (each.low, each.high)}):
+                with contextlib.suppress(OSError):
+                    each.write(clocks[each.low], clocks[each.high])
+    # What is left is independent of order, but for the EMC: its lock, then its rate, then its cap.
+    _write_each(clocks)
+    _until(lambda: not _differing(clocks))
+    wrong = _differing(clocks)
+    _write_each(switches)
+    _until(lambda: not _differing(switches))
+    return [*wrong, *_differing(switches), *(path for path in saved if path not in clocks and path not in switches)]
+
+
+def _files(knobs: Iterable[object]) -> list[Path]:
+    return [path for knob in knobs for path in knob.files()]  # type: ignore[attr-defined]
+
+
+def _differing(saved: Mapping[Path, str]) -> list[Path]:
+    return [path for path, text in saved.items() if (read_raw(path) or "").strip() != text.strip()]
+
+
+def _write_each(texts: Mapping[Path, str]) -> None:
+    """A file that refuses must not keep the others from being put back; it shows in what still differs."""
+    for path in _differing(texts):
+        with contextlib.suppress(OSError):
+            write(path, texts[path])
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    """Give the board a moment: some writes take effect late."""
+    end_s = time.monotonic() + _PATIENCE_S
+    while not reached() and time.monotonic() < end_s:
+        time.sleep(_STEP_S)

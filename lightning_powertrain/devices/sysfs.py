@@ -1,0 +1,235 @@
+"""A real Jetson: read straight from sysfs, set through the root helper."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode
+from lightning_powertrain.devices import sysfs_health
+from lightning_powertrain.devices.clock import SystemClock
+from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.jtop_power import JtopPower
+from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, read_raw
+from lightning_powertrain.devices.sysfs_board import identify, is_jetson, with_tables
+from lightning_powertrain.devices.sysfs_power import SysfsPower
+from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
+
+_log = logging.getLogger(__name__)
+
+
+def find_jetson(root: str | Path = "/") -> SysfsDevice:
+    """The Jetson that this process runs on.
+
+    Args:
+        root: Where its file systems are; anything but ``/`` is for tests.
+
+    Raises:
+        DeviceNotFoundError: If this is not a Jetson, or it shows nothing that could be set.
+    """
+    if not is_jetson(Path(root)):
+        raise DeviceNotFoundError(
+            "no Jetson found here: there is no /etc/nv_tegra_release, no tegra in /proc/device-tree/compatible and no "
+            'Jetson GPU in /sys/class/devfreq. device="simulated:orin-agx-64gb" tries everything without a board'
+        )
+    return SysfsDevice(root)
+
+
+class SysfsDevice:
+    """A Jetson, found by the files that are there.
+
+    Reading needs no rights but for the EMC clock. Without the root helper the device can be read, not set; the helper
+    is started by the constructor, because it sees tables that are hidden from everybody else.
+
+    Args:
+        root: Where the board's file systems are; anything but ``/`` is for tests.
+        helper: Starts the root helper; None for the usual way.
+
+    Raises:
+        DeviceNotFoundError: If the board shows nothing that could be set.
+    """
+
+    def __init__(self, root: str | Path = "/", helper: Callable[[], HelperClient] | None = None) -> None:
+        self._root = Path(root)
+        self._start_helper = helper or HelperClient
+        self._clock = SystemClock()
+        self._held = False
+        self._helper: HelperClient | None = None
+        self._helper_error: DeviceError | None = None
+        own = find_knobs(self._root)
+        tables = {name: knob.values for name, knob in own.known().items()}
+        catalogued = identify(self._root, tables)
+        self._readable = _filled(own, catalogued)
+        knobs = self._settable_knobs() or _as_knobs(self._readable)
+        if not knobs:
+            raise DeviceNotFoundError("this Jetson shows no knob that could be set: is /sys mounted here?")
+        self._modes = ModeSpace(knobs)
+        model = (read_raw(self._root / "proc/device-tree/model") or "").strip("\0\n")
+        self._board = with_tables(catalogued, knobs, model)
+        self._power = self._find_power(catalogued)
+        self._settle_s = self._power.settle_s
+        if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):
+            _say_once(f"{self._board.title}: no power mode can set {', '.join(sorted(missing))} here")
+
+    def _settable_knobs(self) -> tuple[Knob, ...]:
+        """What the helper says can be set; nothing without one."""
+        try:
+            status = self._running_helper().ask("status")
+            if status["asleep"]:  # Clocks of cores that are offline: only waking them shows the table.
+                status = self._running_helper().ask("hold")
+                self._running_helper().ask("restore")
+        except DeviceError as error:
+            self._helper_error = error
+            return ()
+        return tuple(Knob(name, knob["role"], tuple(knob["values"])) for name, knob in status["knobs"].items())
+
+    def _running_helper(self) -> HelperClient:
+        if self._helper is None or not self._helper.alive:
+            self._helper = self._start_helper()
+        return self._helper
+
+    def _find_power(self, catalogued: Board | None) -> SysfsPower | JtopPower:
+        """Sysfs, or jtop where sysfs shows no power to this user and jtop is installed."""
+        rails, total = (catalogued.rails, catalogued.total) if catalogued else ((), "sum")
+        power = SysfsPower(self._root, rails, total)
+        if power.readable or not JtopPower.installed():
+            return power
+        try:
+            return JtopPower()
+        except DeviceError as error:
+            _say_once(f"no power sensor can be read here: {error}")
+            return power
+
+    @property
+    def board(self) -> Board:
+        return self._board
+
+    @property
+    def modes(self) -> ModeSpace:
+        return self._modes
+
+    @property
+    def clock(self) -> SystemClock:
+        return self._clock
+
+    @property
+    def simulated(self) -> bool:
+        return False
+
+    @property
+    def settle_s(self) -> float:
+        return self._settle_s
+
+    @property
+    def power_source(self) -> str:
+        """Where the total power comes from: ``VDD_IN``, or ``sum:VDD_GPU_SOC+...``."""
+        return self._power.source
+
+    @property
+    def helper_error(self) -> DeviceError | None:
+        """Why this device can be read but not set; None if it can be set."""
+        return self._helper_error
+
+    @property
+    def throttled(self) -> bool:
+        """Whether heat or current holds the board back now."""
+        return bool(sysfs_health.throttling(self._root))
+
+    @property
+    def over_current_events(self) -> int:
+        """Over-current and under-voltage events since the board booted."""
+        return sysfs_health.over_current_events(self._root)
+
+    @property
+    def temperatures_c(self) -> dict[str, float]:
+        """Temperature of each thermal zone, in degrees Celsius."""
+        return sysfs_health.temperatures_c(self._root)
+
+    def current_mode(self) -> PowerMode:
+        """The mode that the board has now: the cap of each clock, or the rate to which the EMC is pinned.
+
+        The clock of a cluster without an online core reads as its lowest. Without the helper the EMC clock is hidden
+        on JetPack 4 and 5, and reads as its highest.
+        """
+        if self._helper_error is None:
+            return self._as_mode(self._running_helper().ask("status")["mode"])
+        return self._as_mode(self._readable.read())
+
+    def apply(self, mode: Mapping[str, int]) -> PowerMode:
+        """Set a mode and return what the board reads back; takes a snapshot first if there is none.
+
+        Raises:
+            ModeError: If the mode is not in :attr:`modes`; nothing was written then.
+            DeviceError: If the board refused a write, or the helper is not there.
+        """
+        self._modes.index(mode)
+        if not self._held:
+            self.snapshot()
+        assert self._helper is not None
+        return self._as_mode(self._helper.ask("apply", mode=dict(mode))["mode"])
+
+    def read_power(self) -> PowerReading:
+        """Power at this instant.
+
+        Raises:
+            DeviceError: If no sensor can be read.
+        """
+        return self._power.read()
+
+    def snapshot(self) -> None:
+        """Have the helper save every setting to disk; while one is held, the board's own state is already saved.
+
+        Raises:
+            DeviceError: If the helper is not there, or another process holds the board.
+        """
+        if self._helper_error is not None:
+            raise self._helper_error
+        self._running_helper().ask("hold")
+        self._held = True
+
+    def restore(self) -> None:
+        """Put every setting back. A helper that has died is replaced: the new one restores what the old one saved.
+
+        Raises:
+            DeviceError: If some file could not be put back; another call tries again.
+        """
+        if not self._held:
+            return
+        differing = self._running_helper().ask("restore")["differing"]
+        if differing:
+            raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")
+        self._held = False
+
+    def minibatch_ended(self) -> None:
+        pass
+
+    def close(self) -> None:
+        """Put the board back and end the helper and the power source; happens by itself when the process ends."""
+        if self._helper is not None:
+            self._helper.close()
+        self._held = False
+        self._power.close()
+
+    def _as_mode(self, values: Mapping[str, Any]) -> PowerMode:
+        return PowerMode(**{name: values[name] for name in self._modes.names})
+
+
+def _filled(knobs: Knobs, catalogued: Board | None) -> Knobs:
+    """Knobs whose table is hidden from this user get the catalogue's."""
+    tables = {knob.name: knob.values for knob in catalogued.knobs} if catalogued else {}
+    clocks = [clock if clock.values else replace(clock, values=tables.get(clock.name, ())) for clock in knobs.clocks]
+    return replace(knobs, clocks=tuple(clocks))
+
+
+def _as_knobs(knobs: Knobs) -> tuple[Knob, ...]:
+    return tuple(Knob(name, knob.role, knob.values) for name, knob in knobs.known().items())  # type: ignore[arg-type]
+
+
+@cache
+def _say_once(message: str) -> None:
+    _log.warning("%s", message)
