@@ -1,5 +1,7 @@
 """What the modes that were not measured would cost."""
 
+from lightning_powertrain.prediction.bundled import load_reference, reference_names
 from lightning_powertrain.prediction.predictor import Prediction, Predictor
+from lightning_powertrain.prediction.reference import Reference, fit_reference
 
-__all__ = ["Prediction", "Predictor"]
+__all__ = ["Prediction", "Predictor", "Reference", "fit_reference", "load_reference", "reference_names"]

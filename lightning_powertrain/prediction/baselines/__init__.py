@@ -1,1 +1,5 @@
-"""Predictors to compare with: the paper's method and the naive ones."""
+"""The paper's method, for comparison with what came after it."""
+
+from lightning_powertrain.prediction.baselines.paper import PaperTransfer
+
+__all__ = ["PaperTransfer"]

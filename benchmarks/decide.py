@@ -1,0 +1,67 @@
+"""How long it takes to decide once the modes are measured: fit, predict every mode, select. Nothing is simulated here
+but the measurements themselves; the seconds are this machine's.
+
+    python benchmarks/decide.py [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from lightning_powertrain.boards import load_board
+from lightning_powertrain.evaluation import simulated_profile
+from lightning_powertrain.prediction import load_reference
+from lightning_powertrain.prediction.baselines import PaperTransfer
+from lightning_powertrain.profiling import random_modes
+from lightning_powertrain.selection import parse_budget, select
+
+BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", "30 W", 50
+AIM_S = 2.0
+
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    repeats = parser.parse_args().repeats
+    seconds: dict[str, list[float]] = {}
+    for _ in range(repeats):
+        decide(seconds)
+    modes = len(load_board(BOARD).modes)
+    print(f"{MODES} measured modes, {modes:,} predicted; {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    print(f"{'part':<18}{'median s':>10}{'least s':>10}{'most s':>10}")
+    seconds["total"] = [sum(parts) for parts in zip(*seconds.values())]
+    for part, each in seconds.items():
+        print(f"{part:<18}{statistics.median(each):>10.3f}{min(each):>10.3f}{max(each):>10.3f}")
+    print(f"aim: a total under {AIM_S:g} s on two cores")
+
+
+def decide(seconds: dict[str, list[float]]) -> None:
+    """One decision; adds the seconds of each part."""
+
+    def timed(part: str, work: Callable[[], Result]) -> Result:
+        start_s = time.perf_counter()
+        result = work()
+        seconds.setdefault(part, []).append(time.perf_counter() - start_s)
+        return result
+
+    # A fresh space, as in a job: its array of modes is made once and then kept.
+    space = timed("list modes", lambda: load_board(BOARD).modes)
+    sample = space.rows(random_modes(space, MODES))
+    profile = simulated_profile(BOARD, WORKLOAD, sample, seed=0)
+    predictor = timed("load reference", lambda: PaperTransfer(load_reference("orin-agx-64gb-resnet18")))
+    timed("fit", lambda: predictor.fit(profile))
+    prediction = timed("predict", lambda: predictor.predict(space.array))
+    timed("select", lambda: select(parse_budget(BUDGET), space, prediction, profile, profile.measurements[0]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""``powertrain reference fit|show``: reference networks from a profile, and what is known of those there are.
+
+The bundled reference is fitted by one command, from the root of the repository::
+
+    powertrain reference fit simulated:orin-agx-64gb:resnet18 --grid study --name orin-agx-64gb-resnet18 \
+        --out lightning_powertrain/prediction/references
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lightning_powertrain.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from lightning_powertrain.prediction import Reference
+    from lightning_powertrain.profiling import Profile
+
+app = typer.Typer(help="Reference networks, from which predictors are transferred.", no_args_is_help=True)
+
+
+@app.command("fit")
+def fit(
+    profile: Annotated[str, typer.Argument(help="CSV file of a profile, or simulated:BOARD:WORKLOAD to simulate one.")],
+    name: Annotated[str, typer.Option(help="Name of the two files to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write them to.")] = Path(),
+    seed: Annotated[int, typer.Option(min=0, help="Of the fit, and of a simulated profile's scatter.")] = 0,
+    grid: Annotated[str | None, typer.Option(help="Of a simulated board: only this grid, such as study.")] = None,
+    date: Annotated[str | None, typer.Option(help="Kept in the file as given; never taken from the clock.")] = None,
+) -> None:
+    """Fit reference networks to a profile."""
+    from lightning_powertrain.prediction import fit_reference
+
+    if not name or Path(name).name != name:
+        raise ArgumentError.of("--name", name, "a name without folders, such as orin-agx-64gb-resnet18")
+    options = {"--name": name, "--seed": seed, "--grid": grid, "--date": date}
+    words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    details = {"command": shlex.join(["powertrain", "reference", "fit", profile, *words])}
+    details.update({key: value for key, value in (("grid", grid), ("date", date)) if value is not None})
+    reference = fit_reference(_profile(profile, grid, seed), seed, details)
+    reference.save(out / name)
+    _print(reference, name)
+    typer.echo(f"Written: {out / name}.safetensors and {name}.json")
+
+
+@app.command("show")
+def show(
+    reference: Annotated[
+        str | None, typer.Argument(help="Bundled name, or path of a file; without it, all bundled are listed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Show where a reference comes from and how well it fits, or list the bundled ones."""
+    from lightning_powertrain.prediction import load_reference, reference_names
+
+    names = reference_names() if reference is None else (reference,)
+    references = {name: load_reference(name) for name in names}
+    if as_json:
+        records = [{"name": name, **each.about()} for name, each in references.items()]
+        typer.echo(json.dumps(records if reference is None else records[0], indent=2))
+    elif reference is None:
+        _print_list(references)
+    else:
+        _print(references[reference], reference)
+
+
+def _profile(source: str, grid: str | None, seed: int) -> Profile:
+    from lightning_powertrain.profiling import Profile
+
+    if source.startswith("simulated:"):
+        return _simulated(source, grid, seed)
+    if grid is not None:
+        raise ArgumentError.of("--grid", grid, "only together with a simulated profile")
+    return Profile.load(source)
+
+
+def _simulated(source: str, grid: str | None, seed: int) -> Profile:
+    from lightning_powertrain.boards import load_board
+    from lightning_powertrain.devices.opening import parse_simulated
+    from lightning_powertrain.evaluation import simulated_profile
+
+    name, workload = parse_simulated(source)
+    if workload is None:
+        raise ArgumentError.of("profile", source, "simulated:BOARD:WORKLOAD")
+    board = load_board(name)
+    modes = board.modes if grid is None else board.grid(grid)
+    return simulated_profile(board, workload, modes.array, seed)
+
+
+def _origin(reference: Reference) -> str:
+    return "SIMULATED" if reference.provenance.simulated else "measured"
+
+
+def _print_list(references: dict[str, Reference]) -> None:
+    table = _table()
+    for heading in ("Name", "Board", "Workload", "Origin", "Modes"):
+        table.add_column(heading, no_wrap=True)
+    for name, each in references.items():
+        provenance = each.provenance
+        table.add_row(name, provenance.board, provenance.workload, _origin(each), f"{each.modes:,}")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("powertrain reference show NAME shows one of them.", style="dim")
+
+
+def _print(reference: Reference, name: str) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]{name}[/bold]")
+    if reference.provenance.simulated:
+        console.print("[bold yellow]SIMULATED: no figure in it was measured on a board.[/bold yellow]", markup=True)
+    facts = _table()
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for key, value in _facts(reference).items():
+        facts.add_row(key, str(value))
+    console.print(facts)
+    console.print(_error_table(reference))
+
+
+def _facts(reference: Reference) -> dict[str, Any]:
+    return {
+        "origin": _origin(reference),
+        "board": reference.provenance.board,
+        "workload": reference.provenance.workload,
+        "knobs": ", ".join(knob.name for knob in reference.knobs),
+        "modes": f"{reference.modes:,}",
+        "seed": reference.seed,
+        **reference.provenance.details,
+        **reference.details,
+        "versions": ", ".join(f"{package} {version}" for package, version in reference.versions.items()),
+    }
+
+
+def _error_table(reference: Reference) -> Table:
+    table = _table()
+    table.add_column("Mean error (MAPE)")
+    table.add_column("time", justify="right")
+    table.add_column("power", justify="right")
+    for title, errors in (("all modes", reference.fit.all_modes), ("modes held out", reference.fit.held_out)):
+        table.add_row(title, f"{errors.time:.1%}", f"{errors.power:.1%}")
+    return table
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

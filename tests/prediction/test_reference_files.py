@@ -1,0 +1,251 @@
+"""References: what is saved comes back, and no damaged or foreign file gets in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from profiles import SPACE, profile
+from safetensors.numpy import load, save
+
+from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.prediction import Reference, fit_reference, load_reference, reference_names
+from lightning_powertrain.prediction.reference import _checksum
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return fit_reference(profile(15), seed=4, details={"command": "made up", "date": "2026-01-01"})
+
+
+@pytest.fixture(scope="module")
+def files(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """Content of the two files."""
+    path = tmp_path_factory.mktemp("reference") / "made-up"
+    reference.save(path)
+    return path.with_suffix(".safetensors").read_bytes(), path.with_suffix(".json").read_bytes()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[bytes, bytes], Path]:
+    """Writes two files of any content; returns the path to load."""
+
+    def write_files(tensors: bytes, about: bytes) -> Path:
+        (tmp_path / "some.safetensors").write_bytes(tensors)
+        (tmp_path / "some.json").write_bytes(about)
+        return tmp_path / "some"
+
+    return write_files
+
+
+def sealed(tensors: dict[str, np.ndarray], about: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Two files whose checksums are right, whatever is in them."""
+    data = save(tensors)
+    about = {**about, "tensors": {**about["tensors"], "sha256": hashlib.sha256(data).hexdigest()}}
+    return data, json.dumps({**about, "sha256": _checksum(about)}).encode()
+
+
+@pytest.mark.parametrize("suffix", ["", ".json", ".safetensors"])
+@pytest.mark.parametrize("name", ["plain", "with.dots.1"])
+def test_round_trip(reference: Reference, tmp_path: Path, name: str, suffix: str) -> None:
+    reference.save(tmp_path / "new folder" / (name + suffix))
+    assert {path.name for path in (tmp_path / "new folder").iterdir()} == {f"{name}.json", f"{name}.safetensors"}
+    loaded = Reference.load(str(tmp_path / "new folder" / (name + suffix)))
+    assert loaded.about() == reference.about()
+    assert loaded.knobs == SPACE.knobs
+    assert (loaded.modes, loaded.seed, loaded.provenance.simulated) == (15, 4, True)
+    for ours, theirs in zip(
+        (loaded.predict(SPACE.array).time_ms, loaded.predict(SPACE.array).power_w),
+        (reference.predict(SPACE.array).time_ms, reference.predict(SPACE.array).power_w),
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(loaded.fit.fitted.networks.weights, reference.fit.fitted.networks.weights)
+
+
+def test_same_profile_and_seed_give_the_same_bytes(reference: Reference, tmp_path: Path) -> None:
+    again = fit_reference(profile(15), seed=4, details=dict(reference.details))
+    reference.save(tmp_path / "one")
+    again.save(tmp_path / "two")
+    for suffix in (".json", ".safetensors"):
+        assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+
+
+def test_checksum_in_the_json_is_that_of_the_safetensors_file(files: tuple[bytes, bytes]) -> None:
+    tensors, about = files
+    assert json.loads(about)["tensors"]["sha256"] == hashlib.sha256(tensors).hexdigest()
+    shapes = {name: list(tensor.shape) for name, tensor in load(tensors).items()}
+    assert json.loads(about)["tensors"]["shapes"] == shapes
+    assert shapes["time_ms.0.weight"] == [4, 256]
+
+
+@pytest.mark.parametrize("missing", [".json", ".safetensors"])
+def test_missing_file_is_refused(reference: Reference, tmp_path: Path, missing: str) -> None:
+    reference.save(tmp_path / "half")
+    (tmp_path / f"half{missing}").unlink()
+    with pytest.raises(FileFormatError, match=r"half is not a reference .* half.safetensors and half.json"):
+        Reference.load(tmp_path / "half")
+
+
+def parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_files_are_refused(
+    files: tuple[bytes, bytes], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    which = data.draw(st.integers(0, 1))
+    damaged = bytearray(files[which])
+    if data.draw(st.booleans()):
+        del damaged[data.draw(st.integers(0, len(damaged) - 1)) :]
+    else:
+        # Headers and JSON are short: half of the flips shall hit them.
+        last = len(damaged) if data.draw(st.booleans()) else min(2500, len(damaged))
+        for position in data.draw(st.lists(st.integers(0, last - 1), min_size=1, max_size=3, unique=True)):
+            damaged[position] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    for number, suffix in enumerate((".safetensors", ".json")):
+        path.with_suffix(suffix).write_bytes(bytes(damaged) if number == which else files[number])
+    # Only the white space of the JSON file may differ unnoticed.
+    if which == 1 and parsed(bytes(damaged)) == json.loads(files[1]):
+        assert Reference.load(path).seed == 4
+    else:
+        with pytest.raises(FileFormatError, match="damaged is not a reference that can be read"):
+            Reference.load(path)
+
+
+def test_foreign_weights_are_refused(
+    files: tuple[bytes, bytes], write: Callable[[bytes, bytes], Path], tmp_path: Path
+) -> None:
+    fit_reference(profile(15), seed=5).save(tmp_path / "other")
+    path = write((tmp_path / "other.safetensors").read_bytes(), files[1])
+    with pytest.raises(FileFormatError, match="a checksum does not match"):
+        Reference.load(path)
+
+
+def rename(tensors: dict[str, np.ndarray]) -> None:
+    tensors["embedding"] = tensors.pop("time_ms.0.weight")
+
+
+def transpose(tensors: dict[str, np.ndarray]) -> None:
+    tensors["power_mw.1.weight"] = np.ascontiguousarray(tensors["power_mw.1.weight"].T)
+
+
+def halve(tensors: dict[str, np.ndarray]) -> None:
+    tensors["time_ms.2.bias"] = tensors["time_ms.2.bias"].astype(np.float16)
+
+
+def spoil(tensors: dict[str, np.ndarray]) -> None:
+    tensors["power_mw.3.weight"][5, 0] = np.nan
+
+
+def flatten(tensors: dict[str, np.ndarray]) -> None:
+    tensors["std"][2] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (rename, "not those of two networks"),
+        (transpose, "not those of two networks"),
+        (halve, "not those of two networks"),
+        (spoil, "not finite"),
+        (flatten, "not positive"),
+        (dict.clear, "not those of two networks"),
+    ],
+)
+def test_wrong_tensors_are_refused_even_with_right_checksums(
+    files: tuple[bytes, bytes],
+    write: Callable[[bytes, bytes], Path],
+    change: Callable[[dict[str, np.ndarray]], None],
+    reason: str,
+) -> None:
+    tensors, about = load(files[0]), json.loads(files[1])
+    assert Reference.load(write(*sealed(tensors, about))).seed == 4, "unchanged, it must load"
+    tensors = {name: tensor.copy() for name, tensor in tensors.items()}
+    change(tensors)
+    with pytest.raises(FileFormatError, match=reason):
+        Reference.load(write(*sealed(tensors, about)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"knobs": [{"name": "cores", "role": "cores", "values": [1, 2]}]},
+        {"knobs": [{"name": "cores", "role": "wheels", "values": [1, 2]}]},
+        {"knobs": 3},
+        {"provenance": {"board": "only"}},
+        {"errors": {}},
+    ],
+)
+def test_wrong_facts_are_refused_even_with_right_checksums(
+    files: tuple[bytes, bytes], write: Callable[[bytes, bytes], Path], change: dict[str, Any]
+) -> None:
+    path = write(*sealed(load(files[0]), {**json.loads(files[1]), **change}))
+    with pytest.raises(FileFormatError, match="is not a reference that can be read"):
+        Reference.load(path)
+
+
+@pytest.mark.parametrize(
+    "about", [b"", b"[]", b"null", b'"text"', b"{}", b"[" * 100_000, b"\xff\xfe", pickle.dumps({"format": "x"})]
+)
+def test_json_of_something_else_is_refused(
+    files: tuple[bytes, bytes], write: Callable[[bytes, bytes], Path], about: bytes
+) -> None:
+    with pytest.raises(FileFormatError, match="is not a reference that can be read"):
+        Reference.load(write(files[0], about))
+
+
+def test_other_version_is_refused_by_name(files: tuple[bytes, bytes], write: Callable[[bytes, bytes], Path]) -> None:
+    about = {**json.loads(files[1]), "format": "lightning-powertrain reference 2"}
+    with pytest.raises(FileFormatError, match=r"its format is 'lightning-powertrain reference 2', expected '.* 1'"):
+        Reference.load(write(*sealed(load(files[0]), about)))
+
+
+def test_too_small_a_profile_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="at least 10 modes"):
+        fit_reference(replace(profile(10), measurements=profile(10).measurements[:9]))
+
+
+def test_unknown_name_lists_the_bundled_ones() -> None:
+    with pytest.raises(ArgumentError, match=r"reference='orin' is not valid.*orin-agx-64gb-resnet18"):
+        load_reference("orin")
+
+
+def test_paths_are_told_from_names(reference: Reference, tmp_path: Path) -> None:
+    reference.save(tmp_path / "mine")
+    for path in (tmp_path / "mine", str(tmp_path / "mine"), str(tmp_path / "mine.json")):
+        assert load_reference(path).seed == 4
+    with pytest.raises(FileFormatError):
+        load_reference("nowhere.json")
+
+
+@pytest.mark.parametrize("name", reference_names())
+def test_bundled_references_load_say_what_they_are_and_are_small(name: str) -> None:
+    import lightning_powertrain.prediction as room
+
+    reference = load_reference(name)
+    assert reference.provenance.simulated
+    assert reference.modes == 4368
+    assert reference.details["command"].startswith("powertrain reference fit simulated:orin-agx-64gb:resnet18 ")
+    assert reference.fit.held_out.time < 0.1
+    assert reference.fit.held_out.power < 0.1
+    folder = Path(room.__file__).parent / "references"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
+def test_the_reference_of_the_study_is_bundled() -> None:
+    assert "orin-agx-64gb-resnet18" in reference_names()
