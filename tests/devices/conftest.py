@@ -9,15 +9,33 @@ from typing import Any
 import pytest
 from virtual_board import MountedBoard, mounted, why_unavailable
 
+Mount = Callable[..., MountedBoard]
 
-@pytest.fixture
-def virtual_board() -> Iterator[Callable[..., MountedBoard]]:
-    """Mounts virtual boards by name and unmounts them when the test ends; skips where that cannot be done."""
-    if why_unavailable():
-        pytest.skip(why_unavailable())
+
+@pytest.fixture(scope="session")
+def _mounts() -> Iterator[Mount]:
+    """Mounts each board once: coming up takes longer than most tests."""
+    boards: dict[str, MountedBoard] = {}
     with ExitStack() as mounts:
 
-        def mount(name: str, **options: Any) -> MountedBoard:
-            return mounts.enter_context(mounted(name, **options))
+        def mount(name: str) -> MountedBoard:
+            if name not in boards:
+                boards[name] = mounts.enter_context(mounted(name))
+            return boards[name]
 
         yield mount
+
+
+@pytest.fixture
+def virtual_board(request: pytest.FixtureRequest) -> Mount:
+    """Gives a virtual board by name, as freshly mounted; skips where none can be mounted."""
+    if why_unavailable():
+        pytest.skip(why_unavailable())
+    mount: Mount = request.getfixturevalue("_mounts")
+
+    def fresh(name: str, **options: Any) -> MountedBoard:
+        board = mount(name)
+        board.reset(**options)
+        return board
+
+    return fresh

@@ -30,7 +30,7 @@ class VirtualBoard:
         gpu_asleep: Whether the GPU's devfreq directory is missing until the GPU is powered (JetPack 4 and 5).
     """
 
-    def __init__(self, name: str, preset: str | None = None, gpu_asleep: bool = False) -> None:
+    def __init__(self, name: str, preset: str = "", gpu_asleep: bool = False) -> None:
         self.spec = SPECS[name]
         self.lock = threading.RLock()
         self.tree = Tree()
@@ -38,9 +38,16 @@ class VirtualBoard:
         self.load = 1.0
         self.writes: list[dict[str, Any]] = []
         self._catalogued = load_board(self.spec.key)
+        self.reset(preset, gpu_asleep)
+
+    def reset(self, preset: str = "", gpu_asleep: bool = False) -> None:
+        """Be as new: nothing goes wrong, the load is full, nobody has written anything."""
         self._preset = _preset_of(self._catalogued, preset or self._catalogued.default_preset)
         self._gpu_asleep = gpu_asleep
         self._boots = 0
+        self.faults.clear()
+        self.load = 1.0
+        self.writes.clear()
         place_disk(self.tree, self.spec, self._catalogued, self._preset)
         self.boot()
 
@@ -51,25 +58,27 @@ class VirtualBoard:
         for path in ("/sys", "/proc"):
             self.tree.place(path, Directory(on_disk=False))
         place_identity(self.tree, self.spec, str(uuid.uuid4()))
-        self._is_hot = False
+        self._is_hot = self._is_running = False
         self._tpc_pg_mask = self._preset.tpc_pg_mask or 0
         self._place_cpus()
         self._place_gpu()
         self._place_emc()
         self._apply_preset()
-        self.thermals = Thermals(self.tree, self.spec.zones, lambda: self.temperature_c, lambda: self._is_hot)
+        self.thermals = Thermals(self.tree, self.spec.zones, lambda: self.plant.temperature_c, lambda: self.is_hot)
         self.plant = Plant(physics_of(self.spec.key), self.clocks(), self.load, time.monotonic)
+        self._is_running = True
         self._place_monitors()
 
     @property
-    def temperature_c(self) -> float:
-        """Temperature of the die; a board that gets too hot throttles."""
-        temperature_c, thermal = self.plant.temperature_c, self.plant.thermal
-        is_hot = temperature_c > (thermal.release_c if self._is_hot else thermal.trip_c)
-        if is_hot != self._is_hot:
-            self._is_hot = is_hot
-            self.settle()
-        return temperature_c
+    def is_hot(self) -> bool:
+        """Whether the board throttles itself: from its trip point on, until it has cooled down well below."""
+        self._watch_heat()
+        return self._is_hot
+
+    def shown_w(self, rail: str) -> float:
+        """Power of a rail as its sensor shows it."""
+        self._watch_heat()
+        return self.plant.shown_w(rail)
 
     @property
     def violations(self) -> list[dict[str, Any]]:
@@ -99,8 +108,7 @@ class VirtualBoard:
         """
         self.faults.strike("read", path)
         with self.lock:
-            text = file.show() if file.show else ""
-            return text if isinstance(text, bytes) else text.encode()
+            return file.text()
 
     def store(self, path: str, file: KernelFile, text: str, uid: int) -> None:
         """One write to a pseudo file; it is noted, whatever comes of it.
@@ -113,8 +121,8 @@ class VirtualBoard:
         try:
             is_ignored = self.faults.strike("write", path)
             with self.lock:
-                if file.store and not is_ignored:
-                    file.store(text)
+                if not is_ignored:
+                    file.take(text)
                     self.settle()
         except OSError as error:
             entry["errno"] = error.errno
@@ -124,10 +132,14 @@ class VirtualBoard:
         """Text of every pseudo file that root can write, by path."""
         with self.lock:
             return {
-                path: str(file.show()).rstrip("\n")
-                for path, file in sorted(self.tree.kernel_files(), key=lambda item: item[0])
-                if file.store and file.show
+                path: file.text().decode().rstrip("\n")
+                for path, file in self.tree.walk()
+                if isinstance(file, KernelFile) and file.store and file.show
             }
+
+    def disk_paths(self) -> list[str]:
+        """All paths on the disk and in ``/run``."""
+        return [path for path, node in self.tree.walk() if path and not path.startswith(("/sys", "/proc"))]
 
     def wake_gpu(self) -> None:
         """Power the GPU, as the first CUDA call does: its devfreq directory appears."""
@@ -154,6 +166,7 @@ class VirtualBoard:
             shows_no_cap_as_long_max=spec.jetpack == 6,
             clock=self._gpu_hz,
         )
+        self.tree.place("/sys/class/devfreq", Directory())
         if not self._gpu_asleep:
             self._place_gpu_devfreq()
         if spec.jetpack == 7:
@@ -203,7 +216,7 @@ class VirtualBoard:
 
     def _place_monitors(self) -> None:
         numbers = count(self._boots % 3)
-        monitors = Monitors(self.tree, self.spec.jetpack, self._shown_w, numbers)
+        monitors = Monitors(self.tree, self.spec.jetpack, self.shown_w, numbers)
         for chip in self.spec.chips:
             monitors.place(chip)
         if self.spec.jetpack in (5, 6):
@@ -227,8 +240,12 @@ class VirtualBoard:
         else:
             self.emc.store_iso_cap(str(caps["emc_hz"]))
 
-    def _shown_w(self, rail: str) -> float:
-        return self.plant.shown_w(rail)
+    def _watch_heat(self) -> None:
+        thermal = self.plant.thermal
+        is_hot = self.plant.temperature_c > (thermal.release_c if self._is_hot else thermal.trip_c)
+        if is_hot != self._is_hot:
+            self._is_hot = is_hot
+            self.settle()
 
     def _cpu_khz(self, policy: Policy) -> int:
         picked_khz = policy.governor.pick(policy.limits, self.load)
@@ -245,7 +262,7 @@ class VirtualBoard:
         return bandwidth.governor.pick(bandwidth.limits, self.load)
 
     def _throttled(self, picked: int, cap: str, table: tuple[int, ...]) -> int:
-        if not hasattr(self, "plant") or not self.thermals.is_throttling:
+        if not self._is_running or not self.thermals.is_throttling:
             return picked
         return min(picked, rounded_down(getattr(self.plant.thermal, cap), table))
 

@@ -21,6 +21,7 @@ class Control:
             "writes": lambda: board.writes,
             "violations": lambda: board.violations,
             "settings": board.settings,
+            "disk": board.disk_paths,
             "state": self._state,
         }
         self._orders: dict[str, Callable[..., None]] = {
@@ -35,8 +36,9 @@ class Control:
             "forget_writes": board.writes.clear,
             "wake_gpu": board.wake_gpu,
             "reboot": board.boot,
+            "reset": board.reset,
         }
-        self.files = {name: KernelFile(0o444, show=_as_json(answer), size=0) for name, answer in answers.items()}
+        self.files = {name: KernelFile(0o444, show=self._as_json(answer), size=0) for name, answer in answers.items()}
         self.files["order"] = KernelFile(0o222, store=self._obey, size=0)
 
     def _obey(self, text: str) -> None:
@@ -45,20 +47,20 @@ class Control:
             with self._board.lock:
                 self._orders[order.pop("order")](**order)
                 self._board.settle()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise refuse(errno.EINVAL) from error
 
     def _state(self) -> dict[str, Any]:
         board, clocks = self._board, self._board.clocks()
         return {
             "load": board.load,
-            "temperature_c": board.temperature_c,
+            "temperature_c": board.plant.temperature_c,
             "is_throttling": board.thermals.is_throttling,
             "cores": clocks.cores,
             "cpu_khz": clocks.cpu_khz,
             "gpu_hz": clocks.gpu_hz,
             "emc_hz": clocks.emc_hz,
-            "rails_w": {rail: board.plant.shown_w(rail) for rail in board.plant.rails},
+            "rails_w": {rail: board.shown_w(rail) for rail in board.plant.rails},
         }
 
     def _set_load(self, load: float) -> None:
@@ -75,6 +77,9 @@ class Control:
     def _over_current(self, alarm: int, events: int) -> None:
         self._board.thermals.over_currents[alarm] += events
 
+    def _as_json(self, answer: Callable[[], Any]) -> Callable[[], str]:
+        def show() -> str:
+            with self._board.lock:
+                return json.dumps(answer())
 
-def _as_json(answer: Callable[[], Any]) -> Callable[[], str]:
-    return lambda: json.dumps(answer())
+        return show

@@ -17,7 +17,7 @@ class Fault:
 
     Args:
         operation: ``read`` or ``write``.
-        pattern: Which paths, links resolved; ``*`` stands for anything.
+        pattern: Which paths; ``*`` stands for anything. Paths have no links in them, so that a pattern cannot pass one.
         code: The errno to answer with; 0 lets the operation through.
         delay_s: How long it takes first.
         ignores: Whether a write is accepted and forgotten.
@@ -60,7 +60,8 @@ class Faults:
         self._hidden: dict[str, Node] = {}
 
     def add(self, fault: Fault) -> None:
-        fault.pattern = self._tree.resolve(fault.pattern)
+        if fault.pattern.startswith("/"):
+            fault.pattern = self._tree.resolve(fault.pattern)
         self._faults.append(fault)
 
     def clear(self) -> None:

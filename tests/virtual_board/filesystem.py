@@ -19,6 +19,8 @@ from virtual_board.specs import CONTROL
 
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 _PAGE = 4096
+_UNLINKED = ".fuse_hidden"
+"""What libfuse renames a file to that is unlinked while it is open."""
 
 
 @dataclass
@@ -74,7 +76,7 @@ class FileSystem:
             raise refuse(errno.ENOTDIR, path)
         if not node.allows(self._caller(), READ):
             raise refuse(errno.EACCES, path)
-        return [".", "..", *node.children]
+        return [".", "..", *(name for name in node.children if not name.startswith(_UNLINKED))]
 
     def readlink(self, path: str) -> str:
         node = self._find(path)
@@ -99,6 +101,8 @@ class FileSystem:
         return self._handle(path, node)
 
     def create(self, path: str, mode: int, flags: int) -> int:
+        if not self._tree.directory(str(PurePosixPath(path).parent), self._caller()).on_disk:
+            raise refuse(errno.EACCES, path)
         node = DiskFile(stat.S_IMODE(mode))
         self._add(path, node)
         return self._handle(path, node)
@@ -108,8 +112,7 @@ class FileSystem:
         if isinstance(handle.node, DiskFile):
             return bytes(handle.node.data[offset : offset + size])
         if offset == 0 or handle.text is None:
-            self._check_is_there(handle)
-            handle.text = self._board.show(handle.path, handle.node)
+            handle.text = self._show(handle.path, handle.node)
         return handle.text[offset : offset + size]
 
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
@@ -119,13 +122,8 @@ class FileSystem:
             content = handle.node.data
             content.extend(bytes(max(0, offset - len(content))))
             content[offset : offset + len(data)] = data
-        elif handle.path.startswith(CONTROL):
-            assert handle.node.store is not None
-            handle.node.store(data.decode())
         else:
-            self._check_is_there(handle)
-            text = data.decode("utf-8", "replace")
-            self._board.store(handle.path, handle.node, text, self._caller().uid)
+            self._store(handle.path, handle.node, data.decode("utf-8", "replace"))
         return len(data)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> int:
@@ -139,9 +137,6 @@ class FileSystem:
 
     def release(self, path: str, fh: int) -> int:
         self._handles.pop(fh, None)
-        return 0
-
-    def flush(self, path: str, fh: int) -> int:
         return 0
 
     def fsync(self, path: str, datasync: int, fh: int) -> int:
@@ -213,14 +208,27 @@ class FileSystem:
         self._handles[number] = Handle(path, node)
         return number
 
-    def _check_is_there(self, handle: Handle) -> None:
+    def _show(self, path: str, file: KernelFile) -> bytes:
+        if path.startswith(CONTROL):
+            return file.text()
+        self._check_is_there(path, file)
+        return self._board.show(path, file)
+
+    def _store(self, path: str, file: KernelFile, text: str) -> None:
+        if path.startswith(CONTROL):
+            file.take(text)
+        else:
+            self._check_is_there(path, file)
+            self._board.store(path, file, text, self._caller().uid)
+
+    def _check_is_there(self, path: str, file: KernelFile) -> None:
         """An open file whose directory was taken away, and perhaps made anew, is dead."""
         try:
-            is_there = handle.path.startswith(CONTROL) or self._tree.find(handle.path) is handle.node
+            is_there = self._tree.find(path) is file
         except OSError:
             is_there = False
         if not is_there:
-            raise refuse(errno.ENODEV, handle.path)
+            raise refuse(errno.ENODEV, path)
 
     def _parent(self, path: str) -> Directory:
         """The directory of ``path``, in which the caller may add and remove names."""

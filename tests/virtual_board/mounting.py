@@ -10,8 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ BOARDS = tuple(SPECS)
 _PATIENCE_S = 30.0
 
 
+@cache
 def why_unavailable() -> str:
     """What is missing for mounting a board here; nothing if it can be done."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
@@ -29,6 +32,8 @@ def why_unavailable() -> str:
         return "fusermount3 is missing (apt-get install fuse3)"
     if importlib.util.find_spec("mfusepy") is None:
         return "mfusepy is missing (pip install mfusepy)"
+    if find_library("fuse3") is None:
+        return "libfuse3 is missing (apt-get install fuse3)"
     return ""
 
 
@@ -43,6 +48,7 @@ class MountedBoard:
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.root = root
+        self._pristine = set(self._ask("disk"))
 
     def path(self, path: str) -> Path:
         """Where a path of the board is here."""
@@ -106,7 +112,13 @@ class MountedBoard:
 
     def reboot(self) -> None:
         """Lose every setting and ``/run``, as a reboot does."""
+        self._remove(path for path in self._ask("disk") if path.startswith("/run/"))
         self._order("reboot")
+
+    def reset(self, **options: Any) -> None:
+        """Be as freshly mounted, with the options of :func:`mounted`."""
+        self._remove(path for path in self._ask("disk") if path not in self._pristine)
+        self._order("reset", **options)
 
     def writes(self) -> list[dict[str, Any]]:
         """All writes to pseudo files so far, in order: path, text, uid, errno (0 if accepted) and time."""
@@ -127,6 +139,14 @@ class MountedBoard:
     def state(self) -> dict[str, Any]:
         """What the board does now: load, temperature, throttling, cores, clocks, watts of each rail."""
         return dict(self._ask("state"))
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        """Remove files by system calls, so that the kernel forgets their names too."""
+        for path in map(self.path, reversed(list(paths))):
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
 
     def _ask(self, question: str) -> Any:
         return json.loads(self.read(f"{CONTROL}/{question}"))
@@ -167,12 +187,10 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
         _unmount(root)
         assert server.stdin is not None
         server.stdin.close()
-        try:
-            server.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-            _unmount(root)
+        server.kill()
+        server.wait()
+        if root.is_mount():
+            raise RuntimeError(f"{root} cannot be unmounted")
         shutil.rmtree(base)
 
 

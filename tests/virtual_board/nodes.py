@@ -100,6 +100,16 @@ class KernelFile(Node):
     size: int = 4096
     kind = stat.S_IFREG
 
+    def text(self) -> bytes:
+        """What a read from its start gives."""
+        shown = self.show() if self.show else ""
+        return shown if isinstance(shown, bytes) else shown.encode()
+
+    def take(self, text: str) -> None:
+        """What one write does."""
+        if self.store:
+            self.store(text)
+
 
 def read_only(show: Callable[[], object], mode: int = 0o444, size: int = 4096) -> KernelFile:
     """A pseudo file of one line that nobody can write."""
@@ -187,12 +197,12 @@ class Tree:
         if self.has(path):
             self.directory(str(where.parent)).children.pop(where.name)
 
-    def kernel_files(self) -> Iterator[tuple[str, KernelFile]]:
-        """All pseudo files with their paths."""
-        pending: list[tuple[str, Node]] = [("", self.root)]
-        while pending:
-            path, node = pending.pop()
-            if isinstance(node, KernelFile):
-                yield path, node
-            elif isinstance(node, Directory):
-                pending.extend((f"{path}/{name}", child) for name, child in node.children.items())
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """All nodes with their paths, in the order of these; that of the root is empty."""
+        return self._below("", self.root)
+
+    def _below(self, path: str, node: Node) -> Iterator[tuple[str, Node]]:
+        yield path, node
+        if isinstance(node, Directory):
+            for name, child in sorted(node.children.items()):
+                yield from self._below(f"{path}/{name}", child)

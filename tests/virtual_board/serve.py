@@ -32,7 +32,7 @@ def serve(name: str, mountpoint: str, options: dict[str, object]) -> None:
         direct_io=True,
         allow_other=os.getuid() == 0,
         attr_timeout=0,
-        entry_timeout=0,
+        entry_timeout=3600,  # names that vanish are noticed all the same: nothing is opened or described unasked
         negative_timeout=0,
         fsname="virtual-board",
     )
