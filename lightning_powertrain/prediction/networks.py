@@ -19,7 +19,8 @@ WeightArray = npt.NDArray[np.float32]
 TARGETS = ("time_ms", "power_mw")
 """What the first and the second network predict."""
 
-_HIDDEN = (256, 128, 64)
+HIDDEN = (256, 128, 64)
+"""Widths of the hidden layers."""
 
 # Modes that go through the networks at once: their activations then fit into a core's cache.
 _BLOCK = 1024
@@ -31,7 +32,7 @@ def layer_shapes(knobs: int) -> tuple[tuple[int, int], ...]:
     >>> layer_shapes(4)
     ((4, 256), (256, 128), (128, 64), (64, 1))
     """
-    widths = (knobs, *_HIDDEN, 1)
+    widths = (knobs, *HIDDEN, 1)
     return tuple(pairwise(widths))
 
 

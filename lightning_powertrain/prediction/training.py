@@ -15,7 +15,9 @@ Different from it, and why:
 The step is written out by hand because a fit must not hold up a training job for long: both networks go through each
 product together, nothing is allocated, and autograd, optimizer objects and their process-wide hooks stay out of it.
 Randomness comes from numpy generators of our own. No global state of torch is read or written: device and dtype are
-explicit, and ambient autocast is switched off locally.
+explicit, and ambient autocast is switched off locally. The number of threads is the process's own, as changing it could
+change the rounding of the job's later products; where other processes keep the cores busy, threads wait for each other
+at every product, and ``OMP_NUM_THREADS=1`` makes a fit many times faster.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from lightning_powertrain.prediction.networks import TARGETS, Networks, WeightArray
+from lightning_powertrain.prediction.networks import HIDDEN, TARGETS, Networks, WeightArray
 from lightning_powertrain.prediction.samples import Samples
 
 ROWS_PER_MODE = 40
@@ -82,7 +84,7 @@ def _train_epoch(step: TrainingStep, samples: Samples, rng: np.random.Generator,
     for some in np.array_split(batches, max(1, len(batches) // 10)):
         inputs = samples.inputs[some][:, None].repeat(len(TARGETS), axis=1)
         targets = samples.targets[:, some].swapaxes(0, 1)[..., None].astype(np.float32)
-        masks = [_dropout_masks(len(some), width, rate, rng) for width, rate in zip((256, 128), _DROPOUT)]
+        masks = [_dropout_masks(len(some), width, rate, rng) for width, rate in zip(HIDDEN, _DROPOUT)]
         for batch in zip(torch.from_numpy(inputs), torch.from_numpy(targets), *masks):
             step(*batch)
 
