@@ -51,6 +51,7 @@ class Keeper:
         self._store = store
         self._knobs = find_knobs(root)
         self._held = False
+        self._recovered = False
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one request."""
@@ -66,6 +67,7 @@ class Keeper:
     def recover(self) -> None:
         """Put back what a helper that was killed left behind, unless another one is at work."""
         if self._store.lock():
+            self._recovered = bool(self._store.load())
             self._put_back_and_let_go()
 
     def end(self) -> None:
@@ -75,11 +77,13 @@ class Keeper:
 
     def _status(self) -> dict[str, Any]:
         known = self._knobs.known()
+        sleepers = self._knobs.clocks if self._knobs.hidden_cpus() else ()
         return {
             "protocol": PROTOCOL,
             "held": self._held,
+            "recovered": self._recovered,
             "knobs": {name: {"role": knob.role, "values": knob.values} for name, knob in known.items()},
-            "asleep": [clock.name for clock in self._knobs.clocks if clock.role == "cpu" and not clock.values],
+            "asleep": [clock.name for clock in sleepers if clock.role == "cpu" and not clock.values],
             "mode": self._knobs.read(),
         }
 

@@ -1,0 +1,26 @@
+"""``powertrain restore``: put the board back as it was before a tuning job that was killed."""
+
+from __future__ import annotations
+
+import typer
+
+from lightning_powertrain.errors import DeviceError
+
+
+def restore() -> None:
+    """Put the board back if a job was killed in the middle of tuning, together with its helper."""
+    from lightning_powertrain.boards import PowerMode
+    from lightning_powertrain.devices.helper_client import HelperClient
+
+    client = HelperClient()
+    try:
+        left_behind = client.ask("status")["recovered"]
+        answer = client.ask("restore")
+    finally:
+        client.close()
+    if answer["differing"]:
+        raise DeviceError(
+            f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"
+        )
+    mode = PowerMode(**answer["mode"])
+    typer.echo(f"The board is as it was: {mode}." if left_behind else f"There is nothing to restore: {mode}.")

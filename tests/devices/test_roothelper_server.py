@@ -1,0 +1,210 @@
+"""What the helper answers, and that the board comes back whatever happens to whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from plain_board import GPU_HZ, PlainBoard, helper_command, start_helper
+
+from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.roothelper.server import STATE
+from lightning_powertrain.errors import DeviceError
+
+LOW = {"cores": 2, "cpu_khz": 115200, "gpu_hz": 114750000, "emc_hz": 204000000}
+
+
+class AnyBoard(Protocol):
+    root: Path
+
+    def settings(self) -> dict[str, str]: ...
+
+    def reboot(self) -> None: ...
+
+
+@pytest.fixture(params=["plain", "orin-agx-jp5", "tx2-jp4"])
+def board(request: pytest.FixtureRequest, tmp_path: Path) -> AnyBoard:
+    """A board of plain files, or a virtual one that behaves."""
+    if request.param == "plain":
+        return PlainBoard(tmp_path)
+    mount: Callable[[str], AnyBoard] = request.getfixturevalue("virtual_board")
+    return mount(request.param)
+
+
+def lowest(client: HelperClient) -> dict[str, int]:
+    """A mode that no board boots in."""
+    return {name: knob["values"][0] for name, knob in client.ask("status")["knobs"].items()}
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < end_s, "it never came to this"
+        time.sleep(0.02)
+
+
+def at_work(board: AnyBoard) -> tuple[HelperClient, dict[str, str]]:
+    """A helper that has set a mode, and what the board was like before."""
+    before = board.settings()
+    client = start_helper(board.root)
+    client.ask("hold")
+    client.ask("apply", mode=lowest(client))
+    assert board.settings() != before
+    return client, before
+
+
+# A conversation.
+
+
+def test_hold_apply_restore(board: AnyBoard) -> None:
+    before = board.settings()
+    client = start_helper(board.root)
+    status = client.ask("hold")
+    for edge in (0, -1, 0):
+        mode = {name: knob["values"][edge] for name, knob in status["knobs"].items()}
+        assert client.ask("apply", mode=mode)["mode"] == mode == client.ask("status")["mode"]
+    assert client.ask("restore")["differing"] == []
+    assert board.settings() == before
+    client.close()
+    assert not client.alive
+    assert board.settings() == before
+
+
+def test_a_mode_may_name_some_knobs_only(tmp_path: Path) -> None:
+    client = start_helper(PlainBoard(tmp_path).root)
+    before = client.ask("hold")["mode"]
+    assert client.ask("apply", mode={"gpu_hz": GPU_HZ[-1]})["mode"] == {**before, "gpu_hz": GPU_HZ[-1]}
+    client.close()
+
+
+def test_nothing_is_set_before_the_snapshot_is_on_disk(tmp_path: Path) -> None:
+    board = PlainBoard(tmp_path)
+    (tmp_path / STATE / "snapshot.draft").mkdir(parents=True)  # as a full disk would: it cannot be written
+    before = board.settings()
+    client = start_helper(tmp_path)
+    with pytest.raises(DeviceError, match=r"could not hold: the board refused: .*snapshot\.draft"):
+        client.ask("hold")
+    with pytest.raises(DeviceError, match="could not apply: hold the board first"):
+        client.ask("apply", mode=LOW)
+    assert board.settings() == before
+    (tmp_path / STATE / "snapshot.draft").rmdir()
+    client.ask("hold")
+    client.close()
+
+
+def test_the_state_is_for_root_alone(tmp_path: Path) -> None:
+    client = start_helper(PlainBoard(tmp_path).root)
+    client.ask("hold")
+    assert (tmp_path / STATE).stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / STATE / "snapshot.json").stat().st_mode & 0o077 == 0
+    client.close()
+    assert not (tmp_path / STATE / "snapshot.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--root"], ["--other", "x"], ["x"], ["--root", "x", "y"]])
+def test_other_arguments_are_refused(arguments: list[str]) -> None:
+    done = subprocess.run([*helper_command(Path("/"))[:-2], *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads(done.stdout) == {"ok": False, "error": "this helper takes no arguments"}
+
+
+def test_under_sudo_no_other_root_is_accepted(tmp_path: Path) -> None:
+    environment = {**os.environ, "SUDO_UID": "1000"}
+    done = subprocess.run(helper_command(tmp_path), capture_output=True, check=False, env=environment)
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+# Whoever dies, the board comes back.
+
+
+def test_a_second_client_is_refused_until_the_first_lets_go(board: AnyBoard) -> None:
+    first, before = at_work(board)
+    second = start_helper(board.root)
+    with pytest.raises(DeviceError, match="could not hold: another process holds this board"):
+        second.ask("hold")
+    with pytest.raises(DeviceError, match="could not restore: another process holds this board"):
+        second.ask("restore")
+    assert board.settings() != before
+    first.close()
+    assert board.settings() == before
+    second.ask("hold")
+    second.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_helper_ends_it_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    board = PlainBoard(tmp_path)
+    client, before = at_work(board)
+    client._process.send_signal(number)
+    assert client._process.wait(20) == 0
+    assert board.settings() == before
+    client.close()
+
+
+def test_a_helper_that_is_killed_is_made_good_by_the_next(board: AnyBoard) -> None:
+    client, before = at_work(board)
+    client._process.kill()
+    with pytest.raises(DeviceError, match=r"the root helper has ended.*powertrain restore"):
+        client.ask("status")
+    assert board.settings() != before
+    following = start_helper(board.root)
+    assert board.settings() == before
+    assert following.ask("status")["recovered"]
+    following.close()
+
+
+def test_a_snapshot_from_before_a_reboot_is_thrown_away(board: AnyBoard) -> None:
+    client, _ = at_work(board)
+    client._process.kill()
+    client.close()
+    board.reboot()
+    after_boot = board.settings()
+    following = start_helper(board.root)
+    assert not following.ask("status")["recovered"]
+    following.close()
+    assert board.settings() == after_boot
+
+
+CLIENT = """
+import os, sys, time
+from pathlib import Path
+from plain_board import start_helper
+client = start_helper(Path(sys.argv[1]))
+status = client.ask("hold")
+client.ask("apply", mode={name: knob["values"][0] for name, knob in status["knobs"].items()})
+if os.fork() == 0:  # as a worker of a DataLoader, which may outlive its parent for a while
+    print(client._process.pid, os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def helper_ended(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or ") Z " in status.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_client_that_is_killed_leaves_the_board_as_it_was(board: AnyBoard, number: signal.Signals) -> None:
+    before = board.settings()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *sys.path])}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CLIENT, str(board.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        helper, worker = map(int, process.stdout.readline().split())
+        try:
+            assert board.settings() != before
+            process.send_signal(number)
+            wait_until(lambda: helper_ended(helper))
+            assert board.settings() == before
+        finally:
+            process.kill()
+            os.kill(worker, signal.SIGKILL)
