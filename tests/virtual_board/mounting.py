@@ -164,8 +164,11 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
         options: ``preset``, the stock mode that it boots in; ``gpu_asleep``, whether the GPU waits to be powered.
 
     Raises:
+        ValueError: If there is no such board.
         RuntimeError: If it does not come up.
     """
+    if name not in BOARDS:
+        raise ValueError(f"name={name!r} is not a virtual board. Allowed: {', '.join(BOARDS)}.")
     base = Path(tempfile.mkdtemp(prefix="virtual-board-"))
     base.chmod(0o755)  # for users that are not root
     root = base / "root"

@@ -1,0 +1,249 @@
+"""The virtual boards: cores, clocks and memory, with the manners of each generation."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+from virtual_board import MountedBoard, why_unavailable
+from virtual_board.asking import names, refused
+
+pytestmark = pytest.mark.skipif(bool(why_unavailable()), reason=f"no virtual board: {why_unavailable()}")
+
+Mount = Callable[..., MountedBoard]
+
+CPU = "/sys/devices/system/cpu"
+DEBUG_EMC = "/sys/kernel/debug/bpmp/debug/clk/emc"
+ISO_CAP = "/sys/kernel/nvpmodel_emc_cap/emc_iso_cap"
+CLK_CAP = "/sys/kernel/nvpmodel_clk_cap/emc"
+LONG_MAX = "9223372036854775807"
+
+
+def test_a_policy_vanishes_with_its_last_core_and_comes_back_without_its_limits(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp6", preset="MODE_50W")
+    policy = board.path(f"{CPU}/cpufreq/policy8")
+    board.write(f"{CPU}/cpufreq/policy8/scaling_max_freq", 1113600)
+    for core in (8, 9, 10):
+        board.write(f"{CPU}/cpu{core}/online", 0)
+    assert board.read(f"{CPU}/cpufreq/policy8/affected_cpus") == "11"
+    assert board.read(f"{CPU}/cpufreq/policy8/related_cpus") == "8 9 10 11"
+    assert board.read(f"{CPU}/online") == "0-7,11"
+    board.write(f"{CPU}/cpu11/online", 0)
+    assert not policy.exists()
+    assert not board.path(f"{CPU}/cpu11/cpufreq").is_symlink()
+    assert names(policy.parent) == ["policy0", "policy4"]
+    assert refused(errno.ENOENT, lambda: board.write(f"{CPU}/cpufreq/policy8/scaling_max_freq", 1113600))
+    board.write(f"{CPU}/cpu10/online", 1)
+    assert board.read(f"{CPU}/cpufreq/policy8/affected_cpus") == "10"
+    assert board.read(f"{CPU}/cpufreq/policy8/scaling_max_freq") == "2201600"
+    assert board.read(f"{CPU}/cpu10/cpufreq/scaling_min_freq") == "115200"
+
+
+def test_a_file_held_open_over_the_end_of_its_policy_is_dead_for_good(virtual_board: Mount) -> None:
+    board = virtual_board("agx-xavier-jp5", preset="MAXN")
+    handle = os.open(board.path(f"{CPU}/cpufreq/policy6/scaling_max_freq"), os.O_RDWR)
+    try:
+        assert os.pread(handle, 100, 0) == b"2265600\n"
+        for online in (0, 1):
+            for core in (6, 7):
+                board.write(f"{CPU}/cpu{core}/online", online)
+            assert refused(errno.ENODEV, lambda: os.pread(handle, 100, 0))
+            assert refused(errno.ENODEV, lambda: os.write(handle, b"1190400"))
+    finally:
+        os.close(handle)
+
+
+def test_the_boot_core_stays(virtual_board: Mount) -> None:
+    board = virtual_board("orin-nano-jp6")
+    assert refused(errno.EPERM, lambda: board.write(f"{CPU}/cpu0/online", 0))
+    assert board.read(f"{CPU}/cpu0/online") == "1"
+    assert not virtual_board("tx2-jp4").path(f"{CPU}/cpu0/online").exists()
+
+
+@pytest.mark.parametrize("text", ["x", "2", "-1", " 1"])
+def test_a_core_takes_only_a_truth_value(virtual_board: Mount, text: str) -> None:
+    board = virtual_board("orin-nano-jp6")
+    assert refused(errno.EINVAL, lambda: board.write(f"{CPU}/cpu1/online", text))
+    board.write(f"{CPU}/cpu1/online", "0\n")
+    assert board.read(f"{CPU}/offline") == "1"
+
+
+@pytest.mark.parametrize(
+    ("folder", "low", "high", "floor", "ceiling"),
+    [
+        (f"{CPU}/cpufreq/policy0", 499200, 1113600, "scaling_min_freq", "scaling_max_freq"),
+        ("/sys/devices/gpu.0/devfreq/17000000.gp10b", 216750000, 522750000, "min_freq", "max_freq"),
+    ],
+)
+def test_an_old_kernel_refuses_limits_that_cross(
+    virtual_board: Mount, folder: str, low: int, high: int, floor: str, ceiling: str
+) -> None:
+    board = virtual_board("tx2-jp4")
+    board.write(f"{folder}/{ceiling}", high)
+    before = board.read(f"{folder}/{floor}")
+    assert refused(errno.EINVAL, lambda: board.write(f"{folder}/{floor}", 2 * high))
+    assert board.read(f"{folder}/{floor}") == before
+    board.write(f"{folder}/{floor}", high)
+    assert refused(errno.EINVAL, lambda: board.write(f"{folder}/{ceiling}", low))
+    board.write(f"{folder}/{floor}", low)
+    board.write(f"{folder}/{ceiling}", low)
+    assert board.read(f"{folder}/{floor}") == board.read(f"{folder}/{ceiling}") == str(low)
+
+
+def test_a_new_kernel_cuts_the_floor_down_and_lets_it_spring_up_again(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    policy = f"{CPU}/cpufreq/policy0"
+    board.write(f"{policy}/scaling_max_freq", 1113600)
+    board.write(f"{policy}/scaling_min_freq", 2201600)
+    assert board.read(f"{policy}/scaling_min_freq") == "1113600"
+    board.write(f"{policy}/scaling_max_freq", 1728000)
+    assert board.read(f"{policy}/scaling_min_freq") == "1728000"
+
+
+def test_limits_are_rounded_to_the_table_in_silence(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp6")
+    policy, gpu = f"{CPU}/cpufreq/policy4", "/sys/class/devfreq/17000000.gpu"
+    board.write(f"{policy}/scaling_max_freq", 1200000)
+    board.write(f"{policy}/scaling_min_freq", 1000000)
+    board.write(f"{gpu}/max_freq", 700000000)
+    assert board.read(f"{policy}/scaling_max_freq") == "1190400"
+    assert board.read(f"{policy}/scaling_min_freq") == "1036800"
+    assert board.read(f"{gpu}/max_freq") == board.read(f"{gpu}/cur_freq") == "612000000"
+    board.write(f"{policy}/scaling_max_freq", 1)
+    assert board.read(f"{policy}/scaling_max_freq") == "115200"
+
+
+@pytest.mark.parametrize("text", ["x", " ", "max", "\n"])
+def test_what_is_no_number_is_refused(virtual_board: Mount, text: str) -> None:
+    board = virtual_board("orin-agx-jp6")
+    before = board.settings()
+    for path in (f"{CPU}/cpufreq/policy0/scaling_max_freq", "/sys/class/devfreq/17000000.gpu/min_freq", CLK_CAP):
+        assert refused(errno.EINVAL, lambda path=path: board.write(path, text))
+    assert board.settings() == before
+    assert {write["errno"] for write in board.writes()} == {errno.EINVAL}
+
+
+def test_an_unlimited_gpu_reads_as_the_largest_number(virtual_board: Mount) -> None:
+    board = virtual_board("orin-nano-jp6")
+    ceiling = "/sys/class/devfreq/17000000.gpu/max_freq"
+    assert board.read(ceiling) == LONG_MAX
+    board.write(ceiling, 624750000)
+    assert board.read(ceiling) == "624750000"
+    board.write(ceiling, LONG_MAX)
+    assert board.read(ceiling) == LONG_MAX
+
+
+def test_a_governor_must_be_known_and_decides_the_clock(virtual_board: Mount) -> None:
+    board = virtual_board("orin-nano-jp6")
+    policy = f"{CPU}/cpufreq/policy0"
+    assert refused(errno.EINVAL, lambda: board.write(f"{policy}/scaling_governor", "warp"))
+    board.set_load(0)
+    assert board.read(f"{policy}/scaling_cur_freq") == board.read(f"{policy}/scaling_min_freq")
+    board.write(f"{policy}/scaling_governor", "performance\n")
+    assert board.read(f"{policy}/scaling_cur_freq") == board.read(f"{policy}/scaling_max_freq")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "load"),
+    [
+        ("tx2-jp4", "/sys/devices/17000000.gp10b/devfreq/17000000.gp10b", "/sys/devices/gpu.0/load"),
+        (
+            "agx-xavier-jp5",
+            "/sys/devices/17000000.gv11b/devfreq/17000000.gv11b",
+            "/sys/devices/platform/host1x/17000000.gv11b/load",
+        ),
+        ("orin-agx-jp5", "/sys/devices/17000000.ga10b/devfreq_dev", "/sys/devices/gpu.0/load"),
+        (
+            "orin-agx-jp6",
+            "/sys/devices/platform/bus@0/17000000.gpu/devfreq/17000000.gpu",
+            "/sys/devices/platform/17000000.gpu/load",
+        ),
+    ],
+)
+def test_the_gpu_is_where_each_generation_has_it(virtual_board: Mount, name: str, folder: str, load: str) -> None:
+    board = virtual_board(name)
+    (by_class,) = board.path("/sys/class/devfreq").iterdir()
+    assert by_class.resolve() == board.path(folder).resolve()
+    assert b"nvidia" in (by_class / "device/of_node/compatible").read_bytes()
+    assert (by_class / "governor").read_text() == "nvhost_podgov\n"
+    board.set_load(0.5)
+    assert board.read(load) == "500"
+
+
+def test_thor_has_devfreq_for_gpu_and_memory(virtual_board: Mount) -> None:
+    board = virtual_board("thor-jp7")
+    assert names(board.path("/sys/class/devfreq")) == ["bwmgr", "gpu-gpc-0", "gpu-nvd-0"]
+    board.write("/sys/class/devfreq/bwmgr/max_freq", 2500000000)
+    assert board.read("/sys/class/devfreq/bwmgr/cur_freq") == "2133000000"
+    assert board.state()["emc_hz"] == 2133000000
+
+
+@pytest.mark.parametrize("wake", ["railgate", "cuda"])
+def test_a_gpu_that_sleeps_has_no_clock_until_it_is_powered(virtual_board: Mount, wake: str) -> None:
+    board = virtual_board("orin-agx-jp5", gpu_asleep=True)
+    assert names(board.path("/sys/class/devfreq")) == []
+    if wake == "cuda":
+        board.wake_gpu()
+    else:
+        board.write("/sys/devices/gpu.0/railgate_enable", 0)
+    assert board.read("/sys/class/devfreq/17000000.ga10b/max_freq") == "522750000"
+
+
+def test_gating_gpu_clusters_is_a_violation(virtual_board: Mount) -> None:
+    board = virtual_board("orin-nx-jp6")
+    mask = "/sys/devices/platform/17000000.gpu/tpc_pg_mask"
+    assert board.read(mask) == "252"
+    assert board.violations() == []
+    board.write(mask, 240)
+    assert [write["text"] for write in board.violations()] == ["240"]
+
+
+def test_the_old_memory_cap_reads_as_written_and_nought_is_none(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    assert board.read(ISO_CAP) == "0"
+    assert board.read(f"{DEBUG_EMC}/rate") == "3199000000"
+    board.write(ISO_CAP, 2500000000)
+    assert board.read(ISO_CAP) == "2500000000"
+    assert board.read(f"{DEBUG_EMC}/rate") == "2133000000"
+    board.write(ISO_CAP, 0)
+    assert board.read(f"{DEBUG_EMC}/rate") == "3199000000"
+
+
+def test_the_new_memory_cap_reads_rounded_and_nought_is_the_lowest(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp6")
+    assert board.read(CLK_CAP) == LONG_MAX
+    board.write(CLK_CAP, 2500000000)
+    assert board.read(CLK_CAP) == board.read(f"{DEBUG_EMC}/rate") == "2133000000"
+    board.write(CLK_CAP, 0)
+    assert board.read(CLK_CAP) == board.read(f"{DEBUG_EMC}/rate") == "204000000"
+    board.write(CLK_CAP, LONG_MAX)
+    assert board.read(CLK_CAP) == LONG_MAX
+    assert refused(errno.EINVAL, lambda: board.write(CLK_CAP, "665600000x"))
+    assert refused(errno.ERANGE, lambda: board.write(CLK_CAP, 2**64))
+
+
+@pytest.mark.parametrize("name", ["tx2-jp4", "agx-xavier-jp5", "orin-nano-jp6"])
+def test_a_memory_rate_holds_only_under_the_lock(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    free = board.read(f"{DEBUG_EMC}/rate")
+    board.write(f"{DEBUG_EMC}/rate", 204000000)
+    assert board.read(f"{DEBUG_EMC}/rate") == free
+    board.write(f"{DEBUG_EMC}/mrq_rate_locked", 1)
+    assert board.read(f"{DEBUG_EMC}/rate") == free
+    board.write(f"{DEBUG_EMC}/rate", 700000000)
+    assert board.read(f"{DEBUG_EMC}/rate") == "665600000"
+    board.write(f"{DEBUG_EMC}/mrq_rate_locked", 0)
+    assert board.read(f"{DEBUG_EMC}/rate") == free
+    assert refused(errno.EINVAL, lambda: board.write(f"{DEBUG_EMC}/mrq_rate_locked", 2))
+
+
+def test_a_pinned_rate_does_not_pass_the_cap(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp6")
+    board.write(CLK_CAP, 2133000000)
+    board.write(f"{DEBUG_EMC}/mrq_rate_locked", 1)
+    board.write(f"{DEBUG_EMC}/rate", 3199000000)
+    assert board.read(f"{DEBUG_EMC}/rate") == "2133000000"
+    board.write(CLK_CAP, 3199000000)
+    assert board.read(f"{DEBUG_EMC}/rate") == "3199000000"
