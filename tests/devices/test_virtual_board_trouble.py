@@ -77,6 +77,17 @@ def test_a_slow_write_holds_up_nobody_else(virtual_board: Mount) -> None:
     assert board.read(CLK_CAP) == "2133000000"
 
 
+def test_a_write_can_take_effect_late(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp6")
+    board.lag(CLK_CAP, seconds=0.5, times=1)
+    board.write(CLK_CAP, 2133000000)
+    assert board.read(CLK_CAP) == LONG_MAX
+    deadline = time.monotonic() + 30
+    while board.read(CLK_CAP) == LONG_MAX and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert board.read(CLK_CAP) == "2133000000"
+
+
 def test_a_disk_can_be_full(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6")
     board.fail("/run/*", errno.ENOSPC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -119,11 +120,11 @@ class VirtualBoard:
         entry = {"path": path, "text": text, "uid": uid, "errno": 0, "at_s": time.monotonic()}
         self.writes.append(entry)
         try:
-            is_ignored = self.faults.strike("write", path)
-            with self.lock:
-                if not is_ignored:
-                    file.take(text)
-                    self.settle()
+            lag_s = self.faults.strike("write", path)
+            if lag_s == 0:
+                self._take(path, file, text)
+            elif lag_s < math.inf:
+                threading.Timer(lag_s, self._take, (path, file, text)).start()
         except OSError as error:
             entry["errno"] = error.errno
             raise
@@ -145,6 +146,12 @@ class VirtualBoard:
         """Power the GPU, as the first CUDA call does: its devfreq directory appears."""
         if not self.tree.has(f"/sys/devices/{self.spec.gpu}/devfreq"):
             self._place_gpu_devfreq()
+
+    def _take(self, path: str, file: KernelFile, text: str) -> None:
+        with self.lock:
+            if self.tree.has(path) and self.tree.find(path) is file:
+                file.take(text)
+                self.settle()
 
     def _place_cpus(self) -> None:
         self.cpus = Cpus(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from virtual_board.limits import Governor, Limits
-from virtual_board.nodes import Tree, read_only, refuse, settable
+from virtual_board.nodes import Tree, constant, read_only, refuse, settable
 from virtual_board.parsing import boolean
 
 ROOT = "/sys/devices/system/cpu"
@@ -100,12 +100,12 @@ class Cpus:
         files = {
             "scaling_available_frequencies": read_only(lambda: " ".join(map(str, self._table_khz)) + " "),
             "scaling_available_governors": read_only(lambda: " ".join(GOVERNORS) + " "),
-            "scaling_driver": read_only(lambda: "tegra194"),
+            "scaling_driver": constant("tegra194"),
             "scaling_cur_freq": read_only(lambda: self._clock(policy)),
             "cpuinfo_cur_freq": read_only(lambda: self._clock(policy), 0o400),
             "cpuinfo_min_freq": read_only(lambda: self._table_khz[0]),
             "cpuinfo_max_freq": read_only(lambda: self._table_khz[-1]),
-            "cpuinfo_transition_latency": read_only(lambda: 300000),
+            "cpuinfo_transition_latency": constant(300000),
             "affected_cpus": read_only(lambda: " ".join(map(str, sorted(self.online.intersection(cluster.cores))))),
             "related_cpus": read_only(lambda: " ".join(map(str, cluster.cores))),
             "scaling_setspeed": settable(lambda: "<unsupported>", _unsupported),
@@ -136,7 +136,7 @@ class Cpus:
             self._tree.place(f"{ROOT}/{name}", read_only(show))
 
     def _place_core(self, core: int, *, switchable: bool) -> None:
-        self._tree.place(f"{ROOT}/cpu{core}/topology/core_id", read_only(lambda: core))
+        self._tree.place(f"{ROOT}/cpu{core}/topology/core_id", constant(core))
         if switchable:
             switch = settable(lambda: int(core in self.online), lambda text: self.set_online(core, boolean(text)))
             self._tree.place(f"{ROOT}/cpu{core}/online", switch)

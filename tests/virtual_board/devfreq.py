@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virtual_board.limits import Governor, Limits
-from virtual_board.nodes import Tree, read_only, settable
+from virtual_board.nodes import Tree, constant, read_only, settable
 from virtual_board.parsing import LONG_MAX, scanned
 
 _INT_MAX_KHZ = 2**31 - 1
@@ -40,7 +40,7 @@ class Devfreq:
         """Put the files into ``folder``, with a link to the device and one from ``/sys/class/devfreq``."""
         name = folder.rsplit("/", 1)[1]
         files = {
-            "name": read_only(lambda: name),
+            "name": constant(name),
             "available_frequencies": read_only(lambda: " ".join(map(str, self.limits.table))),
             "available_governors": read_only(lambda: " ".join(self.governor.known)),
             "cur_freq": read_only(lambda: self._clock(self)),
@@ -48,7 +48,7 @@ class Devfreq:
             "governor": settable(lambda: self.governor.name, self.governor.store),
             "min_freq": settable(lambda: self.limits.floor, self._store_floor),
             "max_freq": settable(self._shown_ceiling, self._store_ceiling),
-            "polling_interval": read_only(lambda: 25),
+            "polling_interval": constant(25),
         }
         for file_name, file in files.items():
             tree.place(f"{folder}/{file_name}", file)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from virtual_board.nodes import Node, Tree, refuse
 
@@ -19,8 +17,8 @@ class Fault:
         operation: ``read`` or ``write``.
         pattern: Which paths; ``*`` stands for anything. Paths have no links in them, so that a pattern cannot pass one.
         code: The errno to answer with; 0 lets the operation through.
-        delay_s: How long it takes first.
-        ignores: Whether a write is accepted and forgotten.
+        delay_s: How long the caller waits first.
+        lag_s: How long after a write was accepted it takes effect; ``inf`` forgets it.
         times: How often; for ever without.
         skip: How many operations pass unharmed before.
     """
@@ -29,7 +27,7 @@ class Fault:
     pattern: str
     code: int = 0
     delay_s: float = 0.0
-    ignores: bool = False
+    lag_s: float = 0.0
     times: int | None = None
     skip: int = 0
 
@@ -50,12 +48,10 @@ class Faults:
 
     Args:
         tree: The tree.
-        sleep: How a delay is spent.
     """
 
-    def __init__(self, tree: Tree, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._sleep = sleep
         self._faults: list[Fault] = []
         self._hidden: dict[str, Node] = {}
 
@@ -81,18 +77,18 @@ class Faults:
         path = self._tree.resolve(path)
         self._tree.place(path, self._hidden.pop(path))
 
-    def strike(self, operation: str, path: str) -> bool:
-        """Let happen what is due; whether a write is to be forgotten.
+    def strike(self, operation: str, path: str) -> float:
+        """Let happen what is due; how long after a write it is to take effect.
 
         Raises:
             OSError: If a fault says so.
         """
-        ignored = False
+        lag_s = 0.0
         for fault in list(self._faults):
-            if fault.strikes(operation, str(PurePosixPath(path))):
+            if fault.strikes(operation, path):
                 if fault.delay_s:
-                    self._sleep(fault.delay_s)
+                    time.sleep(fault.delay_s)
                 if fault.code:
                     raise refuse(fault.code, path)
-                ignored = ignored or fault.ignores
-        return ignored
+                lag_s = max(lag_s, fault.lag_s)
+        return lag_s

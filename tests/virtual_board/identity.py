@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning_powertrain.boards import Board, Preset
 from virtual_board.cpu import Cluster
-from virtual_board.nodes import Directory, DiskFile, KernelFile, Tree, read_only
+from virtual_board.nodes import Directory, DiskFile, KernelFile, Tree, constant, read_only
 from virtual_board.specs import Spec
 
 _DEVICE_TREE = "/sys/firmware/devicetree/base"
@@ -16,7 +16,7 @@ def place_identity(tree: Tree, spec: Spec, boot_id: str) -> None:
     tree.place(f"{_DEVICE_TREE}/compatible", _property(*spec.compatible))
     tree.link("/proc/device-tree", _DEVICE_TREE)
     tree.place("/proc/sys/kernel/random/boot_id", read_only(lambda: boot_id, size=0))
-    tree.place("/sys/module/tegra_fuse/parameters/tegra_chip_id", read_only(lambda: spec.chip_id))
+    tree.place("/sys/module/tegra_fuse/parameters/tegra_chip_id", constant(spec.chip_id))
     gpu = f"{_DEVICE_TREE}/gpu"
     tree.place(f"{gpu}/name", _property("gpu" if spec.jetpack >= 6 else spec.gpu.split(".")[-1]))
     tree.place(f"{gpu}/compatible", _property(spec.gpu_compatible))

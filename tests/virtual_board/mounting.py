@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -71,12 +72,16 @@ class MountedBoard:
         self._order("fault", operation=on, pattern=path, code=code, times=times, skip=skip)
 
     def delay(self, path: str, seconds: float, on: str = "write", times: int | None = None) -> None:
-        """Let reads or writes of a path take their time."""
+        """Let reads or writes of a path keep their caller waiting."""
         self._order("fault", operation=on, pattern=path, delay_s=seconds, times=times)
+
+    def lag(self, path: str, seconds: float, times: int | None = None) -> None:
+        """Let writes of a path return at once and take effect later."""
+        self._order("fault", operation="write", pattern=path, lag_s=seconds, times=times)
 
     def ignore(self, path: str, times: int | None = None) -> None:
         """Let writes of a path be accepted and forgotten."""
-        self._order("fault", operation="write", pattern=path, ignores=True, times=times)
+        self._order("fault", operation="write", pattern=path, lag_s=math.inf, times=times)
 
     def hide(self, path: str) -> None:
         """Let a file or directory vanish."""
@@ -165,7 +170,7 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
 
     Raises:
         ValueError: If there is no such board.
-        RuntimeError: If it does not come up.
+        RuntimeError: If it does not come up, or something broke inside it.
     """
     if name not in BOARDS:
         raise ValueError(f"name={name!r} is not a virtual board. Allowed: {', '.join(BOARDS)}.")
@@ -186,6 +191,7 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
     try:
         _wait_for(server, root, log)
         yield MountedBoard(name, root)
+        _check_log(log)
     finally:
         _unmount(root)
         assert server.stdin is not None
@@ -200,6 +206,12 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
 def _unmount(root: Path) -> None:
     """Take the mount away, even if files on it are open."""
     subprocess.run(["fusermount3", "-u", "-z", str(root)], check=False, capture_output=True)
+
+
+def _check_log(log: Path) -> None:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if "Traceback" in text:
+        raise RuntimeError(f"the virtual board itself is broken: {text}")
 
 
 def _wait_for(server: subprocess.Popen[bytes], root: Path, log: Path) -> None:

@@ -116,6 +116,11 @@ def read_only(show: Callable[[], object], mode: int = 0o444, size: int = 4096) -
     return KernelFile(mode, show=lambda: f"{show()}\n", size=size)
 
 
+def constant(value: object, mode: int = 0o444) -> KernelFile:
+    """A pseudo file whose one line never changes."""
+    return read_only(lambda: value, mode)
+
+
 def settable(
     show: Callable[[], object], store: Callable[[str], None], mode: int = 0o644, size: int = 4096
 ) -> KernelFile:

@@ -181,4 +181,4 @@ class Plant:
     @property
     def temperature_c(self) -> float:
         self.catch_up()
-        return self._slow.temperature_c
+        return float(self._slow.temperature_c)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from virtual_board.nodes import KernelFile, Tree, read_only, refuse, settable
+from virtual_board.nodes import KernelFile, Tree, constant, read_only, refuse, settable
 from virtual_board.parsing import scanned
 from virtual_board.specs import Chip
 
@@ -42,7 +43,7 @@ class Monitors:
         """Put the files of a chip where its kind has them."""
         bus = chip.address.split("-")[0]
         device = f"{self._platform}/c240000.i2c/i2c-{bus}/{chip.address}"
-        self._tree.place(f"{device}/name", read_only(lambda: chip.kind))
+        self._tree.place(f"{device}/name", constant(chip.kind))
         self._tree.link(f"/sys/bus/i2c/devices/{chip.address}", device)
         self._tree.link(f"/sys/bus/i2c/drivers/{chip.kind}/{chip.address}", device)
         number = next(self._numbers)
@@ -50,7 +51,7 @@ class Monitors:
             self._place_iio(chip, f"{device}/iio:device{number}")
             return
         folder = f"{device}/hwmon/hwmon{number}"
-        self._tree.place(f"{folder}/name", read_only(lambda: chip.kind))
+        self._tree.place(f"{folder}/name", constant(chip.kind))
         self._tree.link(f"{folder}/device", device)
         self._tree.link(f"/sys/class/hwmon/hwmon{number}", folder)
         if chip.kind == "ina238":
@@ -66,26 +67,26 @@ class Monitors:
         for channel, (label, volts) in enumerate(zip(chip.labels, chip.volts), start=1):
             connected = label != "NC"
             files = {
-                f"in{channel}_label": read_only(lambda label=label: label),
-                f"in{channel}_enable": read_only(lambda connected=connected: int(connected)),
+                f"in{channel}_label": constant(label),
+                f"in{channel}_enable": constant(int(connected)),
                 f"in{channel}_input": self._channel(label, volts, _voltage_mv),
                 f"curr{channel}_input": self._channel(label, volts, _current_ma),
-                f"curr{channel}_max_alarm": read_only(lambda: 0),
-                f"curr{channel}_crit_alarm": read_only(lambda: 0),
-                f"shunt{channel}_resistor": read_only(lambda: 5000),
+                f"curr{channel}_max_alarm": constant(0),
+                f"curr{channel}_crit_alarm": constant(0),
+                f"shunt{channel}_resistor": constant(5000),
             }
             limits = dict.fromkeys((f"curr{channel}_max", f"curr{channel}_crit"), _NO_LIMIT_MA)
             files |= {name: _stored(limits, name) for name in limits}
             for name, file in files.items():
                 self._tree.place(f"{folder}/{name}", file)
-        self._tree.place(f"{folder}/in7_label", read_only(lambda: "sum of shunt voltages"))
-        self._tree.place(f"{folder}/in7_input", read_only(lambda: 0))
+        self._tree.place(f"{folder}/in7_label", constant("sum of shunt voltages"))
+        self._tree.place(f"{folder}/in7_input", constant(0))
 
     def _place_ina238(self, chip: Chip, folder: str) -> None:
         """INA238 on Thor: no label, and power in microwatts."""
         (label,), (volts,) = chip.labels, chip.volts
         files = {
-            "in0_input": read_only(lambda: 3),
+            "in0_input": constant(3),
             "in1_input": self._channel(label, volts, _voltage_mv),
             "curr1_input": self._channel(label, volts, _current_ma),
             "power1_input": read_only(lambda: round(self._power_w(label) * 1e6)),
@@ -95,10 +96,10 @@ class Monitors:
 
     def _place_iio(self, chip: Chip, folder: str) -> None:
         """INA3221 on JetPack 4: an IIO device whose files only root can read."""
-        self._tree.place(f"{folder}/name", read_only(lambda: chip.kind))
+        self._tree.place(f"{folder}/name", constant(chip.kind))
         for channel, (label, volts) in enumerate(zip(chip.labels, chip.volts)):
             files = {
-                f"rail_name_{channel}": read_only(lambda label=label: label, 0o400),
+                f"rail_name_{channel}": constant(label, 0o400),
                 f"in_voltage{channel}_input": self._channel(label, volts, _voltage_mv, 0o400),
                 f"in_current{channel}_input": self._channel(label, volts, _current_ma, 0o400),
                 f"in_power{channel}_input": self._channel(label, volts, _power_mw, 0o400),
@@ -164,11 +165,11 @@ class Thermals:
     def place_over_current(self, number: int) -> None:
         """Put the counters of the over-current alarms into a hwmon directory."""
         folder = f"/sys/devices/platform/bpmp/bpmp:soctherm-oc-event/hwmon/hwmon{number}"
-        self._tree.place(f"{folder}/name", read_only(lambda: "soctherm_oc"))
+        self._tree.place(f"{folder}/name", constant("soctherm_oc"))
         for alarm in self.over_currents:
-            count = read_only(lambda alarm=alarm: self.over_currents[alarm])
+            count = read_only(partial(self.over_currents.get, alarm))
             self._tree.place(f"{folder}/oc{alarm}_event_cnt", count)
-            self._tree.place(f"{folder}/oc{alarm}_throt_en", read_only(lambda: 1))
+            self._tree.place(f"{folder}/oc{alarm}_throt_en", constant(1))
         self._tree.link(f"/sys/class/hwmon/hwmon{number}", folder)
 
     def _place_zone(self, number: int, zone: str) -> None:
@@ -179,10 +180,10 @@ class Thermals:
                 raise refuse(errno.EAGAIN)
             return round(self._temperature_c() * 1000 / 32) * 32
 
-        self._tree.place(f"{folder}/type", read_only(lambda: zone))
+        self._tree.place(f"{folder}/type", constant(zone))
         self._tree.place(f"{folder}/temp", read_only(show))
-        self._tree.place(f"{folder}/trip_point_0_temp", read_only(lambda: 99000))
-        self._tree.place(f"{folder}/trip_point_0_type", read_only(lambda: "passive"))
+        self._tree.place(f"{folder}/trip_point_0_temp", constant(99000))
+        self._tree.place(f"{folder}/trip_point_0_type", constant("passive"))
         self._tree.link(f"/sys/class/thermal/thermal_zone{number}", folder)
 
     def _place_cooling_device(self, number: int, device: str) -> None:
@@ -191,7 +192,7 @@ class Thermals:
         def state() -> int:
             return max(self.states[device], int(device in _THROTTLING and self._is_hot()))
 
-        self._tree.place(f"{folder}/type", read_only(lambda: device))
-        self._tree.place(f"{folder}/max_state", read_only(lambda: 10))
+        self._tree.place(f"{folder}/type", constant(device))
+        self._tree.place(f"{folder}/max_state", constant(10))
         self._tree.place(f"{folder}/cur_state", read_only(state))
         self._tree.link(f"/sys/class/thermal/cooling_device{number}", folder)
