@@ -6,6 +6,7 @@ that matters here, but it samples at its own rate, half a second by default.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import subprocess
@@ -64,7 +65,8 @@ class JtopPower:
         ).start()
         self._finalizer = weakref.finalize(self, _end, self._child)
         self._first.wait(_FIRST_S)
-        self.read()
+        if not self._latest:
+            raise self._failure()
 
     @staticmethod
     def installed() -> bool:
@@ -98,14 +100,20 @@ class JtopPower:
 
     def _message(self) -> tuple[dict[str, float], str | None]:
         if not self._latest or time.monotonic() - self._latest[-1][0] > _STALE_S:
-            said = ""
-            if self._child.poll() is not None and self._child.stderr and not self._child.stderr.closed:
-                said = self._child.stderr.read().strip().rpartition("\n")[2]
-            raise DeviceError(
-                f"jtop gives no power{': ' + said if said else ''}. `sudo systemctl restart jtop` may help"
-            )
+            raise self._failure()
         message = self._latest[-1][1]
         return dict(message["rails_mw"]), message["whole"]
+
+    def _failure(self) -> DeviceError:
+        """Ends the child, which is of no more use, and tells what it said last."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(1.0)
+        self._child.kill()
+        stderr = self._child.stderr
+        said = stderr.read().strip().rpartition("\n")[2] if stderr and not stderr.closed else ""
+        self.close()
+        reason = f" ({said})" if said else ""
+        return DeviceError(f"jtop gives no power{reason}. `sudo systemctl restart jtop` may help")
 
 
 def _collect(lines: IO[str], latest: list[tuple[float, Mapping[str, Any]]], first: threading.Event) -> None:

@@ -57,12 +57,14 @@ class SysfsPower:
         names = [rail.name for rail in self.rails]
         whole = next((name for name in (self._total, *_WHOLE_BOARD) if name in names), None)
         summed = self._named if self._named and set(self._named) <= set(names) else names
-        self._parts = [whole] if whole else list(summed)
+        self.rails_in_total = (whole,) if whole else tuple(summed)
 
     @property
     def source(self) -> str:
-        """What the total is: a rail, or ``sum:`` and the rails that are added."""
-        return self._parts[0] if len(self._parts) == 1 else f"sum:{'+'.join(self._parts)}"
+        """What the total is: a rail, or ``sum:`` and the rails that are added; nothing where there is no rail."""
+        if not self.rails_in_total:
+            return ""
+        return self.rails_in_total[0] if len(self.rails_in_total) == 1 else f"sum:{'+'.join(self.rails_in_total)}"
 
     @property
     def readable(self) -> bool:
@@ -98,7 +100,7 @@ class SysfsPower:
 
     def _read(self) -> PowerReading | None:
         rails_w = {rail.name: watts for rail in self.rails if (watts := rail.read()) is not None}
-        return _reading(rails_w, self._parts)
+        return _reading(rails_w, self.rails_in_total)
 
     def close(self) -> None:
         """Nothing is held open."""

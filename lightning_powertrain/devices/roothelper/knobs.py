@@ -34,10 +34,14 @@ def read_raw(path: Path) -> str | None:
     """All that a file says; None if it is not there or cannot be read now."""
     for _ in range(3):
         try:
-            return path.read_bytes()[:4096].decode("ascii", "replace")
-        except BlockingIOError:  # EAGAIN: the unit behind the file is just being powered
+            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(source, 4096).decode("ascii", "replace")
+            finally:
+                os.close(source)
+        except BlockingIOError:  # EAGAIN: the unit behind the file has no power now
             continue
-        except OSError:
+        except (OSError, ValueError):
             return None
     return None
 
@@ -64,12 +68,19 @@ def read_cpus(path: Path) -> tuple[int, ...]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write to a file that exists, in one call, as the kernel wants it; OSError if it refuses."""
-    target = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    """Write to a file that exists, in one call, as the kernel wants it.
+
+    Raises:
+        OSError: If the kernel refuses; it names the file.
+    """
     try:
-        os.write(target, text.encode("ascii"))
-    finally:
-        os.close(target)
+        target = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        try:
+            os.write(target, text.encode("ascii"))
+        finally:
+            os.close(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def at_most(values: Sequence[int], cap: int | None) -> int:

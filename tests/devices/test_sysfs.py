@@ -1,0 +1,269 @@
+"""A real board, as far as files can be one: virtual boards of every generation, and one of plain files."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from plain_board import CPU_KHZ, PlainBoard, start_helper
+from virtual_board import BOARDS, MountedBoard
+
+from lightning_powertrain.boards import PowerMode, load_board
+from lightning_powertrain.devices import Device, SysfsDevice, find_jetson
+from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.sysfs import _say_once
+from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, ModeError
+
+Mount = Callable[..., MountedBoard]
+
+NOBODY = 65534
+KEYS = {
+    "orin-agx-jp5": "orin-agx-64gb",
+    "orin-agx-jp6": "orin-agx-64gb-jp6",
+    "orin-nano-jp6": "orin-nano-8gb",
+    "orin-nx-jp6": "orin-nx-16gb",
+    "agx-xavier-jp5": "agx-xavier",
+    "tx2-jp4": "tx2",
+    "thor-jp7": "thor",
+}
+GPU_MAX = "/sys/devices/17000000.ga10b/devfreq/17000000.ga10b/max_freq"
+EMC_RATE = "/sys/kernel/debug/bpmp/debug/clk/emc/rate"
+
+
+@contextmanager
+def opened(root: Path, start: Callable[[Path], HelperClient] = start_helper) -> Iterator[SysfsDevice]:
+    device = SysfsDevice(root, lambda: start(root))
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Rights of an ordinary user; the real user stays root, so that a helper can be started as sudo would."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def start_as_root(root: Path) -> HelperClient:
+    """What sudo does."""
+    user = os.geteuid()
+    os.seteuid(0)
+    try:
+        return start_helper(root)
+    finally:
+        os.seteuid(user)
+
+
+def no_helper(root: Path) -> HelperClient:
+    raise DeviceError("the helper is not installed")
+
+
+def as_read(device: Device, mode: Mapping[str, int]) -> PowerMode:
+    """The clock of a cluster without cores reads as its lowest."""
+    lowest = {knob.name: knob.values[0] for knob in device.modes.knobs}
+    asleep = {"denver_khz": lowest["denver_khz"]} if mode.get("denver_cores") == 0 else {}
+    return PowerMode(**{**mode, **asleep})
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_is_found_set_and_put_back(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    before = board.settings()
+    with opened(board.root) as device:
+        catalogued = load_board(KEYS[name])
+        assert device.board.key == catalogued.key
+        for knob, known in zip(device.modes.knobs, catalogued.knobs, strict=True):
+            assert (knob.name, knob.role) == (known.name, known.role)
+            assert not known.values or knob.values == known.values
+        assert device.current_mode() == as_read(device, device.board.preset(device.board.default_preset))
+        device.snapshot()
+        for index in [0, len(device.modes) - 1, random.Random(0).randrange(len(device.modes))]:
+            mode = device.modes.mode(index)
+            assert device.apply(mode) == as_read(device, mode) == device.current_mode()
+            state = board.state()
+            cores = sum(mode[knob.name] for knob in device.modes.knobs if knob.role == "cores")
+            assert (state["cores"], state["gpu_hz"], state["emc_hz"]) == (cores, mode["gpu_hz"], mode["emc_hz"])
+            assert state["cpu_khz"] in [mode[knob.name] for knob in device.modes.knobs if knob.role == "cpu"]
+        device.restore()
+        device.restore()
+        assert board.settings() == before
+    assert not board.violations()
+    assert not [write for write in board.writes() if write["errno"]], "what the kernel refuses was not even tried"
+
+
+@pytest.mark.parametrize("name", ["orin-agx-jp5", "orin-agx-jp6", "tx2-jp4", "thor-jp7"])
+def test_an_ordinary_user_reads_and_sets_through_the_helper(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    before = board.settings()
+    with as_nobody(), opened(board.root, start_as_root) as device:
+        device.snapshot()
+        lowest = device.modes.mode(0)
+        assert device.apply(lowest) == lowest == device.current_mode()
+        if name != "tx2-jp4":  # whose power only root can read
+            assert device.read_power().total_w > 1
+        device.restore()
+    assert board.settings() == before
+    assert {write["uid"] for write in board.writes() if write["path"].startswith("/sys")} == {0}
+
+
+@pytest.mark.parametrize("name", ["orin-agx-jp5", "orin-agx-jp6", "tx2-jp4", "thor-jp7"])
+def test_without_the_helper_an_ordinary_user_reads_and_sets_nothing(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    with as_nobody(), opened(board.root, no_helper) as device:
+        assert str(device.helper_error) == "the helper is not installed"
+        preset = device.board.preset(device.board.default_preset)
+        hidden = {"emc_hz", "denver_khz"}
+        mode = device.current_mode()
+        assert {k: v for k, v in mode.items() if k not in hidden} == {k: preset[k] for k in mode if k not in hidden}
+        for change in (device.snapshot, lambda: device.apply(device.modes.mode(0))):
+            with pytest.raises(DeviceError, match="the helper is not installed"):
+                change()
+        device.restore()
+    assert not [write for write in board.writes() if write["path"].startswith("/sys")]
+
+
+def test_a_mode_that_is_not_in_the_tables_changes_nothing(tmp_path: Path) -> None:
+    board = PlainBoard(tmp_path)
+    before = board.settings()
+    with opened(tmp_path) as device:
+        with pytest.raises(ModeError, match="cores=9"):
+            device.apply({**device.current_mode(), "cores": 9})
+        assert board.settings() == before
+
+
+def test_a_mode_set_without_a_snapshot_is_put_back_all_the_same(tmp_path: Path) -> None:
+    board = PlainBoard(tmp_path)
+    before = board.settings()
+    with opened(tmp_path) as device:
+        device.restore()
+        device.apply(device.modes.mode(0))
+        assert board.settings() != before
+        device.restore()
+        assert board.settings() == before
+        device.apply(device.modes.mode(0))
+    assert board.settings() == before, "closing it puts it back, too"
+
+
+def test_what_the_board_rounds_is_read_back(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    with opened(board.root) as device:
+        device.apply(device.modes.highest)
+        board.ignore(EMC_RATE)
+        wanted = device.modes.mode(0)
+        assert device.apply(wanted) == {**wanted, "emc_hz": device.modes.highest["emc_hz"]} == device.current_mode()
+
+
+def test_a_write_that_fails_is_said_and_the_rest_is_put_back(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    before = board.settings()
+    with opened(board.root) as device:
+        device.snapshot()
+        board.fail(GPU_MAX, errno.EIO)
+        with pytest.raises(DeviceError, match=r"could not apply: the board refused: .*Input/output error.*freq"):
+            device.apply(device.modes.mode(0))
+        device.restore()
+    assert board.settings() == before
+
+
+def test_what_cannot_be_put_back_is_named_and_tried_again(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    before = board.settings()
+    with opened(board.root) as device:
+        device.apply(device.modes.mode(0))
+        board.fail(GPU_MAX, errno.EIO)
+        with pytest.raises(DeviceError, match=r"could not be put back: .*17000000.ga10b/max_freq"):
+            device.restore()
+        after = board.settings()
+        assert [path for path in before if before[path] != after[path]] == [GPU_MAX]
+        board.clear_faults()
+        device.restore()
+    assert board.settings() == before
+
+
+def test_slow_files_are_waited_for(virtual_board: Mount) -> None:
+    board = virtual_board("orin-nano-jp6")
+    board.delay("*/scaling_max_freq", 0.05)
+    with opened(board.root) as device:
+        lowest = device.modes.mode(0)
+        assert device.apply(lowest) == lowest
+
+
+def test_a_helper_that_is_killed_is_replaced_to_restore(virtual_board: Mount) -> None:
+    board = virtual_board("orin-agx-jp5")
+    before = board.settings()
+    with opened(board.root) as device:
+        device.apply(device.modes.mode(0))
+        assert device._helper is not None
+        device._helper._process.kill()
+        with pytest.raises(DeviceError, match="the root helper has ended"):
+            device.apply(device.modes.highest)
+        device.restore()
+        assert board.settings() == before
+
+
+def test_two_devices_cannot_set_one_board(tmp_path: Path) -> None:
+    PlainBoard(tmp_path)
+    with opened(tmp_path) as first, opened(tmp_path) as second:
+        first.snapshot()
+        assert second.current_mode() == first.current_mode()
+        with pytest.raises(DeviceError, match="another process holds this board"):
+            second.snapshot()
+
+
+def test_a_gpu_that_sleeps_is_a_knob_less_and_said_once(virtual_board: Mount, caplog: pytest.LogCaptureFixture) -> None:
+    _say_once.cache_clear()
+    board = virtual_board("orin-agx-jp5", gpu_asleep=True)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with opened(board.root) as device:
+                assert device.modes.names == ("cores", "cpu_khz", "emc_hz")
+                assert device.apply(device.modes.mode(0)) == device.modes.mode(0)
+    assert [record.message for record in caplog.records] == ["Jetson AGX Orin 64 GB: no power mode can set gpu_hz here"]
+
+
+def test_an_unknown_board_works_with_what_it_has(tmp_path: Path) -> None:
+    board = PlainBoard(tmp_path)
+    (tmp_path / "proc/device-tree/compatible").write_text("nvidia,p9999-0000\0nvidia,tegra999\0")
+    before = board.settings()
+    with opened(tmp_path) as device:
+        assert (device.board.key, device.board.title) == ("unknown-jetson", "A board of plain files")
+        assert device.modes.shape == (8, 4, 3, 3)
+        assert device.power_source == "sum:VDD_GPU_SOC+VDD_CPU_CV"
+        assert device.read_power().total_w == pytest.approx(12.0)
+        assert device.apply(device.modes.highest) == device.modes.highest
+    assert board.settings() == before
+
+
+def test_tables_are_those_of_the_board_and_grids_that_do_not_fit_are_left_out(tmp_path: Path) -> None:
+    PlainBoard(tmp_path)
+    with opened(tmp_path) as device:
+        assert device.board.key in ("orin-agx-64gb", "orin-agx-64gb-jp6")
+        assert device.board.modes == device.modes
+        assert device.modes.knobs[1].values == CPU_KHZ
+        assert device.board.grids == {}
+        assert device.board.preset("MODE_15W")["cores"] == 4
+
+
+def test_off_a_jetson_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DeviceNotFoundError, match=r'no Jetson found here.*device="simulated:orin-agx-64gb"'):
+        find_jetson(tmp_path)
+
+
+def test_a_jetson_without_sysfs_says_so(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/nv_tegra_release").write_text("# R36\n")
+    with pytest.raises(DeviceNotFoundError, match="is /sys mounted here"):
+        SysfsDevice(tmp_path, lambda: no_helper(tmp_path))

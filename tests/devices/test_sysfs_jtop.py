@@ -1,0 +1,104 @@
+"""jtop in a process of its own; a module of that name stands in for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from plain_board import PlainBoard, start_helper
+
+from lightning_powertrain.devices import SysfsDevice
+from lightning_powertrain.devices.jtop_power import JtopPower
+from lightning_powertrain.errors import DeviceError
+
+FAKE = """
+import multiprocessing
+multiprocessing.set_start_method("fork", force=True)  # as jtop 7.2 does when it is imported
+
+class JtopException(Exception):
+    pass
+
+class jtop:
+    power = {power}
+    def __init__(self, interval):
+        self.ticks = 0
+    def __enter__(self):
+        if not self.power:
+            raise JtopException("The jtop.service is not active. Please run:\\nsudo systemctl restart jtop.service")
+        return self
+    def __exit__(self, *error):
+        pass
+    def ok(self):
+        import time
+        time.sleep(0.02 if self.ticks else 0)
+        self.ticks += 1
+        return True
+"""
+WITH_INPUT = {
+    "rail": {"POM_5V_GPU": {"power": 1500, "volt": 5000}, "POM_5V_CPU": {"power": 900, "volt": 5000}},
+    "tot": {"power": 5200, "volt": 5000, "curr": 1040, "name": "POM_5V_IN"},
+}
+WITHOUT_INPUT = {
+    "rail": {"GPU": {"power": 4000}, "CPU": {"power": 2000}, "ucsi-source": {"power": 15000, "type": "SYSTEM"}},
+    "tot": {"power": 21000, "avg": 20000},
+}
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.syspath_prepend(str(folder))
+    return folder / "jtop.py"
+
+
+def test_the_rail_of_the_whole_board_is_the_total(install: Path) -> None:
+    install.write_text(FAKE.format(power=WITH_INPUT))
+    power = JtopPower()
+    assert power.source == "jtop:POM_5V_IN"
+    reading = power.read()
+    assert reading.total_w == pytest.approx(5.2)
+    assert reading.rails_w == pytest.approx({"POM_5V_GPU": 1.5, "POM_5V_CPU": 0.9, "POM_5V_IN": 5.2})
+    power.close()
+    assert power._child.returncode is not None
+    assert "jtop" not in sys.modules
+
+
+def test_without_one_the_rails_are_summed_and_usb_supplies_are_not(install: Path) -> None:
+    install.write_text(FAKE.format(power=WITHOUT_INPUT))
+    power = JtopPower()
+    assert power.source == "jtop:sum:GPU+CPU"
+    assert power.read().total_w == pytest.approx(6.0)
+    power.close()
+
+
+def test_what_jtop_says_is_passed_on(install: Path) -> None:
+    install.write_text(FAKE.format(power={}))
+    with pytest.raises(DeviceError, match=r"jtop gives no power .*The jtop.service is not active"):
+        JtopPower()
+
+
+def test_it_stands_in_where_sysfs_shows_no_power(install: Path, tmp_path: Path) -> None:
+    install.write_text(FAKE.format(power=WITH_INPUT))
+    PlainBoard(tmp_path)
+    device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
+    assert device.power_source == "sum:VDD_GPU_SOC+VDD_CPU_CV", "not where sysfs does"
+    device.close()
+    (tmp_path / "sys/bus/i2c/devices/1-0040/name").unlink()
+    device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
+    assert device.power_source == "jtop:POM_5V_IN"
+    assert device.read_power().total_w == pytest.approx(5.2)
+    assert device.settle_s == 3.0
+    device.close()
+
+
+def test_a_jtop_that_fails_leaves_a_board_without_power(install: Path, tmp_path: Path) -> None:
+    install.write_text(FAKE.format(power={}))
+    PlainBoard(tmp_path)
+    (tmp_path / "sys/bus/i2c/devices/1-0040/name").unlink()
+    device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
+    with pytest.raises(DeviceError, match="power sensors cannot be read"):
+        device.read_power()
+    device.close()
