@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lightning_powertrain.cli import modes
+from lightning_powertrain.cli import modes, reference, restore, setup_helper
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
@@ -32,6 +32,9 @@ class _OneLineErrors(TyperGroup):
 app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 app.command("modes")(modes.show_modes)
+app.add_typer(reference.app, name="reference")
+app.command("restore")(restore.restore)
+app.command("setup-helper")(setup_helper.setup_helper)
 
 
 def _print_version(wanted: bool) -> None:

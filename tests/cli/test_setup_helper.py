@@ -1,0 +1,190 @@
+"""``powertrain setup-helper``, with other folders in the place of the system's."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lightning_powertrain.cli import app
+from lightning_powertrain.devices import helper_client, helper_install
+from lightning_powertrain.devices.helper_client import helper_command
+from lightning_powertrain.devices.helper_install import Installation, check_only_root_writes, system_python
+from lightning_powertrain.errors import DeviceError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installing needs root")
+needs_visudo = pytest.mark.skipif(
+    shutil.which("visudo", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None, reason="visudo is missing (sudo)"
+)
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Where the helper and the rule go."""
+    folder, sudoers = tmp_path / "libexec/lightning-powertrain", tmp_path / "sudoers.d/lightning-powertrain"
+    defaults = helper_install.Installation.__init__.__defaults__
+    assert defaults is not None
+    monkeypatch.setattr(helper_install.Installation.__init__, "__defaults__", (defaults[0], folder, sudoers))
+    monkeypatch.setattr(helper_install.remove, "__defaults__", (folder, sudoers))
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    return folder, sudoers
+
+
+def run(*arguments: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["setup-helper", *arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.stdout if exit_code == 0 else result.stderr
+
+
+def test_print_shows_every_file_and_the_rule_and_does_nothing(places: tuple[Path, Path]) -> None:
+    folder, sudoers = places
+    text = run("--print", "--user", "nobody")
+    for source in ("knobs.py", "switching.py", "snapshot.py", "server.py", "__main__.py"):
+        assert f"roothelper/{source}" in text
+    assert f"nobody ALL=(root) NOPASSWD: {system_python()} -ISB {folder}/roothelper\n" in text
+    assert str(sudoers) in text
+    assert not folder.exists()
+    assert not sudoers.exists()
+
+
+@needs_root
+@needs_visudo
+def test_install_and_remove(places: tuple[Path, Path]) -> None:
+    folder, sudoers = places
+    for _ in range(2):
+        assert run("--user", "nobody").startswith("nobody may now set power modes.")
+    assert sudoers.read_text() == f"nobody ALL=(root) NOPASSWD: {system_python()} -ISB {folder}/roothelper\n"
+    assert sudoers.stat().st_mode & 0o777 == 0o440
+    assert [path.name for path in sudoers.parent.iterdir()] == [sudoers.name]
+    files = sorted(path.name for path in (folder / "roothelper").iterdir())
+    assert files == sorted(["INSTALLED", *(source.name for source in helper_install.sources())])
+    for path in (folder, *folder.rglob("*")):
+        assert path.stat().st_uid == 0
+        assert path.stat().st_mode & 0o022 == 0
+    assert run("--remove") == "The root helper is removed.\n"
+    assert not folder.exists()
+    assert not sudoers.exists()
+    assert run("--remove") == "There is no root helper installed.\n"
+
+
+@needs_root
+@needs_visudo
+def test_the_installed_copy_works_on_the_system_python_and_takes_no_root(places: tuple[Path, Path]) -> None:
+    folder, _ = places
+    run("--user", "nobody")
+    command = [str(system_python()), "-ISB", str(folder / "roothelper")]
+    done = subprocess.run(
+        [*command, "--root", "/"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads(done.stdout)["error"] == "this helper takes no arguments"
+    (folder / "roothelper/INSTALLED").unlink()  # now it is a copy like any other
+    tree = folder.parent / "tree"
+    tree.mkdir()
+    done = subprocess.run(
+        [*command, "--root", str(tree)], input='{"do": "status"}\n', capture_output=True, text=True, check=True
+    )
+    assert (json.loads(done.stdout)["ok"], done.stderr) == (True, "")
+
+
+@needs_root
+@needs_visudo
+def test_a_client_that_is_not_root_finds_it(places: tuple[Path, Path]) -> None:
+    folder, _ = places
+    run("--user", "nobody")
+    folder.parent.parent.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 1000)
+        found = helper_command(folder)
+        with pytest.raises(DeviceError, match=r"is not installed: `sudo .*powertrain setup-helper` installs it"):
+            helper_command(folder.parent)
+    assert found == ["sudo", "-n", str(system_python()), "-ISB", str(folder / "roothelper")]
+
+
+@needs_root
+@needs_visudo
+def test_a_rule_that_visudo_refuses_is_not_put_in_place(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, sudoers = places
+    monkeypatch.setattr(Installation, "rule", property(lambda self: "nobody ALL=(root NOPASSWD: x\n"))
+    assert "visudo refuses the sudoers rule" in run("--user", "nobody", exit_code=1)
+    assert list(sudoers.parent.iterdir()) == []
+    assert not folder.exists()
+
+
+@needs_root
+def test_a_place_that_others_can_write_is_refused(places: tuple[Path, Path]) -> None:
+    folder, _ = places
+    folder.parent.mkdir()
+    folder.parent.chmod(0o777)
+    assert f"{folder.parent} can be changed by others than root" in run("--user", "nobody", exit_code=1)
+    assert not folder.exists()
+
+
+def test_only_folders_of_root_are_safe(tmp_path: Path) -> None:
+    check_only_root_writes(Path("/usr/bin"))
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(DeviceError, match="can be changed by others than root"):
+        check_only_root_writes(tmp_path / "open")
+
+
+@pytest.mark.parametrize("user", ["root", "nobody-of-this-name", "x y", "ALL", "%sudo", "#0", ""])
+def test_a_user_that_is_none_is_a_wrong_call(places: tuple[Path, Path], user: str) -> None:
+    message = run("--print", f"--user={user}", exit_code=2)
+    assert "--user=" in message
+    assert message.count("\n") == 1
+
+
+def test_the_user_is_the_one_who_called_sudo(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "nobody")
+    assert "nobody ALL=(root)" in run("--print")
+
+
+def test_without_root_it_names_the_command(monkeypatch: pytest.MonkeyPatch, places: tuple[Path, Path]) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam("nobody").pw_uid)
+    for arguments in ([], ["--remove"]):
+        command = " ".join(["powertrain setup-helper", *arguments])
+        assert f"{command}`. --print shows what it would do" in run(*arguments, exit_code=1)
+
+
+def test_the_command_to_type_names_the_script_of_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert helper_client.powertrain_command("restore") == "sudo powertrain restore"
+    (tmp_path / "powertrain").touch()
+    assert helper_client.powertrain_command("restore") == f"sudo {tmp_path}/powertrain restore"
+
+
+@pytest.mark.skipif(
+    os.environ.get("POWERTRAIN_TEST_SUDO") != "1",
+    reason="installs the helper on this machine for a moment: set POWERTRAIN_TEST_SUDO=1 where that is welcome",
+)
+def test_through_sudo_a_user_may_run_this_and_nothing_else() -> None:
+    installation = Installation("nobody")
+    assert not installation.folder.exists(), "it is installed here: this test would remove it"
+    installation.install()
+
+    def ask(*command: str) -> subprocess.CompletedProcess[str]:
+        request = '{"do": "status"}\n'
+        return subprocess.run(
+            ["sudo", "-n", *command], input=request, capture_output=True, text=True, check=False, user="nobody", cwd="/"
+        )
+
+    try:
+        python, helper = str(installation.python), str(installation.helper)
+        assert json.loads(ask(python, "-ISB", helper).stdout)["ok"] is True
+        for command in ([python, "-ISB", helper, "--root", "/tmp"], [python, helper], [python, "-c", "1"], ["id"]):
+            refused = ask(*command)
+            assert (refused.returncode, refused.stdout) == (1, "")
+    finally:
+        helper_install.remove()
