@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+
+# Small matrices gain nothing from threads, and threads that wait for each other on busy cores cost a lot. Set before
+# torch and numpy are loaded, and inherited by the processes that tests start.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms

@@ -1,9 +1,11 @@
-"""Board physics and workloads, for a board that is not there."""
+"""Board physics and workloads, for a board that is not there.
+
+:mod:`~lightning_powertrain.simulation.probe` stands apart: it alone needs torch.
+"""
 
 from lightning_powertrain.simulation.network import KernelGroup
 from lightning_powertrain.simulation.pace import Pace
 from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics, load_physics, simulated_board_names
-from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.simulation.sensing import FILTER_S, Draw, SlowState
 from lightning_powertrain.simulation.steady import ROOM_C, SteadyState, steady_state
 from lightning_powertrain.simulation.workload import Workload, inference, load_workload, workload_names
@@ -15,7 +17,6 @@ __all__ = [
     "BoardPhysics",
     "Draw",
     "KernelGroup",
-    "ModelProbe",
     "Pace",
     "SlowState",
     "SteadyState",

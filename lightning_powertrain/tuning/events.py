@@ -52,7 +52,7 @@ class Outcome:
         profile: What was measured, the start included (it comes first).
         prediction: Time and power of every mode, in the order of ``modes.array``.
         selection: The choice.
-        profiling_s: Seconds that profiling took, on the device's clock.
+        profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
     """
 
     modes: ModeSpace

@@ -32,7 +32,7 @@ class ProfilingPlan:
     def seconds_left(self, done: int, spent_s: float) -> float:
         """Seconds that the modes after the first ``done`` will take, if they deviate from the plan as those did."""
         planned_s = sum(self.costs_s[:done])
-        return sum(self.costs_s[done:]) * (spent_s / planned_s if planned_s else 1.0)
+        return sum(self.costs_s[done:]) * (spent_s / planned_s if planned_s and spent_s else 1.0)
 
 
 def check_modes(modes: int, minimum: int, available: int | None) -> None:

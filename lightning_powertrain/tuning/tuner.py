@@ -83,6 +83,7 @@ class Tuner:
         self._last_end_s: float | None = None
         self._minibatches = 0
         self._clean = True
+        self._interrupted_s = 0.0
         self.phase = Phase.OFF
         """Where the tuner stands."""
         self.profile: Profile | None = None
@@ -102,7 +103,7 @@ class Tuner:
         """
         self.stop()
         self.profile = self.outcome = None
-        self._last_end_s, self._minibatches, self._clean = None, 0, True
+        self._last_end_s, self._minibatches, self._clean, self._interrupted_s = None, 0, True, 0.0
         window = WindowPlan(discard=max(1, prefetched), settle_s=self._device.settle_s)
         try:
             self._device.snapshot()
@@ -159,6 +160,7 @@ class Tuner:
         start_s, clean = (now_s, False) if self._last_end_s is None else (self._last_end_s, self._clean)
         interval = Interval(start_s, now_s, self._minibatches, clean)
         self._minibatches, self._clean = 0, True
+        self._interrupted_s += 0.0 if clean else interval.seconds
         try:
             steps.send(interval)
         except StopIteration:
@@ -182,11 +184,11 @@ class Tuner:
             self.stop()
             return
         self._enter(Phase.PROFILING)
-        profiling_start_s = self._device.clock.now()
+        profiling_start_s = self._uninterrupted_s()
         for done, mode in enumerate(plan.modes, start=1):
             measurement = yield from self._measured(self._device.apply(mode), window)
             self.profile = self.profile.with_measurements([measurement])
-            spent_s = self._device.clock.now() - profiling_start_s
+            spent_s = self._uninterrupted_s() - profiling_start_s
             self._tell("measured", measurement, Progress(done, len(plan.modes), plan.seconds_left(done, spent_s)))
             if spent_s > plan.allowance_s and done >= self._predictor.minimum_modes:
                 break
@@ -264,6 +266,10 @@ class Tuner:
         self._tell("verified", self.outcome)
 
     # Small things.
+
+    def _uninterrupted_s(self) -> float:
+        """Time without interruptions: validation and the like cost no more for being in the middle of profiling."""
+        return self._device.clock.now() - self._interrupted_s
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.simulation import ModelProbe, Workload, load_physics, steady_state
+from lightning_powertrain.simulation import Workload, load_physics, steady_state
+from lightning_powertrain.simulation.probe import ModelProbe
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "convolutions": (

@@ -1,0 +1,48 @@
+"""A training loop without Lightning: report each minibatch to a Tuner.
+
+python examples/plain_pytorch.py --device simulated:orin-agx-64gb:resnet18
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from torch import nn
+
+from lightning_powertrain import ConsoleReporter, PaperTransfer, Tuner, load_reference, open_device
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--budget", default="30 W")
+    parser.add_argument("--device", default=None)
+    parser.add_argument("--modes", type=int, default=50)
+    parser.add_argument("--minibatches", type=int, default=150_000)
+    parser.add_argument("--stop-after", type=int, default=5_000, help="minibatches of the job that are really run")
+    arguments = parser.parse_args()
+
+    torch.manual_seed(0)
+    model = nn.Linear(8, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    tuner = Tuner(
+        open_device(arguments.device),
+        arguments.budget,
+        predictor=PaperTransfer(load_reference("orin-agx-64gb-resnet18")),
+        modes=arguments.modes,
+        observers=[ConsoleReporter()],
+    )
+    tuner.start(minibatches=arguments.minibatches, workload="linear")
+    with tuner:
+        for _ in range(arguments.stop_after):
+            loss = (model(torch.randn(16, 8)) - 1.0).pow(2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            tuner.minibatch_ended()
+    if tuner.outcome is not None:
+        print(f"Trained in: {tuner.outcome.selection.mode}")
+
+
+if __name__ == "__main__":
+    main()

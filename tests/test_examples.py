@@ -1,0 +1,62 @@
+"""Every example runs, as a user would run it, on a simulated board and at toy size."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RESNET = "simulated:orin-agx-64gb:resnet18"
+CHOSEN = r"Trained in: \d+ cores, cpu [\d.]+ MHz, gpu [\d.]+ MHz, emc [\d.]+ MHz"
+
+
+def run(folder: Path, script: str, *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "examples" / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_minimal(tmp_path: Path) -> None:
+    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--modes=10", "--epochs=25", "--samples=16000")
+    assert re.search(CHOSEN, shown)
+    assert "simulated" in shown
+    assert list(tmp_path.glob("lightning_logs/version_0/powertrain/profile.csv"))
+
+
+def test_zero_config(tmp_path: Path) -> None:
+    assert "no Jetson found" in run(tmp_path, "zero_config.py")
+
+
+def test_plain_pytorch(tmp_path: Path) -> None:
+    shown = run(tmp_path, "plain_pytorch.py", "--device", RESNET, "--modes=10", "--stop-after=1000")
+    assert re.search(CHOSEN, shown)
+    assert "simulated" in shown
+
+
+def test_lightning_cli(tmp_path: Path) -> None:
+    config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
+    shown = run(tmp_path, "lightning_cli/train.py", "fit", "--config", config)
+    assert "this power mode stays until training ends" in shown
+    assert list(tmp_path.glob("lightning_logs/version_0/powertrain/summary.json"))
+
+
+@pytest.mark.parametrize("wrong", ["30 X", "-3"])
+def test_lightning_cli_names_a_wrong_budget(tmp_path: Path, wrong: str) -> None:
+    script = str(ROOT / "examples" / "lightning_cli" / "train.py")
+    config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
+    command = [sys.executable, script, "fit", "--config", config, f"--trainer.callbacks.budget={wrong}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    assert "budget=" in done.stderr
+    assert "is not valid" in done.stderr
+
+
+def test_every_example_is_run_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    for script in (ROOT / "examples").rglob("*.py"):
+        assert str(script.relative_to(ROOT / "examples")) in text
