@@ -91,6 +91,9 @@ class HelperClient:
                 message = self._what_happened()
                 self.close()
                 raise DeviceError(message) from error
+            except BaseException:  # Ctrl-C: the answer that is on its way would be taken for that to the next request
+                self.close()
+                raise
         if not answer.get("ok"):
             raise DeviceError(f"the root helper could not {do}: {answer.get('error')}")
         return dict(answer)

@@ -94,7 +94,10 @@ class SysfsPower:
         if reading is not None:
             self._last = (time.monotonic(), reading)
         elif self._last is None or time.monotonic() - self._last[0] > _STALE_S:
-            raise DeviceError(f"the power sensors cannot be read ({self.source or 'there are none'})")
+            raise DeviceError(
+                f"the power sensors ({self.source or 'none was found'}) cannot be read. Where only root can, as on "
+                "JetPack 4, jtop helps: `pip install 'lightning-powertrain[jetson]'`, and its service"
+            )
         assert self._last is not None
         return self._last[1]
 

@@ -104,6 +104,41 @@ def test_every_board_is_found_set_and_put_back(virtual_board: Mount, name: str) 
     assert not [write for write in board.writes() if write["errno"]], "what the kernel refuses was not even tried"
 
 
+def disorder(board: MountedBoard, chance: random.Random) -> None:
+    """Leave a board as its owner might: some cores off, odd limits and governors, the memory clock pinned or not."""
+    cpu = "/sys/devices/system/cpu"
+    for policy in sorted(board.path(f"{cpu}/cpufreq").glob("policy*")):
+        folder = f"{cpu}/cpufreq/{policy.name}"
+        table = [int(word) for word in board.read(f"{folder}/scaling_available_frequencies").split()]
+        low, high = sorted(chance.sample(table, 2))
+        board.write(f"{folder}/scaling_min_freq", table[0])
+        board.write(f"{folder}/scaling_max_freq", high)
+        board.write(f"{folder}/scaling_min_freq", low)
+        board.write(f"{folder}/scaling_governor", chance.choice(["performance", "schedutil", "powersave"]))
+    for core in board.path(cpu).glob("cpu[1-9]*"):
+        board.write(f"{cpu}/{core.name}/online", chance.randrange(2))
+    emc = "/sys/kernel/debug/bpmp/debug/clk/emc"
+    if board.path(emc).exists() and chance.randrange(2):
+        board.write(f"{emc}/mrq_rate_locked", 1)
+        board.write(f"{emc}/rate", 1600000000)
+        cap = next(board.root.glob("sys/kernel/nvpmodel_*/emc*"))
+        cap.write_text("2133000000")
+
+
+@pytest.mark.parametrize("name", ["orin-agx-jp5", "orin-agx-jp6", "agx-xavier-jp5", "tx2-jp4", "thor-jp7"])
+def test_whatever_state_it_was_in_it_comes_back(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    chance = random.Random(1)
+    for _ in range(3):
+        disorder(board, chance)
+        before = board.settings()
+        with opened(board.root) as device:
+            for _ in range(2):
+                device.apply(device.modes.mode(chance.randrange(len(device.modes))))
+            device.restore()
+        assert board.settings() == before
+
+
 @pytest.mark.parametrize("name", ["orin-agx-jp5", "orin-agx-jp6", "tx2-jp4", "thor-jp7"])
 def test_an_ordinary_user_reads_and_sets_through_the_helper(virtual_board: Mount, name: str) -> None:
     board = virtual_board(name)

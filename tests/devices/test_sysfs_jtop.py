@@ -99,6 +99,6 @@ def test_a_jtop_that_fails_leaves_a_board_without_power(install: Path, tmp_path:
     PlainBoard(tmp_path)
     (tmp_path / "sys/bus/i2c/devices/1-0040/name").unlink()
     device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
-    with pytest.raises(DeviceError, match="power sensors cannot be read"):
+    with pytest.raises(DeviceError, match=r"power sensors .* cannot be read"):
         device.read_power()
     device.close()

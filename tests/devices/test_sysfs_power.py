@@ -78,7 +78,7 @@ def test_a_sensor_that_is_away_is_stood_in_for_but_not_for_ever(
     current.unlink()
     assert power.read().total_w == pytest.approx(12.0)
     monkeypatch.setattr("time.monotonic", lambda: 1e9)
-    with pytest.raises(DeviceError, match="the power sensors cannot be read"):
+    with pytest.raises(DeviceError, match=r"the power sensors .* cannot be read"):
         power.read()
     current.write_text("1000\n")
     assert power.read().total_w == pytest.approx(22.0)
@@ -87,7 +87,7 @@ def test_a_sensor_that_is_away_is_stood_in_for_but_not_for_ever(
 def test_a_board_without_sensors_says_so(tmp_path: Path) -> None:
     power = SysfsPower(tmp_path)
     assert not power.readable
-    with pytest.raises(DeviceError, match="there are none"):
+    with pytest.raises(DeviceError, match="none was found"):
         power.read()
 
 
