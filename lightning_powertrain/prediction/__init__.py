@@ -1,7 +1,16 @@
 """What the modes that were not measured would cost."""
 
 from lightning_powertrain.prediction.bundled import load_reference, reference_names
+from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer
 from lightning_powertrain.prediction.predictor import Prediction, Predictor
 from lightning_powertrain.prediction.reference import Reference, fit_reference
 
-__all__ = ["Prediction", "Predictor", "Reference", "fit_reference", "load_reference", "reference_names"]
+__all__ = [
+    "GreyBoxTransfer",
+    "Prediction",
+    "Predictor",
+    "Reference",
+    "fit_reference",
+    "load_reference",
+    "reference_names",
+]

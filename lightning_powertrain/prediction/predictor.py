@@ -23,12 +23,20 @@ class Prediction:
         power_w: Power in each mode, shape ``(n,)``.
         time_error: Relative error to expect of a time, as measured on modes held out of the fit; NaN if unknown.
         power_error: Likewise of a power.
+        time_low_ms: Lower end of the 90 % interval of each time, shape ``(n,)``; None if the predictor has none.
+        time_high_ms: Upper end of it.
+        power_low_w: Lower end of the 90 % interval of each power.
+        power_high_w: Upper end of it.
     """
 
     time_ms: FloatArray
     power_w: FloatArray
     time_error: float = float("nan")
     power_error: float = float("nan")
+    time_low_ms: FloatArray | None = None
+    time_high_ms: FloatArray | None = None
+    power_low_w: FloatArray | None = None
+    power_high_w: FloatArray | None = None
 
 
 class Predictor(Protocol):

@@ -1,0 +1,153 @@
+"""Predict time and power from few modes: physics, a Gaussian process, and a reference workload for both."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
+from lightning_powertrain.prediction.predictor import Prediction
+from lightning_powertrain.prediction.workload_model import Residuals, WorkloadModel
+from lightning_powertrain.profiling import Profile
+
+_log = logging.getLogger("lightning_powertrain")
+
+MINIMUM_MODES = 5
+# More rows of a reference hardly help, as its residual is smooth, and cost time with every prediction.
+_REFERENCE_ROWS = 300
+
+
+class GreyBoxTransfer:
+    """Predicts a workload from few measured modes, with the physics of a reference workload as the starting point.
+
+    Two models of a dozen or two parameters say how time and power depend on the knobs. Their parameters start from
+    those of the reference; a Gaussian process learns what they leave over, and sees what they leave over in the
+    reference. All of it works on logarithms, so that errors count in per cent. Intervals hold with a probability of
+    about 90 %.
+
+    Knobs are known by their role, and any number of each will do; one of role ``other`` is taken to act as a power. A
+    profile without power (NaN in any row) gives predictions of time only.
+
+    Args:
+        reference: Profile of a reference workload, a few hundred modes or more; None to do without. Its board may be
+            another, as long as the knobs have the same roles in the same order; otherwise the log says so once, and
+            the reference is not used.
+        seed: Makes a fit reproducible.
+
+    Raises:
+        ArgumentError: If the reference has too few modes, or a time or power that is not a positive number.
+    """
+
+    def __init__(self, reference: Profile | None = None, seed: int = 0) -> None:
+        if reference is not None:
+            _check(reference)
+        self._reference = reference
+        self._seed = seed
+        self._has_warned = False
+        self._fitted: tuple[KnobLayout, WorkloadModel, bool] | None = None
+        self._last_borrowed: tuple[IntArray, KnobLayout, Residuals] | None = None
+
+    @property
+    def minimum_modes(self) -> int:
+        """The fewest measured modes with which :meth:`fit` gives something useful."""
+        return MINIMUM_MODES
+
+    def fit(self, profile: Profile) -> None:
+        """Learn from measured modes.
+
+        Raises:
+            ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
+        """
+        _check(profile)
+        layout = _layout_of(profile)
+        has_reference = self._suits(profile)
+        reference = self._reference_model[1] if has_reference else None
+        self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), has_reference)
+
+    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+
+        None without a reference that suits this board.
+        """
+        if self._reference is None or modes.shape[1] != len(self._reference.knobs):
+            return None
+        layout, model = self._reference_model
+        return model.expected_time_ms(layout, modes)
+
+    def predict(self, modes: IntArray) -> Prediction:
+        """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
+
+        Raises:
+            ArgumentError: If :meth:`fit` was not called before, or the number of columns is not the profile's.
+        """
+        if self._fitted is None:
+            raise ArgumentError("predict() was called before fit(). Call fit() with a profile first.")
+        layout, model, has_reference = self._fitted
+        count = len(layout.knobs)
+        if modes.ndim != 2 or modes.shape[1] != count:
+            raise ArgumentError.of("modes.shape", modes.shape, f"(n, {count}), one column for each knob of the profile")
+        return model.predict(layout, modes, self._borrowed(layout, modes) if has_reference else Residuals())
+
+    @cached_property
+    def _reference_model(self) -> tuple[KnobLayout, WorkloadModel]:
+        assert self._reference is not None
+        layout = _layout_of(self._reference)
+        return layout, WorkloadModel.fit(_thinned(self._reference, self._seed), layout, self._seed)
+
+    def _suits(self, profile: Profile) -> bool:
+        if self._reference is None:
+            return False
+        roles, known = ([knob.role for knob in knobs] for knobs in (profile.knobs, self._reference.knobs))
+        if roles != known and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "The knobs of %s are %s, those of the reference %s: it is not used, and more modes are needed for the "
+                "same accuracy.",
+                profile.provenance.board,
+                ", ".join(roles),
+                ", ".join(known),
+            )
+        return roles == known
+
+    def _borrowed(self, layout: KnobLayout, modes: IntArray) -> Residuals:
+        """What the reference leaves over; a tuner asks for all modes again after each refit, so the last is kept."""
+        if self._last_borrowed is not None:
+            last_modes, last_layout, residuals = self._last_borrowed
+            if last_layout == layout and np.array_equal(last_modes, modes):
+                return residuals
+        residuals = self._reference_model[1].residuals(layout, modes)
+        self._last_borrowed = (modes.copy(), layout, residuals)
+        return residuals
+
+
+def _check(profile: Profile) -> None:
+    if len(profile) < MINIMUM_MODES:
+        raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {MINIMUM_MODES} modes")
+    for measurement in profile.measurements:
+        if not (np.isfinite(measurement.time_ms) and measurement.time_ms > 0):
+            raise ArgumentError.of("time_ms", measurement.time_ms, f"a positive number ({measurement.mode})")
+        if not (np.isnan(measurement.power_w) or (np.isfinite(measurement.power_w) and measurement.power_w > 0)):
+            raise ArgumentError.of(
+                "power_w", measurement.power_w, f"a positive number, or NaN if not measured ({measurement.mode})"
+            )
+
+
+def _layout_of(profile: Profile) -> KnobLayout:
+    """Layout of a profile's knobs; one whose table is not known takes the values that were measured."""
+
+    def known(knob: Knob, column: int) -> Knob:
+        return knob if knob.values else replace(knob, values=tuple(np.unique(profile.modes[:, column]).tolist()))
+
+    return KnobLayout(tuple(known(knob, column) for column, knob in enumerate(profile.knobs)))
+
+
+def _thinned(profile: Profile, seed: int) -> Profile:
+    if len(profile) <= _REFERENCE_ROWS:
+        return profile
+    rows = np.random.default_rng(seed).choice(len(profile), _REFERENCE_ROWS, replace=False)
+    return replace(profile, measurements=tuple(profile.measurements[row] for row in rows))

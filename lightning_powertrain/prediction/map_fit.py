@@ -1,0 +1,110 @@
+"""Maximum a posteriori fit of a curve with few parameters to the logarithms of what was measured.
+
+All parameters are logarithms, or exponents, with independent normal priors. The loss is soft-L1, so that one bad
+measurement cannot bend the curve; the minimum is sought by Levenberg-Marquardt steps from several starts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+Curve = Callable[[FloatArray], FloatArray]
+"""Parameters, shape ``(..., p)``, to predicted logarithms, shape ``(..., n)``."""
+
+_STEPS = 25
+_DIFFERENCE = 1e-4
+_LONGEST_STEP = 1.0
+_CONVERGED = 1e-4
+# Residuals beyond this many times the expected scatter count linearly, not squared.
+_SOFT = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Independent normal priors of the parameters.
+
+    Args:
+        mean: Shape ``(p,)``.
+        spread: Standard deviations, shape ``(p,)``.
+        scales: Which parameters are logarithms of a time or power, shape ``(p,)``: adding a constant to all of those
+            scales the curve by a factor.
+    """
+
+    mean: FloatArray
+    spread: FloatArray
+    scales: npt.NDArray[np.bool_]
+
+    def centred_on(self, curve: Curve, log_values: FloatArray) -> Prior:
+        """The same prior for a curve that is faster or slower by a factor, so that half of the values lie above it."""
+        shift = np.median(log_values - curve(self.mean))
+        return replace(self, mean=self.mean + shift * self.scales)
+
+    def tightened(self, mean: FloatArray, factor: float) -> Prior:
+        """A prior around other parameters, with its spread reduced."""
+        return replace(self, mean=mean, spread=self.spread * factor)
+
+    def starts(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """The mean and some draws from near it, shape ``(count, p)``."""
+        draws = rng.standard_normal((count, len(self.mean)))
+        draws[0] = 0
+        return self.mean + 0.7 * self.spread * draws
+
+
+def with_jacobian(curve: Curve, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The curve and its derivatives by all parameters, shapes ``(..., n)`` and ``(..., n, p)``."""
+    count = parameters.shape[-1]
+    steps = np.concatenate([np.zeros((1, count)), _DIFFERENCE * np.eye(count)])
+    values = curve(parameters[..., None, :] + steps)
+    slopes = (values[..., 1:, :] - values[..., :1, :]) / _DIFFERENCE
+    return values[..., 0, :], np.moveaxis(slopes, -2, -1)
+
+
+def fit_map(curve: Curve, log_values: FloatArray, prior: Prior, starts: FloatArray, scatter: float) -> FloatArray:
+    """The most probable parameters, shape ``(p,)``.
+
+    Args:
+        curve: What to fit.
+        log_values: Logarithms of what was measured, shape ``(n,)``.
+        prior: Of the parameters.
+        starts: Where to start from, shape ``(s, p)``; the best end wins.
+        scatter: Relative scatter of the measured values about the curve to expect.
+    """
+    parameters, damping = starts.copy(), np.full(len(starts), 1e-2)
+    values, slopes = with_jacobian(curve, parameters)
+    losses = _loss(parameters, values, log_values, prior, scatter)
+    diagonal = np.eye(starts.shape[1])
+    for _ in range(_STEPS):
+        residuals = log_values - values
+        weights = 1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2
+        weighted = slopes * weights[..., None]
+        curvature = np.swapaxes(slopes, 1, 2) @ weighted + np.diag(1 / prior.spread**2)
+        descent = np.einsum("snp,sn->sp", weighted, residuals) - (parameters - prior.mean) / prior.spread**2
+        damped = curvature * (1 + damping[:, None, None] * diagonal)
+        step = np.linalg.solve(damped, descent[..., None])[..., 0]
+        candidates = parameters + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+        candidate_values, candidate_slopes = with_jacobian(curve, candidates)
+        candidate_losses = _loss(candidates, candidate_values, log_values, prior, scatter)
+        better = candidate_losses < losses
+        gain = np.where(better, losses - candidate_losses, 0.0)
+        parameters = np.where(better[:, None], candidates, parameters)
+        values = np.where(better[:, None], candidate_values, values)
+        slopes = np.where(better[:, None, None], candidate_slopes, slopes)
+        losses = np.where(better, candidate_losses, losses)
+        damping = np.where(better, np.maximum(0.3 * damping, 1e-6), 4 * damping)
+        if better.any() and gain.max() < _CONVERGED:
+            break
+    return np.asarray(parameters[np.argmin(losses)], dtype=np.float64)
+
+
+def _loss(
+    parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float
+) -> FloatArray:
+    soft = np.sqrt(1 + ((log_values - values) / (_SOFT * scatter)) ** 2) - 1
+    surprise = ((parameters - prior.mean) / prior.spread) ** 2
+    return np.asarray(2 * _SOFT**2 * soft.sum(axis=-1) + surprise.sum(axis=-1), dtype=np.float64)

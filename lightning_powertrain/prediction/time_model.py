@@ -1,0 +1,184 @@
+"""A small physical model of the time of a minibatch: three stages that overlap, each with a few parameters.
+
+The GPU computes and waits for memory; a main thread launches kernels; data loader workers make minibatches. The slowest
+sets the pace, and how sharply it does is learnt too. The time of a stage is a sum of terms that go with one over a
+clock, as in a roofline under DVFS (arXiv 2509.20189 fits such a one to an Orin AGX).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
+from lightning_powertrain.prediction.map_fit import Curve, Prior
+
+_NEAREST_TO_STARVED = 0.25
+_SPEEDUP_SHARPNESS = 3.0
+
+# Name, mean, spread and whether it is the logarithm of a time. Times are those of a stage at the highest clocks,
+# relative to each other; the fit finds their scale.
+_PARAMETERS = (
+    ("fixed", log(0.05), 1.2, True),
+    ("gpu", log(0.5), 1.2, True),
+    ("gpu_memory", log(0.15), 1.2, True),
+    ("host", log(0.35), 1.2, True),
+    ("host_memory", log(0.03), 1.0, True),
+    ("loader", log(0.25), 1.5, True),
+    ("loader_memory", log(0.03), 1.2, True),
+    ("threads", log(4.0), 0.7, False),
+    ("contention", log(0.25), 0.6, False),
+    ("sharpness", log(4.0), 0.6, False),
+    ("background", log(0.1), 1.0, False),
+)
+_SHARE_OF_CLUSTER = (0.0, 1.5)
+_EXPONENT_OF_OTHER = (0.0, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What keeps a board busy; shares of the time of a minibatch, arrays of shape ``(n,)``.
+
+    Args:
+        gpu: The GPU runs kernels.
+        memory: The GPU moves data, at the highest memory clock.
+        host: The main thread works; at most 1.
+        loader: Cores that load data.
+    """
+
+    gpu: FloatArray
+    memory: FloatArray
+    host: FloatArray
+    loader: FloatArray
+
+
+class _Stages(NamedTuple):
+    """Times of the stages and of a minibatch, and how many cores the workers keep busy; shape ``(..., n)``."""
+
+    gpu: FloatArray
+    memory: FloatArray
+    host: FloatArray
+    loader: FloatArray
+    busy_cores: FloatArray
+    total: FloatArray
+
+
+@dataclass(frozen=True)
+class TimeModel:
+    """Time of a minibatch in a power mode.
+
+    With the GPU clock g, the CPU clock c and the memory clock m relative to their maxima, and n cores:
+
+    * GPU: ``gpu / g + gpu_memory / m``
+    * main thread: ``(host / c + host_memory / m) (1 + contention max(0, (threads + 1) / n' - 1))``
+    * workers: ``(loader / c + loader_memory / m) / speedup(n')``, which stops to grow at ``threads`` cores
+    * minibatch: ``fixed`` and the p-norm of the three, ``p = sharpness``
+
+    where ``n' = n - background / c``: what the system itself needs is lost, and on one slow core that is much. Several
+    CPU clusters share the threads by learnt weights; a knob of role ``other`` enters as a power with a learnt exponent.
+
+    Args:
+        layout: What the columns of modes act on.
+    """
+
+    layout: KnobLayout
+
+    @property
+    def prior(self) -> Prior:
+        """Prior of the parameters without a reference."""
+        extra = [(*_SHARE_OF_CLUSTER, False)] * (len(self.layout.clusters) - 1)
+        extra += [(*_EXPONENT_OF_OTHER, False)] * len(self.layout.columns("other"))
+        means, spreads, scales = zip(*[row[1:] for row in _PARAMETERS], *extra)
+        return Prior(np.array(means), np.array(spreads), np.array(scales, dtype=np.bool_))
+
+    def curve(self, modes: IntArray) -> Curve:
+        """Logarithm of the time in ``modes`` as a function of the parameters."""
+        stages = self._stages_of(modes)
+        others = self.layout.log_others(modes)
+
+        def log_time(parameters: FloatArray) -> FloatArray:
+            exponents = parameters[..., parameters.shape[-1] - len(others) :]
+            return np.asarray(np.log(stages(parameters).total) - exponents @ others, dtype=np.float64)
+
+        return log_time
+
+    def activity(self, modes: IntArray, parameters: FloatArray) -> Activity:
+        """What keeps the board busy in ``modes``."""
+        stages = self._stages_of(modes)(parameters)
+        return Activity(
+            gpu=stages.gpu / stages.total,
+            memory=stages.memory / stages.total,
+            host=np.minimum(stages.host / stages.total, 1.0),
+            loader=stages.loader / stages.total * stages.busy_cores,
+        )
+
+    def _stages_of(self, modes: IntArray) -> _StageTimes:
+        layout = self.layout
+        return _StageTimes(
+            cores=np.stack([layout.count(modes, cores) for cores, _ in layout.clusters]),
+            clocks=np.stack([layout.relative(modes, clock) for _, clock in layout.clusters]),
+            gpu_clock=layout.relative_to_role(modes, "gpu"),
+            memory_clock=layout.relative_to_role(modes, "emc"),
+            most_cores=float(layout.most_cores),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _StageTimes:
+    """Times of the stages in some modes, as a function of the parameters."""
+
+    cores: FloatArray
+    clocks: FloatArray
+    gpu_clock: FloatArray
+    memory_clock: FloatArray
+    most_cores: float
+
+    def __call__(self, parameters: FloatArray) -> _Stages:
+        values = np.exp(np.clip(parameters, -50, 50))[..., None]
+        (
+            fixed,
+            gpu,
+            gpu_memory,
+            host,
+            host_memory,
+            loader,
+            loader_memory,
+            threads,
+            contention,
+            sharpness,
+            background,
+        ) = (values[..., index, :] for index in range(len(_PARAMETERS)))
+        weights = [np.ones_like(fixed)]
+        weights += [values[..., len(_PARAMETERS) + cluster, :] for cluster in range(len(self.cores) - 1)]
+        clock_of_thread = self._mean_clock(weights, (self.cores > 0).astype(np.float64))
+        clock_of_cores = self._mean_clock(weights, self.cores)
+        online = np.maximum(self.cores.sum(axis=0), 1.0)
+        cores = np.maximum(online - background / clock_of_cores, _NEAREST_TO_STARVED * online)
+
+        memory = gpu_memory / self.memory_clock
+        gpu_time = gpu / self.gpu_clock + memory
+        crowding = 1 + contention * np.maximum(0.0, (threads + 1) / cores - 1)
+        host_time = (host / clock_of_thread + host_memory / self.memory_clock) * crowding
+        busy_cores = _saturating(cores, threads)
+        work = loader / clock_of_cores + loader_memory / self.memory_clock
+        loader_time = work * _saturating(self.most_cores, threads) / busy_cores
+        slowest = np.maximum(np.maximum(gpu_time, host_time), loader_time)
+        overlap = sum((stage / slowest) ** sharpness for stage in (gpu_time, host_time, loader_time))
+        total = fixed + slowest * overlap ** (1 / sharpness)
+        return _Stages(gpu_time, memory, host_time, loader_time, busy_cores, total)
+
+    def _mean_clock(self, weights: list[FloatArray], cores: FloatArray) -> FloatArray:
+        """Mean clock over clusters, weighted by what runs on each."""
+        share = sum(weight * count for weight, count in zip(weights, cores))
+        clock = sum(weight * count * clock for weight, count, clock in zip(weights, cores, self.clocks))
+        return np.asarray(clock / share, dtype=np.float64)
+
+
+def _saturating(cores: FloatArray | float, threads: FloatArray) -> FloatArray:
+    """Cores that some threads can use: the smaller of the two numbers, with a rounded corner."""
+    power = -_SPEEDUP_SHARPNESS
+    return np.asarray((np.asarray(cores) ** power + threads**power) ** (1 / power), dtype=np.float64)

@@ -1,0 +1,120 @@
+"""The grey box and its parts: the fit, the Gaussian process, and both together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightning_powertrain.boards import Knob, load_board
+from lightning_powertrain.prediction.gaussian_process import GaussianProcess, KernelPrior
+from lightning_powertrain.prediction.knob_layout import KnobLayout
+from lightning_powertrain.prediction.map_fit import FloatArray, Prior, fit_map, with_jacobian
+from lightning_powertrain.prediction.power_model import PowerModel
+from lightning_powertrain.prediction.time_model import TimeModel
+
+CLOCKS = np.linspace(0.2, 1.0, 12)
+PRIOR = Prior(np.zeros(2), np.full(2, 5.0), np.array([True, True]))
+
+
+def two_terms(parameters: FloatArray) -> FloatArray:
+    """Logarithm of ``a + b / clock``."""
+    a, b = np.exp(parameters[..., :1]), np.exp(parameters[..., 1:])
+    return np.asarray(np.log(a + b / CLOCKS))
+
+
+def test_fit_finds_the_parameters_and_ignores_one_wild_value() -> None:
+    truth = np.log([0.3, 2.0])
+    values = two_terms(truth)
+    values[4] += 1.0
+    fitted = fit_map(two_terms, values, PRIOR, PRIOR.starts(4, np.random.default_rng(0)), 0.01)
+    np.testing.assert_allclose(fitted, truth, atol=0.05)
+
+
+def test_without_information_the_prior_decides() -> None:
+    prior = Prior(np.array([0.5, -0.5]), np.full(2, 1e-4), np.array([True, True]))
+    fitted = fit_map(two_terms, two_terms(np.zeros(2)), prior, prior.starts(1, np.random.default_rng(0)), 1.0)
+    np.testing.assert_allclose(fitted, prior.mean, atol=1e-5)
+
+
+def test_prior_is_centred_by_scales_alone() -> None:
+    curve = TimeModel(KnobLayout(load_board("orin-agx-64gb").knobs)).curve(load_board("orin-agx-64gb").modes.array[:50])
+    prior = TimeModel(KnobLayout(load_board("orin-agx-64gb").knobs)).prior
+    centred = prior.centred_on(curve, curve(prior.mean) + np.log(7.0))
+    np.testing.assert_allclose((centred.mean - prior.mean)[prior.scales], np.log(7.0))
+    np.testing.assert_allclose((centred.mean - prior.mean)[~prior.scales], 0.0)
+    np.testing.assert_allclose(curve(centred.mean), curve(prior.mean) + np.log(7.0))
+
+
+def test_jacobian_is_the_exact_one() -> None:
+    _, slopes = with_jacobian(two_terms, np.log([0.3, 2.0]))
+    share = 0.3 / (0.3 + 2.0 / CLOCKS)
+    np.testing.assert_allclose(slopes, np.column_stack([share, 1 - share]), atol=1e-4)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from(["orin-agx-64gb", "tx2"]))
+def test_higher_clocks_are_never_slower_nor_thriftier_at_equal_activity(seed: int, board: str) -> None:
+    knobs = tuple(knob if knob.values else Knob(knob.name, knob.role, (1, 2, 4)) for knob in load_board(board).knobs)
+    layout = KnobLayout(knobs)
+    rng = np.random.default_rng(seed)
+    low = np.array([[rng.choice(knob.values) for knob in knobs]])
+    column = int(rng.integers(len(knobs)))
+    high = low.copy()
+    high[0, column] = knobs[column].values[-1]
+    model, power = TimeModel(layout), PowerModel(layout)
+    if knobs[column].role != "cores":
+        parameters = model.prior.starts(2, rng)[1]
+        assert model.curve(high)(parameters)[0] <= model.curve(low)(parameters)[0] + 1e-9
+        activity = model.activity(low, parameters)
+        watts = power.prior.starts(2, rng)[1]
+        assert power.curve(high, activity)(watts)[0] >= power.curve(low, activity)(watts)[0] - 1e-9
+
+
+def smooth(inputs: FloatArray) -> FloatArray:
+    return np.asarray(0.1 * np.sin(2 * inputs[:, 0]) * np.cos(inputs[:, 1]))
+
+
+def process(count: int = 60, noise: float = 0.005) -> tuple[GaussianProcess, FloatArray, FloatArray]:
+    rng = np.random.default_rng(1)
+    inputs = rng.uniform(-2, 0, (count, 2))
+    values = smooth(inputs) + noise * rng.standard_normal(count)
+    return GaussianProcess(inputs, np.zeros((count, 1)), values, KernelPrior(), 0), inputs, values
+
+
+@pytest.mark.parametrize("count", [60, 150])
+def test_process_learns_a_smooth_function_and_knows_how_well(count: int) -> None:
+    gaussian, _, _ = process(count)
+    inputs = np.random.default_rng(2).uniform(-2, 0, (500, 2))
+    mean, variance = gaussian.predict(inputs, np.zeros((500, 1)))
+    errors = mean - smooth(inputs)
+    assert np.abs(errors).mean() < 0.006
+    assert np.mean(np.abs(errors) < 1.645 * np.sqrt(variance)) > 0.9
+    np.testing.assert_allclose(gaussian.mean(inputs, np.zeros((500, 1))), mean, atol=1e-10)
+
+
+def test_left_out_residuals_are_those_of_a_process_without_the_point() -> None:
+    rng = np.random.default_rng(1)
+    inputs, features = rng.uniform(-2, 0, (12, 2)), rng.standard_normal((12, 1))
+    values = 0.1 * rng.standard_normal(12)
+    fixed = KernelPrior(lengths=(0.8, 1e-9), amplitude=(0.1, 1e-9), noise=(0.05, 1e-9))
+    whole = GaussianProcess(inputs, features, values, fixed, 0)
+    rest = GaussianProcess(inputs[1:], features[1:], values[1:], fixed, 0)
+    assert np.abs(whole.left_out_z).max() < 2.5, "no point may be distrusted in this test"
+    mean, variance = rest.predict(inputs[:1], features[:1])
+    assert whole.left_out_residuals[0] == pytest.approx(values[0] - mean[0], abs=1e-6)
+    assert whole.left_out_z[0] == pytest.approx((values[0] - mean[0]) / np.sqrt(variance[0]), rel=1e-5)
+
+
+def test_far_away_the_process_knows_nothing() -> None:
+    gaussian, _, _ = process()
+    mean, variance = gaussian.predict(np.full((1, 2), 50.0), np.zeros((1, 1)))
+    assert mean[0] == pytest.approx(0.0, abs=1e-6)
+    assert variance[0] > 0.03**2
+
+
+def test_no_points_no_predictions() -> None:
+    gaussian, _, _ = process()
+    mean, variance = gaussian.predict(np.empty((0, 2)), np.empty((0, 1)))
+    assert len(mean) == len(variance) == 0
