@@ -32,8 +32,7 @@ def main() -> None:
         modes=arguments.modes,
         observers=[ConsoleReporter()],
     )
-    tuner.start(minibatches=arguments.minibatches, workload="linear")
-    with tuner:
+    with tuner.start(minibatches=arguments.minibatches, workload="linear"):
         for _ in range(arguments.stop_after):
             loss = (model(torch.randn(16, 8)) - 1.0).pow(2).mean()
             optimizer.zero_grad()

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 RESNET = "simulated:orin-agx-64gb:resnet18"
-CHOSEN = r"Trained in: \d+ cores, cpu [\d.]+ MHz, gpu [\d.]+ MHz, emc [\d.]+ MHz"
+CHOSEN = r"Trained in: \d+ cores?, cpu [\d.]+ MHz, gpu [\d.]+ MHz, emc [\d.]+ MHz"
 
 
 def run(folder: Path, script: str, *arguments: str) -> str:

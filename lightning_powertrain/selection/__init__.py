@@ -11,7 +11,7 @@ from lightning_powertrain.selection.objective import (
     parse_budget,
 )
 from lightning_powertrain.selection.pareto import pareto_front
-from lightning_powertrain.selection.selection import Selection, best_index, known_costs, select
+from lightning_powertrain.selection.selection import Selection, best_index, known_costs, select, select_measured
 
 __all__ = [
     "BUDGET_FORMS",
@@ -27,4 +27,5 @@ __all__ = [
     "pareto_front",
     "parse_budget",
     "select",
+    "select_measured",
 ]

@@ -28,7 +28,7 @@ class Selection:
         start: The mode that the job started in, as measured.
         time_error: Relative error to expect of ``time_ms``, as the predictor knows it; NaN if it does not.
         power_error: Likewise of ``power_w``.
-        measured: The chosen mode as measured after it was set; None until then.
+        measured: The chosen mode as measured; None until then.
     """
 
     mode: PowerMode
@@ -47,6 +47,11 @@ class Selection:
         if self.measured is None:
             return None
         return float(self.objective.excess(*_pair(self.measured))[0])
+
+    @property
+    def cost(self) -> float:
+        """What the objective makes small: time (ms), power (W), energy (mJ) or energy-delay product (mJ ms)."""
+        return float(self.objective.cost(np.array([self.time_ms]), np.array([self.power_w]))[0])
 
     def with_measured(self, measured: Measurement) -> Selection:
         """This selection and what was measured of it."""
@@ -84,8 +89,9 @@ def select(
     time_ms, power_w = known_costs(modes, prediction, profile.with_measurements([start]))
     time_ms, power_w = np.append(time_ms, start.time_ms), np.append(power_w, start.power_w)
     best = best_index(objective, time_ms, power_w)
+    mode = modes.mode(best) if best < len(modes) else start.mode
     return Selection(
-        mode=modes.mode(best) if best < len(modes) else start.mode,
+        mode=mode,
         objective=objective,
         time_ms=float(time_ms[best]),
         power_w=float(power_w[best]),
@@ -93,7 +99,19 @@ def select(
         start=start,
         time_error=prediction.time_error,
         power_error=prediction.power_error,
+        measured=next((known for known in (start, *reversed(profile.measurements)) if known.mode == mode), None),
     )
+
+
+def select_measured(objective: Objective | None, profile: Profile, start: Measurement) -> Selection:
+    """Choose the best of the modes that were measured; arguments as for :func:`select`."""
+    objective = objective or NoWorse(start.time_ms, start.power_w)
+    known = (start, *profile.measurements)
+    time_ms = np.array([measurement.time_ms for measurement in known])
+    power_w = np.array([measurement.power_w for measurement in known])
+    best = known[best_index(objective, time_ms, power_w)]
+    excess = float(objective.excess(*_pair(best))[0])
+    return Selection(best.mode, objective, best.time_ms, best.power_w, excess, start, measured=best)
 
 
 def known_costs(modes: ModeSpace, prediction: Prediction, profile: Profile) -> tuple[FloatArray, FloatArray]:

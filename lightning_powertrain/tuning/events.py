@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 from lightning_powertrain.boards import ModeSpace
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
+
+_log = logging.getLogger("lightning_powertrain")
 
 
 class Phase(IntEnum):
@@ -49,7 +54,8 @@ class Outcome:
 
     Args:
         modes: The modes of the board.
-        profile: What was measured, the start included (it comes first).
+        profile: What was measured: the mode that the job started in, the sampled ones, and the chosen ones that were
+            tried.
         prediction: Time and power of every mode, in the order of ``modes.array``.
         selection: The choice.
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
@@ -61,9 +67,9 @@ class Outcome:
     selection: Selection
     profiling_s: float
 
-    def verified(self, measured: Measurement) -> Outcome:
-        """This outcome once the chosen mode was measured."""
-        return replace(self, selection=self.selection.with_measured(measured))
+    def with_selection(self, selection: Selection) -> Outcome:
+        """This outcome with another choice."""
+        return replace(self, selection=selection)
 
     @property
     def simulated(self) -> bool:
@@ -81,10 +87,38 @@ class Observer:
         """A mode was measured: first the one the job started in (``progress.done == 0``), then each sampled one."""
 
     def selected(self, outcome: Outcome) -> None:
-        """A mode was chosen and set; it has not been measured yet."""
+        """A mode was chosen and set, but not measured yet. Comes again if it did not keep what was predicted of it."""
 
     def verified(self, outcome: Outcome) -> None:
-        """The chosen mode was measured (``outcome.selection.measured``) and stays."""
+        """A measured mode (``outcome.selection.measured``) was found the best and stays."""
 
     def closed(self) -> None:
         """The tuner has stopped, for whatever reason; may come twice."""
+
+
+class Audience:
+    """All observers of a tuner. One that fails is left out from then on, with one warning.
+
+    Args:
+        observers: The observers.
+        strict: Raise what an observer raises.
+    """
+
+    def __init__(self, observers: Sequence[Observer], strict: bool) -> None:
+        self._observers = list(observers)
+        self._strict = strict
+        self.phase = Phase.OFF
+        """The phase that was told last."""
+
+    def tell(self, event: str, *facts: Any) -> None:
+        """Call the method ``event`` of every observer with ``facts``."""
+        if event == "phase_changed":
+            (self.phase,) = facts
+        for observer in tuple(self._observers):
+            try:
+                getattr(observer, event)(*facts)
+            except Exception as error:
+                if self._strict:
+                    raise
+                self._observers.remove(observer)
+                _log.warning("%s failed and is left out from here on: %r", type(observer).__name__, error)

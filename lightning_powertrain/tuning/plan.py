@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import ArgumentError
+
+_log = logging.getLogger("lightning_powertrain")
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,37 @@ class ProfilingPlan:
     costs_s: Sequence[float]
     allowance_s: float = float("inf")
 
-    def within_allowance(self) -> ProfilingPlan:
-        """As many of the first modes as the allowance can pay for."""
-        count = sum(spent_s <= self.allowance_s for spent_s in accumulate(self.costs_s))
-        return ProfilingPlan(self.modes[:count], self.costs_s[:count], self.allowance_s)
-
     def seconds_left(self, done: int, spent_s: float) -> float:
         """Seconds that the modes after the first ``done`` will take, if they deviate from the plan as those did."""
         planned_s = sum(self.costs_s[:done])
         return sum(self.costs_s[done:]) * (spent_s / planned_s if planned_s and spent_s else 1.0)
+
+
+def plan_within_share(
+    modes: Sequence[PowerMode], costs_s: Sequence[float], job_s: float, max_share: float, minimum: int
+) -> ProfilingPlan:
+    """As many of the first modes as a share of the job can pay for, and a warning if those are not all.
+
+    Args:
+        modes: The modes to measure, in order.
+        costs_s: Seconds that each is expected to take.
+        job_s: Seconds that the job would take in the mode that it started in.
+        max_share: Share of that which may go into profiling.
+        minimum: The fewest modes that are of use; with fewer the plan is empty.
+    """
+    allowance_s = max_share * job_s
+    count = sum(spent_s <= allowance_s for spent_s in accumulate(costs_s))
+    share = f"{max_share:.0%} of this job ({allowance_s:.0f} s of {job_s:.0f} s)"
+    if count < minimum:
+        _log.warning(
+            "The power mode is left alone: %s would pay for measuring %d power modes, and fewer than %d tell too "
+            "little. All %d would take about %.0f s. A longer job or a larger max_share makes tuning possible.",
+            *(share, count, minimum, len(modes), sum(costs_s)),
+        )
+        count = 0
+    elif count < len(modes):
+        _log.warning("Measuring %d power modes instead of %d: %s.", count, len(modes), share)
+    return ProfilingPlan(modes[:count], costs_s[:count], allowance_s)
 
 
 def check_modes(modes: int, minimum: int, available: int | None) -> None:

@@ -43,7 +43,7 @@ def make_outcome(
     profile = Profile(BOARD.knobs, Provenance("test-board", workload, simulated), (start, *sampled))
     wave = np.sin(np.arange(len(BOARD)))
     prediction = Prediction(times * (1 + 0.04 * wave), powers * (1 - 0.03 * wave), 0.04, 0.03)
-    selection = select(objective, BOARD, prediction, profile, start)
+    selection = replace(select(objective, BOARD, prediction, profile, start), measured=None)
     return Outcome(BOARD, profile, prediction, selection, profiling_s=250.0)
 
 
@@ -51,7 +51,12 @@ def verified(outcome: Outcome) -> Outcome:
     """The outcome once the chosen mode was measured."""
     mode = outcome.selection.mode
     time_ms, power_w = (float(cost[0]) for cost in costs(BOARD.rows([mode])))
-    return outcome.verified(Measurement(mode, time_ms, power_w))
+    return measured_as(outcome, Measurement(mode, time_ms, power_w))
+
+
+def measured_as(outcome: Outcome, measurement: Measurement) -> Outcome:
+    """The outcome once the chosen mode was measured to be this."""
+    return outcome.with_selection(outcome.selection.with_measured(measurement))
 
 
 def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -> None:

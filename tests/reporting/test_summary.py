@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stories import make_outcome, verified
+from stories import make_outcome, measured_as, verified
 
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.reporting import summary, write_run
@@ -51,7 +51,7 @@ def test_the_budget_is_judged_by_what_was_measured_once_it_was() -> None:
         "measured_excess": None,
         "met": True,
     }
-    missed = summary(outcome.verified(replace(outcome.selection.start, power_w=31.5)))["budget"]
+    missed = summary(measured_as(outcome, replace(outcome.selection.start, power_w=31.5)))["budget"]
     assert (missed["excess"], missed["measured_excess"], missed["met"]) == (0.0, 1.5, False)
     assert summary(make_outcome(LeastEnergy()))["budget"]["met"] is True
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories import BOARD, costs, make_outcome, verified
+from stories import BOARD, costs, make_outcome, measured_as, verified
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.tables import (
@@ -85,7 +85,7 @@ def test_before_verification_the_change_is_the_predicted_one() -> None:
 def test_mode_that_the_board_read_back_is_shown() -> None:
     outcome = make_outcome()
     kept = BOARD.mode(0)
-    rows = cells(outcome.verified(Measurement(kept, 100.0, 10.0)))
+    rows = cells(measured_as(outcome, Measurement(kept, 100.0, 10.0)))
     assert rows["cores"][2] == "2"
     assert rows["cores"][1] == "8"
 
@@ -98,7 +98,7 @@ def test_notes_say_whether_the_budget_is_met() -> None:
 def test_notes_say_by_how_much_the_budget_is_missed() -> None:
     outcome = make_outcome(PowerBudget(5.0))
     by = quantity(outcome.selection.power_w - 5.0, "W")
-    missed = outcome.verified(replace(outcome.selection.start, power_w=7.5))
+    missed = measured_as(outcome, replace(outcome.selection.start, power_w=7.5))
     assert notes(missed)[0] == f"Budget: fastest within 5 W; MISSED by {by} as predicted, MISSED by 2.50 W as measured."
 
 
@@ -110,7 +110,7 @@ def test_noise_around_an_unchanged_start_is_no_missed_budget() -> None:
     outcome = make_outcome(None)
     start = outcome.selection.start
     kept = replace(outcome, selection=replace(outcome.selection, mode=start.mode))
-    note = notes(kept.verified(replace(start, time_ms=start.time_ms * 1.01)))[0]
+    note = notes(measured_as(kept, replace(start, time_ms=start.time_ms * 1.01)))[0]
     assert "MISSED" not in note
     assert note.endswith("No power mode is expected to beat the start, so it stays.")
 

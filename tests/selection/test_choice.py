@@ -23,6 +23,7 @@ from lightning_powertrain.selection import (
     known_costs,
     pareto_front,
     select,
+    select_measured,
 )
 
 Costs = list[tuple[float, float]]
@@ -150,7 +151,8 @@ def test_measured_costs_override_predicted_ones(
     assert selection.mode == BOARD.mode(best)
     assert (selection.time_ms, selection.power_w) == known[best]
     assert selection.excess == RULES[kind][0](*known[best], one, two)
-    assert (selection.time_error, selection.power_error, selection.measured) == (0.1, 0.2, None)
+    assert (selection.time_error, selection.power_error) == (0.1, 0.2)
+    assert (selection.measured is not None) == (best in {0, *sampled})
     assert np.array_equal(prediction.time_ms, before), "the prediction itself is left alone"
 
 
@@ -206,7 +208,22 @@ def test_a_sampled_repeat_of_the_start_does_not_replace_it() -> None:
 )
 def test_what_was_measured_afterwards_is_held_against_the_budget(objective: Objective, measured_excess: float) -> None:
     start = measurement(0, (5.0, 5.0))
-    prediction = Prediction(np.full(6, 5.0), np.full(6, 5.0))
+    prediction = Prediction(np.full(6, 4.0), np.full(6, 4.0))
     selection = select(objective, BOARD, prediction, profile_of([start]), start)
     assert selection.measured_excess is None
     assert selection.with_measured(measurement(1, (50.0, 32.0))).measured_excess == pytest.approx(measured_excess)
+
+
+@given(board_costs, some_indices, st.sampled_from([*RULES]), some_cost, some_cost)
+def test_best_measured_mode_is_the_best_of_those_only(
+    true: Costs, sampled: list[int], kind: type[Objective], one: float, two: float
+) -> None:
+    start = measurement(0, true[0])
+    profile = profile_of([start, *(measurement(index, true[index]) for index in sampled)])
+    selection = select_measured(make(kind, one, two), profile, start)
+    known = sorted({0, *sampled})
+    best = brute_force(kind, [true[index] for index in known], one, two)
+    assert (selection.time_ms, selection.power_w) == true[known[best]]
+    assert selection.measured is not None
+    assert selection.measured.mode == selection.mode
+    assert selection.measured_excess == selection.excess
