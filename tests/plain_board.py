@@ -34,11 +34,11 @@ class PlainBoard:
 
     def settings(self) -> dict[str, str]:
         """Text of every file, by path, but for what the helper keeps for itself and what moves by itself."""
-        files = (path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
-        texts = {f"/{path.relative_to(self.root)}": path.read_text().rstrip("\n") for path in files}
+        files = {f"/{path.relative_to(self.root)}": path for path in self.root.rglob("*") if path.is_file()}
+        texts = {name: path.read_text().rstrip("\n") for name, path in files.items() if not name.startswith("/run/")}
         if texts[f"/{_BPMP}/clk/emc/mrq_rate_locked"] == "0":
             del texts[f"/{_BPMP}/clk/emc/rate"]
-        return {path: text for path, text in texts.items() if not path.startswith("/run/")}
+        return texts
 
     def reboot(self) -> None:
         (self.root / "proc/sys/kernel/random/boot_id").write_text("another\n")

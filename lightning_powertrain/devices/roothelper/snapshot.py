@@ -8,11 +8,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from lightning_powertrain.devices.roothelper.knobs import read_raw
+
+_TEXT = re.compile(r"(-?[0-9]{1,20}|[A-Za-z0-9_-]{1,32})\n?")
+"""What a file of a knob says: a number, or the name of a governor."""
 
 
 class Store:
@@ -56,7 +60,7 @@ class Store:
 
     def save(self, texts: Mapping[Path, str]) -> None:
         """Returns once the texts are on disk, as one whole."""
-        files = {str(path.relative_to(self._root)): text for path, text in texts.items()}
+        files = {str(path.relative_to(self._root)): text for path, text in texts.items() if _TEXT.fullmatch(text)}
         draft = self._file.with_suffix(".draft")
         with draft.open("w", encoding="ascii") as target:
             json.dump({"boot_id": self._boot_id(), "files": files}, target)
@@ -70,8 +74,8 @@ class Store:
         try:
             found = json.loads(self._file.read_bytes())
             files = {self._root / path: text for path, text in found["files"].items()}
-            damaged = not all(isinstance(text, str) and text.isascii() for text in files.values())
-            return {} if damaged or found["boot_id"] != self._boot_id() else files
+            sound = all(_TEXT.fullmatch(text) for text in files.values())
+            return files if sound and found["boot_id"] == self._boot_id() else {}
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return {}
 
