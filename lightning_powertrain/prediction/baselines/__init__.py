@@ -1,5 +1,6 @@
-"""The paper's method, for comparison with what came after it."""
+"""The paper's method and its baselines, for comparison with what came after them."""
 
+from lightning_powertrain.prediction.baselines.linear import LinearRegression
 from lightning_powertrain.prediction.baselines.paper import PaperTransfer
 
-__all__ = ["PaperTransfer"]
+__all__ = ["LinearRegression", "PaperTransfer"]

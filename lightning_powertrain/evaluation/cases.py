@@ -1,0 +1,192 @@
+"""What methods are tried on: a workload whose time and power are known in every mode."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from lightning_powertrain.boards import Board, Knob, PowerMode, Role, load_board
+from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.evaluation.ground_truth import simulated_profile
+from lightning_powertrain.prediction import Reference, fit_reference, load_reference, reference_names
+from lightning_powertrain.profiling import Measurement, Profile, Provenance
+
+_SCATTER_SEED = 1
+_REFERENCE_SEED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceWorkload:
+    """A reference workload as each kind of predictor needs it.
+
+    Args:
+        profile: Its profile.
+    """
+
+    profile: Profile
+
+    @cached_property
+    def networks(self) -> Reference:
+        """The paper's networks, bundled or else fitted once; a power that is not known is taken for 1 W."""
+        about = self.profile.provenance
+        bundled = f"{about.board}-{about.workload}"
+        return load_reference(bundled) if bundled in reference_names() else fit_reference(with_power(self.profile))
+
+
+def with_power(profile: Profile) -> Profile:
+    """A profile whose power is 1 W where it is not known, for predictors that cannot do without."""
+    rows = (row if math.isfinite(row.power_w) else replace(row, power_w=1.0) for row in profile.measurements)
+    return replace(profile, measurements=tuple(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A workload to be predicted.
+
+    Args:
+        truth: What a method is judged by, in every mode.
+        measured: What measuring each of these modes would give, row by row; the truth itself where data is replayed.
+        reference: The reference workload; None to do without.
+        presets: The board's stock modes as measured, and what they truly cost; None where the board has none.
+    """
+
+    truth: Profile
+    measured: Profile
+    reference: ReferenceWorkload | None = None
+    presets: tuple[Profile, Profile] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the workload."""
+        return self.truth.provenance.workload
+
+    @cached_property
+    def has_power(self) -> bool:
+        """Whether power is known, without which nothing can be chosen."""
+        return all(math.isfinite(measurement.power_w) for measurement in self.truth.measurements)
+
+
+def simulated_cases(board: str, workloads: Sequence[str], reference: str | None, grid: str | None) -> list[Case]:
+    """Workloads on a simulated board, transferred from another.
+
+    Args:
+        board: Key of a board that can be simulated.
+        workloads: Names of workloads.
+        reference: Name of the reference workload; None to do without.
+        grid: A named grid of the board, such as the paper's ``study``; None for all its modes.
+
+    Raises:
+        ArgumentError: If the board, a workload or the grid does not exist.
+    """
+    known = load_board(board)
+    modes = (known.modes if grid is None else known.grid(grid)).array
+    start = (
+        None if reference is None else ReferenceWorkload(simulated_profile(known, reference, modes, _REFERENCE_SEED))
+    )
+    return [
+        Case(
+            truth=simulated_profile(known, workload, modes),
+            measured=simulated_profile(known, workload, modes, _SCATTER_SEED),
+            reference=start,
+            presets=_presets(known, workload),
+        )
+        for workload in workloads
+    ]
+
+
+def _presets(board: Board, workload: str) -> tuple[Profile, Profile]:
+    modes = board.modes.rows(dict.fromkeys(board.preset(preset.name) for preset in board.presets))
+    return simulated_profile(board, workload, modes, _SCATTER_SEED), simulated_profile(board, workload, modes)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of a file means what.
+
+    Args:
+        knobs: Columns of knobs; ``name:role`` where the name does not tell the role.
+        time: Column of times, in any unit.
+        power: Column of powers in watts; None if there is none.
+        workload: Column of the workload's name; None if there is only one.
+    """
+
+    knobs: tuple[str, ...]
+    time: str
+    power: str | None = None
+    workload: str | None = None
+
+
+def recorded_cases(path: Path, columns: Columns, reference: str | None) -> list[Case]:
+    """Workloads of a recorded data set, each transferred from one of them.
+
+    Args:
+        path: A CSV file with a header, one row a mode and workload.
+        columns: What its columns mean.
+        reference: The workload that serves as reference and is not itself a case; None to do without.
+
+    Raises:
+        ArgumentError: If a column or the reference does not exist.
+        FileFormatError: If the file cannot be read.
+    """
+    profiles = read_profiles(path, columns)
+    if reference is not None and reference not in profiles:
+        raise ArgumentError.of("--reference", reference, f"one of {', '.join(profiles)}")
+    known = None if reference is None else ReferenceWorkload(profiles[reference])
+    return [Case(profile, profile, known) for name, profile in profiles.items() if name != reference]
+
+
+def read_profiles(path: Path, columns: Columns) -> dict[str, Profile]:
+    """The profile of each workload of a file; power is NaN if it has none.
+
+    Raises:
+        ArgumentError: If a column does not exist.
+        FileFormatError: If the file cannot be read.
+    """
+    roles = dict(_name_and_role(knob) for knob in columns.knobs)
+    wanted = [*roles, columns.time, *filter(None, (columns.power, columns.workload))]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            missing = [name for name in wanted if name not in header]
+            if missing:
+                raise ArgumentError.of("column", missing[0], f"one of {', '.join(header)}")
+            rows = list(reader)
+            tables = {name: tuple(sorted({int(row[name]) for row in rows})) for name in roles}
+            knobs = tuple(Knob(name, role, tables[name]) for name, role in roles.items())
+            measurements: dict[str, dict[PowerMode, Measurement]] = {}
+            for row in rows:
+                mode = PowerMode(**{name: int(row[name]) for name in roles})
+                watts = float(row[columns.power]) if columns.power else math.nan
+                workload = row[columns.workload] if columns.workload else path.stem
+                measurements.setdefault(workload, {})[mode] = Measurement(mode, float(row[columns.time]), watts)
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise FileFormatError(f"{path} cannot be read as a data set ({error}).") from error
+    return {
+        workload: Profile(knobs, Provenance("recorded", workload, False, {"file": path.name}), tuple(known.values()))
+        for workload, known in measurements.items()
+    }
+
+
+def _name_and_role(knob: str) -> tuple[str, Role]:
+    """Name and role of a knob, the role taken from the name unless it is given.
+
+    >>> _name_and_role("a57_khz"), _name_and_role("batch_size"), _name_and_role("clock:gpu")
+    (('a57_khz', 'cpu'), ('batch_size', 'other'), ('clock', 'gpu'))
+    """
+    name, _, role = knob.partition(":")
+    if role:
+        return name, Knob(name, role).role  # type: ignore[arg-type]
+    if name.endswith("cores"):
+        return name, "cores"
+    if name.startswith("gpu"):
+        return name, "gpu"
+    if name.startswith(("emc", "mem")):
+        return name, "emc"
+    return name, "cpu" if name.startswith("cpu") or name.endswith("_khz") else "other"

@@ -1,0 +1,62 @@
+"""The methods that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.evaluation.cases import Case
+from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
+from lightning_powertrain.prediction.baselines import LinearRegression, PaperTransfer
+from lightning_powertrain.profiling import latin_hypercube_rows
+
+Sampler = Callable[[IntArray, int, int], IntArray]
+"""Modes, how many of them, seed; to the rows to measure."""
+
+
+def random_rows(modes: IntArray, count: int, seed: int) -> IntArray:
+    """Rows drawn uniformly at random, as in the paper."""
+    return np.asarray(np.random.default_rng(seed).choice(len(modes), size=count, replace=False), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to find the best mode.
+
+    Args:
+        about: What it does, in a line.
+        sampler: Which modes it measures; None if it measures none but the stock modes.
+        predictor: Makes its predictor, from a case and a seed; None if it chooses among what it measured.
+        needs_power: Whether its predictor refuses a profile without power.
+    """
+
+    about: str
+    sampler: Sampler | None = None
+    predictor: Callable[[Case, int], Predictor] | None = None
+    needs_power: bool = False
+
+
+def _paper(case: Case, seed: int) -> Predictor:
+    return PaperTransfer(None if case.reference is None else case.reference.networks, seed)
+
+
+def _grey_box(case: Case, seed: int) -> Predictor:
+    return GreyBoxTransfer(None if case.reference is None else case.reference.profile, seed)
+
+
+METHODS = {
+    "maxn": Method("everything at its maximum"),
+    "presets": Method("the best of the board's stock modes, each measured"),
+    "random-pareto": Method("the best of the measured modes", random_rows),
+    "linear": Method("linear regression", random_rows, lambda case, seed: LinearRegression(), True),
+    "scratch": Method(
+        "the paper's networks, trained from scratch", random_rows, lambda case, seed: PaperTransfer(None, seed), True
+    ),
+    "paper": Method("the paper's networks, transferred from the reference", random_rows, _paper, True),
+    "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
+    "grey-box-lhs": Method("the same on a Latin hypercube of modes", latin_hypercube_rows, _grey_box),
+}
+"""By name, in the order of tables."""

@@ -1,0 +1,60 @@
+"""Linear regression: the simplest of the paper's baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.prediction.knob_layout import FloatArray
+from lightning_powertrain.prediction.predictor import Prediction
+from lightning_powertrain.prediction.samples import Scaler
+from lightning_powertrain.profiling import Profile
+
+MINIMUM_MODES = 2
+# A straight line may go below zero, where neither a time nor a power can be: never below this share of the least seen.
+_FLOOR = 0.1
+
+
+class LinearRegression:
+    """Time and power as a constant and a slope for each knob, by least squares, without a reference."""
+
+    def __init__(self) -> None:
+        self._scaler: Scaler | None = None
+
+    @property
+    def minimum_modes(self) -> int:
+        """The fewest measured modes with which :meth:`fit` gives something useful."""
+        return MINIMUM_MODES
+
+    def fit(self, profile: Profile) -> None:
+        """Learn from measured modes.
+
+        Raises:
+            ArgumentError: If there are fewer than :attr:`minimum_modes`.
+        """
+        if len(profile) < MINIMUM_MODES:
+            raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {MINIMUM_MODES} modes")
+        self._scaler = Scaler.fit(profile.modes)
+        targets = np.column_stack([profile.time_ms, profile.power_w])
+        self._floors = _FLOOR * targets.min(axis=0)
+        self._weights = np.linalg.pinv(self._inputs(profile.modes)) @ targets
+
+    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+        """None: there is no reference."""
+        return None
+
+    def predict(self, modes: IntArray) -> Prediction:
+        """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
+
+        Raises:
+            ArgumentError: If :meth:`fit` was not called before.
+        """
+        if self._scaler is None:
+            raise ArgumentError("predict() was called before fit(). Call fit() with a profile first.")
+        time_ms, power_w = np.maximum(self._inputs(modes) @ self._weights, self._floors).T
+        return Prediction(time_ms, power_w)
+
+    def _inputs(self, modes: IntArray) -> FloatArray:
+        assert self._scaler is not None
+        return np.column_stack([np.ones(len(modes)), self._scaler(modes).astype(np.float64)])

@@ -1,0 +1,91 @@
+"""``powertrain evaluate``: the tables, the JSON, and wrong calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lightning_powertrain.cli import app
+
+CSV = "net,cores,gpu_hz,ms,watts\n" + "".join(
+    f"{net},{cores},{gpu},{work / gpu + 30 / cores:.2f},{2 + cores + gpu / 50:.2f}\n"
+    for net, work in (("small", 2000), ("large", 5000))
+    for cores in (1, 2, 4)
+    for gpu in (100, 200, 300, 400)
+)
+
+
+@pytest.fixture(autouse=True)
+def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> list[str]:
+    path = tmp_path / "board.csv"
+    path.write_text(CSV)
+    return ["--dataset", str(path), "--knobs", "cores,gpu_hz", "--time", "ms", "--workload", "net", "--seeds", "2"]
+
+
+def run(*arguments: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.stdout if exit_code == 0 else result.stderr
+
+
+QUICK = ("--methods", "random-pareto,linear,grey-box-lhs", "--modes", "6")
+
+
+def test_recorded_data_gives_three_tables(dataset: list[str]) -> None:
+    text = run(*dataset, "--power", "watts", "--reference", "small", *QUICK)
+    assert "recorded: recorded, 12 modes, reference small" in text
+    assert "Workloads: large" in text
+    for title in ("MAPE of time", "MAPE of power", "Choices within power limits"):
+        assert title in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_without_power_only_times_are_judged(dataset: list[str]) -> None:
+    text = run(*dataset, *QUICK, "--methods", "grey-box-lhs")
+    assert "MAPE of time" in text
+    assert "MAPE of power" not in text
+
+
+def test_json_holds_every_run(dataset: list[str]) -> None:
+    records = json.loads(run(*dataset, "--power", "watts", *QUICK, "--json"))
+    assert len(records) == 2 * 3 * 2, "two workloads, three methods, two seeds"
+    ours = [record for record in records if record["method"] == "grey-box-lhs"]
+    assert all(0 <= record["errors_time"] < 30 and record["fit_s"] > 0 for record in ours)
+    assert all("errors_time" not in record for record in records if record["method"] == "random-pareto")
+
+
+def test_simulated_figures_say_so() -> None:
+    text = run("--workloads", "lstm", "--methods", "maxn,presets", "--seeds", "1")
+    assert "SIMULATED: orin-agx-64gb, 4,368 modes, reference resnet18" in text
+    assert "maxn" in text
+    assert "presets" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--methods", "magic"), "--methods='magic' is not valid. Allowed: some of maxn, presets"),
+        (("--modes", "ten"), "--modes='ten' is not valid"),
+        (("--modes", "9999"), "--modes=9999 is not valid"),
+        (("--limits", "50-17"), "--limits='50-17' is not valid"),
+        (("--grid", "nonsense"), "grid='nonsense' is not valid"),
+        (("--workloads", "nonsense"), "nonsense"),
+    ],
+)
+def test_wrong_calls_exit_with_two(arguments: tuple[str, ...], message: str) -> None:
+    assert message in run(*arguments, "--workloads", "lstm", *arguments, exit_code=2)
+
+
+def test_dataset_needs_its_knobs(tmp_path: Path) -> None:
+    assert "--knobs" in run("--dataset", str(tmp_path / "x.csv"), exit_code=2)
+    assert "cannot be read" in run("--dataset", str(tmp_path / "x.csv"), "--knobs", "cores", exit_code=1)

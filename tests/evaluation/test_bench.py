@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.evaluation.bench import Run, run_bench
+from lightning_powertrain.evaluation.cases import Case, Columns, read_profiles, recorded_cases, simulated_cases
+from lightning_powertrain.evaluation.methods import METHODS
+
+LIMITS = np.arange(17.0, 51.0, 4.0)
+CSV = """net,cores,gpu_hz,ms,watts
+small,1,100,40,4
+small,2,100,30,5
+small,1,200,22,6
+small,2,200,20,8
+large,1,100,80,4
+large,2,100,70,5
+large,1,200,42,6
+large,2,200,40,8
+"""
+COLUMNS = Columns(("cores", "gpu_hz"), "ms", "watts", "net")
+DATA = os.environ.get("POWERTRAIN_DATA")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "board.csv"
+    path.write_text(CSV)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, list[Run]]:
+    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], "resnet18", "study")
+    methods = [name for name in METHODS if name not in ("paper", "scratch")]
+    found: dict[str, list[Run]] = {}
+    for run in run_bench(cases, methods, [6, 20], 1, LIMITS):
+        found.setdefault(run.method, []).append(run)
+    return found
+
+
+def test_methods_share_their_draws(runs: dict[str, list[Run]]) -> None:
+    assert [run.modes for run in runs["grey-box"]] == [6, 20]
+    assert [run.profiling_s for run in runs["grey-box"]] == [run.profiling_s for run in runs["random-pareto"]]
+    assert runs["grey-box-lhs"][1].profiling_s != runs["grey-box"][1].profiling_s
+
+
+def test_ours_is_much_better_than_a_straight_line(runs: dict[str, list[Run]]) -> None:
+    ours, line = runs["grey-box-lhs"][1], runs["linear"][1]
+    assert ours.errors is not None
+    assert line.errors is not None
+    assert ours.errors.time < 8 < line.errors.time / 3
+    assert ours.errors.power < 4 < line.errors.power
+
+
+def test_measured_modes_are_known_and_never_surprise_much(runs: dict[str, list[Run]]) -> None:
+    for name in ("random-pareto", "presets"):
+        decisions = runs[name][-1].decisions
+        assert decisions is not None
+        assert decisions.largest_excess_w < 1.5
+        assert decisions.penalty > 0
+
+
+def test_maxn_ignores_every_limit(runs: dict[str, list[Run]]) -> None:
+    (maxn,) = runs["maxn"]
+    assert maxn.decisions is not None
+    assert maxn.profiling_s == 0
+    assert maxn.decisions.above > 50
+    assert maxn.decisions.penalty < 0
+
+
+def test_records_hold_plain_values_only(runs: dict[str, list[Run]]) -> None:
+    for some in runs.values():
+        record = some[0].record()
+        assert all(value is None or isinstance(value, (str, int, float)) for value in record.values())
+        assert not any(isinstance(value, float) and np.isnan(value) for value in record.values())
+
+
+def cases_of(file: Path, power: str | None, reference: str | None) -> Iterator[Case]:
+    yield from recorded_cases(file, Columns(("cores", "gpu_hz"), "ms", power, "net"), reference)
+
+
+def test_recorded_data_is_read_by_column(file: Path) -> None:
+    profiles = read_profiles(file, COLUMNS)
+    assert list(profiles) == ["small", "large"]
+    assert [knob.role for knob in profiles["small"].knobs] == ["cores", "gpu"]
+    assert profiles["large"].modes.tolist() == [[1, 100], [2, 100], [1, 200], [2, 200]]
+    assert profiles["large"].time_ms.tolist() == [80, 70, 42, 40]
+    assert not profiles["small"].provenance.simulated
+
+
+def test_reference_is_no_case(file: Path) -> None:
+    (case,) = cases_of(file, "watts", "small")
+    assert case.name == "large"
+    assert case.reference is not None
+    assert case.reference.profile.provenance.workload == "small"
+
+
+def test_replay_without_power_reports_time_alone(file: Path) -> None:
+    (case,) = cases_of(file, None, "small")
+    runs = list(run_bench([case], ["maxn", "presets", "linear"], [3], 2, np.empty(0)))
+    assert [run.method for run in runs] == ["linear", "linear"]
+    assert all(run.decisions is None and run.errors is not None and np.isnan(run.errors.power) for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(("clock",), "ms"), "column='clock' is not valid"),
+        (Columns(("cores:fan",), "ms"), "role='fan'"),
+        (Columns(("cores",), "seconds"), "column='seconds'"),
+    ],
+)
+def test_wrong_columns_are_named(file: Path, columns: Columns, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        read_profiles(file, columns)
+
+
+def test_unknown_reference_and_unreadable_files_are_named(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="--reference='huge' is not valid"):
+        recorded_cases(file, COLUMNS, "huge")
+    with pytest.raises(FileFormatError, match=r"missing\.csv cannot be read"):
+        read_profiles(tmp_path / "missing.csv", COLUMNS)
+    file.write_text(CSV.replace("40,4", "forty,4"))
+    with pytest.raises(FileFormatError, match="forty"):
+        read_profiles(file, COLUMNS)
+
+
+@pytest.mark.skipif(DATA is None, reason="POWERTRAIN_DATA does not name a folder of recorded data sets")
+@pytest.mark.parametrize(
+    ("folder", "columns", "reference", "modes", "most"),
+    [
+        (
+            "tx2-inception",
+            Columns(("cores", "cpu_khz", "gpu_hz", "emc_hz"), "time_ms", None, "workload"),
+            "inceptionv3_600x600",
+            20,
+            6.5,
+        ),
+        (
+            "tx2-alexnet",
+            Columns(("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"), "time_ms", "power_w", "workload"),
+            None,
+            50,
+            4.5,
+        ),
+    ],
+)
+def test_real_boards_are_predicted(
+    folder: str, columns: Columns, reference: str | None, modes: int, most: float
+) -> None:
+    cases = recorded_cases(Path(str(DATA)) / folder / "profile.csv", columns, reference)
+    runs = list(run_bench(cases, ["grey-box-lhs"], [modes], 2, np.empty(0)))
+    assert np.median([run.errors.time for run in runs if run.errors]) < most
