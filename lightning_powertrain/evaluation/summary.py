@@ -44,7 +44,7 @@ def decisions_table(runs: Sequence[Run]) -> Table:
 
     How much slower they are than the optimum: median over runs. How many are above the limit: mean. Excess: largest.
     """
-    table = _table("Choices within power limits, not verified by measuring them, and their cost")
+    table = _table("Choices within power limits, unverified, and the seconds that they took")
     for title in ("slower %", "10-90 %", "above %", ">0.5 W", ">1 W", "most W", "measure", "fit"):
         table.add_column(title, justify="right")
     for (method, modes), some in group(run for run in runs if run.decisions is not None).items():
@@ -57,8 +57,8 @@ def decisions_table(runs: Sequence[Run]) -> Table:
             _mean(some, "decisions.above_half_w"),
             _mean(some, "decisions.above_1_w"),
             _shown(max(run.decisions.largest_excess_w for run in some if run.decisions)),
-            f"{np.median([run.profiling_s for run in some]):.0f} s",
-            f"{np.median([run.fit_s for run in some]):.1f} s",
+            f"{np.median([run.profiling_s for run in some]):.0f}",
+            f"{np.median([run.fit_s for run in some]):.1f}",
         )
     return table
 
