@@ -13,8 +13,7 @@ from lightning_powertrain.boards import load_board
 from lightning_powertrain.callbacks.job import loader_workers, logging_step, minibatches_left
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.prediction import load_reference
-from lightning_powertrain.prediction.baselines import PaperTransfer
+from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Selection, parse_budget
@@ -27,10 +26,10 @@ _log = logging.getLogger("lightning_powertrain")
 class PowerTrainCallback(pl.Callback):
     r"""Finds the power mode in which this job should train, and keeps the board in it.
 
-    During the first minibatches the board is moved through sampled power modes, each of which is measured; bundled
-    reference predictors are transferred to this workload; the best of all modes for the budget is set and kept to the
-    end of training. Then the board is put back as it was found. The trained weights are those of a run without the
-    callback, bit for bit. Off a Jetson training runs as ever, with one warning.
+    During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
+    reference is transferred to this workload and predicts all others; the best for the budget is set, measured too, and
+    kept to the end of training. Then the board is put back as it was found. The trained weights are those of a run
+    without the callback, bit for bit. Off a Jetson training runs as ever, with one warning.
 
     Args:
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
@@ -40,7 +39,9 @@ class PowerTrainCallback(pl.Callback):
             this very model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device
             of your own.
         modes: How many power modes to measure.
-        reference: Name of a bundled reference predictor, or the path of one that ``powertrain reference fit`` made.
+        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made.
+        predictor: Predicts the modes that are not measured, such as
+            :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
         seed: Makes the sample of modes reproducible.
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
@@ -62,14 +63,15 @@ class PowerTrainCallback(pl.Callback):
         *,
         device: str | Device | None = None,
         modes: int = 50,
-        reference: str | Path = "orin-agx-64gb-resnet18",
+        reference: str | Path = DEFAULT_REFERENCE,
+        predictor: Predictor | None = None,
         max_share: float = 0.1,
         seed: int = 0,
         strict: bool = False,
         verbose: bool = True,
     ) -> None:
         self._budget = parse_budget(budget)
-        self._predictor = PaperTransfer(load_reference(reference), seed)
+        self._predictor = predictor or default_predictor(reference, seed)
         self._device = device
         self._simulates_this_model = isinstance(device, str) and parse_simulated(device)[1] is None
         check_modes(modes, self._predictor.minimum_modes, _count_modes(device))

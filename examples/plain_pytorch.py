@@ -10,7 +10,7 @@ import argparse
 import torch
 from torch import nn
 
-from lightning_powertrain import ConsoleReporter, PaperTransfer, Tuner, load_reference, open_device
+from lightning_powertrain import ConsoleReporter, Tuner, open_device
 
 
 def main() -> None:
@@ -25,13 +25,9 @@ def main() -> None:
     torch.manual_seed(0)
     model = nn.Linear(8, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
-    tuner = Tuner(
-        open_device(arguments.device),
-        arguments.budget,
-        predictor=PaperTransfer(load_reference("orin-agx-64gb-resnet18")),
-        modes=arguments.modes,
-        observers=[ConsoleReporter()],
-    )
+    device = open_device(arguments.device)
+    reporter = ConsoleReporter(simulated=device.simulated)
+    tuner = Tuner(device, arguments.budget, modes=arguments.modes, observers=[reporter])
     with tuner.start(minibatches=arguments.minibatches, workload="linear"):
         for _ in range(arguments.stop_after):
             loss = (model(torch.randn(16, 8)) - 1.0).pow(2).mean()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.callbacks import PowerTrainCallback
     from lightning_powertrain.devices import Device, SimulatedDevice, open_device
     from lightning_powertrain.errors import PowerTrainError
-    from lightning_powertrain.prediction import Prediction, Predictor, Reference, load_reference
+    from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, Predictor, Reference, load_reference
     from lightning_powertrain.prediction.baselines import PaperTransfer
     from lightning_powertrain.profiling import Measurement, Profile
     from lightning_powertrain.reporting import ConsoleReporter
@@ -26,7 +26,7 @@ _ROOMS = {
     "callbacks": ("PowerTrainCallback",),
     "devices": ("Device", "SimulatedDevice", "open_device"),
     "errors": ("PowerTrainError",),
-    "prediction": ("Prediction", "Predictor", "Reference", "load_reference"),
+    "prediction": ("GreyBoxTransfer", "Prediction", "Predictor", "Reference", "load_reference"),
     "prediction.baselines": ("PaperTransfer",),
     "profiling": ("Measurement", "Profile"),
     "reporting": ("ConsoleReporter",),
@@ -39,6 +39,7 @@ __all__ = [
     "Board",
     "ConsoleReporter",
     "Device",
+    "GreyBoxTransfer",
     "Knob",
     "Measurement",
     "ModeSpace",

@@ -22,7 +22,7 @@ def run(folder: Path, script: str, *arguments: str) -> str:
 
 
 def test_minimal(tmp_path: Path) -> None:
-    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--modes=10", "--epochs=25", "--samples=16000")
+    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--modes=5", "--max-share=1", "--samples=16000")
     assert re.search(CHOSEN, shown)
     assert "simulated" in shown
     assert list(tmp_path.glob("lightning_logs/version_0/powertrain/profile.csv"))

@@ -58,6 +58,7 @@ def run_demo(
 def _fit(callback: PowerTrainCallback, seed: int, out: Path) -> Path:
     """Run the job; returns the folder of its logs."""
     import logging
+    import warnings
 
     import pytorch_lightning as pl
     import torch
@@ -86,6 +87,8 @@ def _fit(callback: PowerTrainCallback, seed: int, out: Path) -> Path:
                 trainer.should_stop = self.locked >= _LOCKED_MINIBATCHES
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # What Lightning says of itself and of jobs as small as this one is no news of the demo.
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(_MINIBATCHES * 16, 8, generator=generator)
     data = DataLoader(TensorDataset(features, features.sum(dim=1, keepdim=True)), batch_size=16)

@@ -104,7 +104,7 @@ def _print_list(references: dict[str, Reference]) -> None:
         table.add_column(heading, no_wrap=True)
     for name, each in references.items():
         provenance = each.provenance
-        table.add_row(name, provenance.board, provenance.workload, _origin(each), f"{each.modes:,}")
+        table.add_row(name, provenance.board, provenance.workload, _origin(each), f"{len(each.profile):,}")
     console = Console(highlight=False)
     console.print(table)
     console.print("powertrain reference show NAME shows one of them.", style="dim")
@@ -130,7 +130,7 @@ def _facts(reference: Reference) -> dict[str, Any]:
         "board": reference.provenance.board,
         "workload": reference.provenance.workload,
         "knobs": ", ".join(knob.name for knob in reference.knobs),
-        "modes": f"{reference.modes:,}",
+        "modes": f"{len(reference.profile):,}",
         "seed": reference.seed,
         **reference.provenance.details,
         **reference.details,

@@ -1,4 +1,4 @@
-"""A reference: networks fitted to a workload that was profiled thoroughly once, for others to be transferred from."""
+"""A reference: a workload that was profiled thoroughly once, and networks fitted to it, for others to learn from."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.boards import IntArray, Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.prediction.fitting import Fit, FitErrors, FittedNetworks, fit_networks
 from lightning_powertrain.prediction.networks import TARGETS, Networks, layer_shapes
 from lightning_powertrain.prediction.predictor import Prediction
 from lightning_powertrain.prediction.samples import Scaler
-from lightning_powertrain.profiling import Profile, Provenance
+from lightning_powertrain.profiling import Measurement, Profile, Provenance
 
 _FORMAT = "lightning-powertrain reference 1"
 
@@ -33,30 +33,38 @@ _FORMAT = "lightning-powertrain reference 1"
 # seeds) at 20.7 and 4.7 %; 4 rows fit to 3.2 and 7.8 % and transfer at 14.9 and 6.1 %.
 _ROWS_PER_MODE = 4
 
+_PROFILE = ("profile.modes", "profile.time_ms", "profile.power_w")
+
 Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Networks fitted to the profile of a reference workload, and where they come from.
+    """The profile of a reference workload, and networks fitted to it.
 
     Args:
-        knobs: Knobs of the board, in the order of the networks' inputs.
-        provenance: Where the profile comes from; ``provenance.simulated`` tells whether it was simulated.
-        modes: Number of modes in the profile.
+        profile: The times and powers of the workload, and where they come from.
         seed: Seed of the fit.
         fit: The networks, and how well they fit.
         details: Anything else worth keeping, as plain JSON values: command, date, grid.
         versions: Versions of the software that fitted it.
     """
 
-    knobs: tuple[Knob, ...]
-    provenance: Provenance
-    modes: int
+    profile: Profile
     seed: int
     fit: Fit
     details: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def knobs(self) -> tuple[Knob, ...]:
+        """Knobs of the board, in the order of the networks' inputs."""
+        return self.profile.knobs
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the profile comes from; ``provenance.simulated`` tells whether it was simulated."""
+        return self.profile.provenance
 
     def predict(self, modes: IntArray) -> Prediction:
         """Time and power of the reference workload in ``modes``, shape ``(n, len(knobs))``."""
@@ -64,14 +72,14 @@ class Reference:
         return Prediction(time_ms, power_w, self.fit.held_out.time, self.fit.held_out.power)
 
     def save(self, path: str | Path) -> None:
-        """Write ``path.safetensors`` (weights) and ``path.json`` (all else, and checksums of both).
+        """Write ``path.safetensors`` (profile and weights) and ``path.json`` (all else, and checksums of both).
 
         Args:
             path: Name of the two files; a suffix of either is ignored.
         """
         tensors_path, about_path = _files(path)
         tensors_path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = _to_tensors(self.fit.fitted)
+        tensors = {**_to_tensors(self.fit.fitted), **_profile_tensors(self.profile)}
         data = save_tensors(tensors)
         about = self.about()
         about["tensors"] = {
@@ -83,12 +91,12 @@ class Reference:
         about_path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def about(self) -> dict[str, Any]:
-        """Everything but the weights, as plain JSON values."""
+        """Everything but profile and weights, as plain JSON values."""
         return {
             "format": _FORMAT,
             "knobs": [{**asdict(knob), "values": list(knob.values)} for knob in self.knobs],
             "provenance": asdict(self.provenance),
-            "modes": self.modes,
+            "modes": len(self.profile),
             "seed": self.seed,
             "errors": {"all_modes": asdict(self.fit.all_modes), "held_out": asdict(self.fit.held_out)},
             "details": dict(self.details),
@@ -132,7 +140,7 @@ def fit_reference(profile: Profile, seed: int = 0, details: Mapping[str, Any] | 
         ArgumentError: If the profile has too few modes, or a time or power that is not a positive number.
     """
     fit = fit_networks(profile, seed, rows_per_mode=_ROWS_PER_MODE)
-    return Reference(profile.knobs, profile.provenance, len(profile), seed, fit, details or {}, _versions())
+    return Reference(profile, seed, fit, details or {}, _versions())
 
 
 def _versions() -> dict[str, str]:
@@ -163,15 +171,34 @@ def _check(about: Any, data: bytes) -> None:
 def _from_parts(about: Mapping[str, Any], tensors: Tensors) -> Reference:
     knobs = tuple(Knob(knob["name"], knob["role"], tuple(knob["values"])) for knob in about["knobs"])
     errors = {name: FitErrors(**values) for name, values in about["errors"].items()}
+    profile = _profile_of(knobs, Provenance(**about["provenance"]), tensors, about["modes"])
     return Reference(
-        knobs=knobs,
-        provenance=Provenance(**about["provenance"]),
-        modes=about["modes"],
+        profile=profile,
         seed=about["seed"],
         fit=Fit(_from_tensors(tensors, len(knobs)), errors["all_modes"], errors["held_out"]),
         details=about["details"],
         versions=about["versions"],
     )
+
+
+def _profile_tensors(profile: Profile) -> Tensors:
+    return dict(zip(_PROFILE, (profile.modes, profile.time_ms, profile.power_w)))
+
+
+def _profile_of(knobs: tuple[Knob, ...], provenance: Provenance, tensors: Tensors, count: int) -> Profile:
+    """The profile in ``tensors``, which it is taken out of."""
+    if not set(_PROFILE) <= set(tensors):
+        raise ValueError("its tensors are not those of two networks and a profile")
+    modes, time_ms, power_w = (tensors.pop(name) for name in _PROFILE)
+    found = [_kind(tensor) for tensor in (modes, time_ms, power_w)]
+    if found != [("int64", (count, len(knobs))), ("float64", (count,)), ("float64", (count,))]:
+        raise ValueError(f"its profile is not one of {count} modes of {len(knobs)} knobs")
+    if not all(np.isfinite(costs).all() and (costs > 0).all() for costs in (time_ms, power_w)):
+        raise ValueError("its profile holds a time or power that is not a positive number")
+    names = [knob.name for knob in knobs]
+    rows = zip(modes.tolist(), time_ms.tolist(), power_w.tolist())
+    measurements = (Measurement(PowerMode(**dict(zip(names, mode))), *costs) for mode, *costs in rows)
+    return Profile(knobs, provenance, tuple(measurements))
 
 
 def _views(networks: Networks) -> Tensors:

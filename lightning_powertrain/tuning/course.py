@@ -13,7 +13,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, PowerSampler
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Prediction, Predictor
-from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure, random_modes
+from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, latin_hypercube, measure
 from lightning_powertrain.selection import Objective, Selection, select, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
@@ -187,7 +187,7 @@ class Course:
 
     def _plan(self, start: Measurement) -> ProfilingPlan:
         settings, space = self._settings, self._device.modes
-        modes = random_modes(space, settings.modes, settings.seed)
+        modes = latin_hypercube(space, settings.modes, settings.seed)
         costs_s = [self._window.seconds(time_ms) for time_ms in self._expected_ms(start, modes)]
         if self._minibatches is None:
             return ProfilingPlan(modes, costs_s)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from lightning_powertrain.devices import Device
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.course import Course, Settings
@@ -31,7 +31,7 @@ class Tuner:
         device: The board.
         budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, an objective of your
             own, or None for "neither slower nor hungrier than the mode the job started in".
-        predictor: Predicts the modes that are not measured.
+        predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
         modes: How many modes to sample; at least what the predictor needs.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
         seed: Makes the sample of modes reproducible.
@@ -43,7 +43,7 @@ class Tuner:
 
     Example::
 
-        with Tuner(device, "30 W", predictor=predictor).start(minibatches=len(loader)) as tuner:
+        with Tuner(device, "30 W").start(minibatches=len(loader)) as tuner:
             for batch in loader:
                 train(batch)
                 tuner.minibatch_ended()
@@ -54,7 +54,7 @@ class Tuner:
         device: Device,
         budget: float | str | Objective | None = None,
         *,
-        predictor: Predictor,
+        predictor: Predictor | None = None,
         modes: int = 50,
         max_share: float = 0.1,
         seed: int = 0,
@@ -62,6 +62,7 @@ class Tuner:
         observers: Sequence[Observer] = (),
     ) -> None:
         objective = parse_budget(budget)
+        predictor = predictor or default_predictor(seed=seed)
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
         self._device = device

@@ -88,7 +88,7 @@ def powertrain(device: Any = RESNET, **options: Any) -> PowerTrainCallback:
 @pytest.fixture
 def tiny(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDevice]:
     """The tiny board and a predictor that knows it, so that what a callback does can be told exactly."""
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.PaperTransfer", lambda reference, seed: oracle)
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
     device.settle_s = 0.2
     yield device
     assert device.mode == device.found, "the board was not put back"
@@ -143,8 +143,8 @@ def test_best_mode_is_kept_to_the_end_and_the_board_is_put_back() -> None:
     trainer(Watch(), callback, max_epochs=2).fit(Model(), data(1300))
     assert callback.selection is not None
     assert callback.profile is not None
-    assert len(callback.profile) >= 1 + 10
-    assert len(set(seen)) >= 11
+    assert len(callback.profile) >= 1 + 5
+    assert len(set(seen)) >= 6
     assert set(seen[-100:]) == {callback.selection.mode}
     assert device.current_mode() == found
     assert callback.selection.measured is not None
@@ -433,7 +433,7 @@ def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[st
         ({"device": "simulated:raspberry-pi"}, "device='simulated:raspberry-pi'.*orin-agx-64gb"),
         ({"device": "orin-agx-64gb"}, "device='orin-agx-64gb'"),
         ({"device": "simulated:orin-agx-64gb:gpt5"}, "gpt5.*resnet18"),
-        ({"modes": 2}, "modes=2 is not valid.*from 10"),
+        ({"modes": 2}, "modes=2 is not valid.*from 5"),
         ({"modes": 20_000}, "modes=20000 is not valid.*to 18096"),
         ({"max_share": 0}, "max_share=0"),
         ({"reference": "no-such-reference"}, "no-such-reference"),

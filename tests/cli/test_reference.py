@@ -48,7 +48,7 @@ def test_fit_writes_a_reference_that_show_and_the_library_read(profile: Path, tm
     assert "SIMULATED" not in written
     assert "measured" in written
     reference = Reference.load(tmp_path / "mine")
-    assert (reference.modes, reference.seed) == (15, 3)
+    assert (len(reference.profile), reference.seed) == (15, 3)
     assert reference.details["date"] == "2026-01-02"
     assert reference.details["command"] == (
         f"powertrain reference fit {profile} --name mine --seed 3 --date 2026-01-02"
