@@ -33,10 +33,12 @@ class WorkloadModel:
     """Time and power of a workload, on the board it was measured on or on one whose knobs have the same roles.
 
     Args:
+        layout: Of the board that it was measured on.
         time: Of the time of a minibatch.
         power: Of the power; None if power was not measured.
     """
 
+    layout: KnobLayout
     time: GreyBox
     power: GreyBox | None
 
@@ -52,8 +54,8 @@ class WorkloadModel:
             prior = prior.tightened(reference.time.parameters, _LIKE_REFERENCE)
         time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), TIME, seed)
         if not np.isfinite(profile.power_w).all():
-            return cls(time, None)
-        return cls(time, _fit_power(profile, layout, seed, time, borrowed, reference))
+            return cls(layout, time, None)
+        return cls(layout, time, _fit_power(profile, layout, seed, time, borrowed, reference))
 
     def residuals(self, layout: KnobLayout, modes: IntArray) -> Residuals:
         """What the physics of this workload leaves over in modes of a board."""
@@ -97,11 +99,11 @@ def _fit_power(
 ) -> GreyBox:
     points, prior = _power_points(layout, profile.modes, time, borrowed), PowerModel(layout).prior
     log_power = np.log(profile.power_w)
-    if reference is None or reference.power is None:
-        prior = prior.centred_on(points.curve, log_power)
-    else:
-        # On the same board only the activity differs, and that is in the terms already: the scale stays.
+    if reference is not None and reference.power is not None:
         prior = prior.tightened(reference.power.parameters, _LIKE_REFERENCE)
+    # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
+    if reference is None or reference.power is None or reference.layout != layout:
+        prior = prior.centred_on(points.curve, log_power)
     return GreyBox(points, log_power, prior, POWER, seed)
 
 
