@@ -93,9 +93,9 @@ class Nvpmodel:
 
     @property
     def freest(self) -> StockMode | None:
-        """The mode with the most GPU clusters; of several the one called MAXN, else the first."""
+        """The mode that limits the GPU least: MAXN, or where there is none, the one with the most GPU clusters."""
         masked = [mode for mode in self.modes if mode.tpc_pg_mask is not None]
-        return min(masked, key=lambda mode: (gated(mode.tpc_pg_mask), "MAXN" not in mode.name), default=None)
+        return min(masked, key=lambda mode: ("MAXN" not in mode.name, gated(mode.tpc_pg_mask)), default=None)
 
 
 def gated(mask: int | None) -> int:

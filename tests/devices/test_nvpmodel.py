@@ -74,6 +74,8 @@ def test_the_freest_mode_has_the_most_gpu_clusters() -> None:
     mask = ("TPC_POWER_GATING", "TPC_PG_MASK")
     alike = [StockMode(number, name, {mask: 240}) for number, name in enumerate(("15W", "MAXN_SUPER", "25W"))]
     assert Nvpmodel(tuple(alike)).freest == alike[1]
+    unnamed = [StockMode(number, f"{number}W", {mask: value}) for number, value in enumerate((252, 240, 252))]
+    assert Nvpmodel(tuple(unnamed)).freest == unnamed[1]
 
 
 @pytest.mark.parametrize(("text", "number"), [("pmode:0002\n", 2), ("pmode:14", 14), ("", None), ("pmode:x", None)])
@@ -102,7 +104,7 @@ WORDS = st.sampled_from(["<", ">", "< POWER_MODEL", "ID=", "ID=3", "NAME=x", "PM
 TEXTS = st.one_of(st.text(), st.lists(st.one_of(WORDS, st.text(max_size=4))).map(" ".join))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(st.lists(TEXTS).map("\n".join))
 def test_no_text_breaks_it(text: str) -> None:
     modes, _ = parse_conf(text)

@@ -1,0 +1,184 @@
+"""What works here, what does not, and the exact command that helps: one function a check, facts in, findings out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
+from lightning_powertrain.devices.findings import CONTAINER_FLAGS, Finding, docker_run
+from lightning_powertrain.devices.helper_client import powertrain_command
+from lightning_powertrain.devices.inspection import Facts, KnobFacts
+from lightning_powertrain.devices.software_checks import (
+    check_container,
+    check_demo,
+    check_jetpack,
+    check_nvpmodel,
+    check_torch,
+    demo_lacks,
+)
+
+_SLOWEST_HZ = 5.0
+_WAKE_GPU = "python3 -c \"import torch; torch.zeros(1, device='cuda')\""
+
+
+def diagnose(facts: Facts) -> tuple[Finding, ...]:
+    """All findings, in the order in which they are best read."""
+    checks = _ON_A_JETSON if facts.jetson else _ELSEWHERE
+    return tuple(finding for check in checks for finding in check(facts))
+
+
+def tuning_works(findings: tuple[Finding, ...]) -> bool:
+    """Whether nothing was found that keeps a job here from being tuned."""
+    return all(finding.status != "fail" for finding in findings)
+
+
+def _check_jetson(facts: Facts) -> Iterator[Finding]:
+    if facts.container and facts.machine == "aarch64":
+        text = "no Jetson is visible in this container; on a Jetson, start it with"
+        yield Finding("board", "fail", text, docker_run(CONTAINER_FLAGS))
+        return
+    text = f"this is not a Jetson ({facts.machine}): there is no power mode to tune. Simulated boards work here"
+    yield Finding("board", "fail", text, "" if demo_lacks(facts) else "powertrain demo")
+
+
+def _check_board(facts: Facts) -> Iterator[Finding]:
+    if facts.board:
+        yield Finding("board", "ok", f"{facts.model or facts.board.title}; in the catalogue as {facts.board.key}")
+    else:
+        text = (
+            f"{facts.model or 'a Jetson whose name is hidden'}; not in the catalogue, so what it shows itself is used"
+        )
+        yield Finding("board", "note", text)
+
+
+def _check_helper(facts: Facts) -> Iterator[Finding]:
+    helper = facts.helper
+    if helper.status is None:
+        reason, fix = _reason_and_fix(helper.error)
+        yield Finding("root helper", "fail", reason, fix or powertrain_command("setup-helper"))
+    elif facts.root_user:
+        yield Finding("root helper", "ok", "starts directly, as root")
+    else:
+        yield Finding("root helper", "ok", "installed, and sudo lets this user start it")
+
+
+def _check_leftovers(facts: Facts) -> Iterator[Finding]:
+    helper = facts.helper
+    if helper.status is None:
+        text = "only root sees whether a killed job left a power mode behind; this puts the board back if one did"
+        yield Finding("snapshot", "note", text, powertrain_command("restore"))
+    elif helper.busy:
+        yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
+    elif helper.leftover:
+        text = f"a killed job left these settings behind, and they cannot be put back: {', '.join(helper.leftover)}"
+        yield Finding("snapshot", "fail", text, "sudo reboot")
+    elif helper.recovered:
+        yield Finding(
+            "snapshot", "note", "a killed job had left a power mode behind; the board is now as it was before"
+        )
+    else:
+        yield Finding("snapshot", "ok", "no power mode was left behind by a killed job")
+
+
+def _check_knobs(facts: Facts) -> Iterator[Finding]:
+    if facts.read_only:
+        fix = docker_run(CONTAINER_FLAGS) if facts.container else "sudo mount -o remount,rw /sys"
+        yield Finding("knobs", "fail", "the kernel's settings (/sys) are mounted read-only here", fix)
+    elif facts.helper.status is not None and not any(knob.settable for knob in facts.knobs.values()):
+        yield Finding("knobs", "fail", "this Jetson shows no knob that could be set: is /sys mounted here?")
+    for name, knob in facts.knobs.items():
+        yield _knob(name, knob, facts)
+
+
+def _knob(name: str, knob: KnobFacts, facts: Facts) -> Finding:
+    means = "as root" if facts.root_user else "through the root helper"
+    if facts.read_only or (knob.values and not knob.settable):
+        return Finding(name, "warn", f"{_range(name, knob)}; can be read, not set")
+    if knob.asleep:
+        return Finding(name, "ok", f"its cores are offline; set {means} once they are awake")
+    if knob.settable:
+        return Finding(name, "ok", f"{_range(name, knob)}; set {means}")
+    return Finding(name, "warn", *_hidden(name, facts))
+
+
+def _hidden(name: str, facts: Facts) -> tuple[str, str]:
+    """Why a knob that the catalogue expects cannot be seen, and what shows it."""
+    if facts.helper.status is None:
+        return "hidden now; the root helper may see it", ""
+    if name == "gpu_hz":
+        return "not there: on JetPack 4 and 5 it appears once a program uses the GPU", _WAKE_GPU
+    if name == "emc_hz" and facts.container:
+        return "not visible in this container: modes keep the memory clock as it is", docker_run(CONTAINER_FLAGS)
+    if name == "emc_hz" and not facts.debugfs:
+        return "the firmware's debug files are not mounted", "sudo mount -t debugfs none /sys/kernel/debug"
+    return "not found on this board: modes leave it as it is", ""
+
+
+def _check_power(facts: Facts) -> Iterator[Finding]:
+    power = facts.power
+    if power.error:
+        reason, fix = _no_power(facts)
+        yield Finding("power", "fail", reason, fix)
+        return
+    parts = power.source.removeprefix("sum:").split("+")
+    total = f"the sum of {', '.join(parts)}" if power.source.startswith("sum:") else f"by {power.source}"
+    others = [rail for rail in power.rails if rail not in parts]
+    more = f"; also there: {', '.join(others)}" if others else ""
+    yield Finding("power", "ok", f"{power.total_w:.1f} W, {total}{more}")
+    sampling = f"{power.rate_hz:.1f} samples/s of 10 asked for, {power.sample_ms:.1f} ms each"
+    if power.rate_hz < _SLOWEST_HZ:
+        yield Finding("sampling", "warn", f"{sampling}: fewer than {_SLOWEST_HZ:.0f}, so short windows are uncertain")
+    else:
+        yield Finding("sampling", "ok", f"{sampling}; {power.settle_s:.1f} s to settle after a switch")
+
+
+def _no_power(facts: Facts) -> tuple[str, str]:
+    """Why no power can be read, and the next thing to do about it."""
+    if not facts.power.chips:
+        reason = "no power sensor is visible here"
+    else:
+        reason = "this user cannot read the power sensors, as is usual on JetPack 4"
+    if not facts.jtop:
+        return f"{reason}; jtop may read them", "pip install 'lightning-powertrain[jetson]'"
+    if facts.container:
+        flags = "-v /run/jtop.sock:/run/jtop.sock --group-add $(getent group jtop | cut -d: -f3)"
+        return f"{reason}, and jtop's service is not reachable from this container", docker_run(flags)
+    if not facts.jtop_service:
+        fix = "sudo $(which jtop) --install-service && sudo usermod -aG jtop $USER  # then log in again"
+        return f"{reason}, and jtop's service does not run or does not let this user in", fix
+    return f"{reason}; {_reason_and_fix(facts.power.error)[0]}", "sudo systemctl restart jtop.service"
+
+
+def _check_jtop(facts: Facts) -> Iterator[Finding]:
+    if facts.power.source.startswith("jtop:"):
+        yield Finding("jtop", "ok", "gives the power that sysfs hides from this user")
+    elif facts.power.error:
+        yield Finding("jtop", "note", "installed" if facts.jtop else "not installed")
+    else:
+        yield Finding("jtop", "ok", f"{'installed' if facts.jtop else 'not installed'}; not needed here")
+
+
+def _reason_and_fix(message: str) -> tuple[str, str]:
+    """The parts of a message that ends in the command that helps, in backticks."""
+    match = re.search(r"`([^`]+)`", message)
+    return (message[: match.start()].rstrip(" :."), match[1]) if match else (message, "")
+
+
+def _range(name: str, knob: KnobFacts) -> str:
+    """Table and value of a knob in a few words."""
+    unit = unit_of(name)
+    lowest, highest, now = (
+        "?" if value is None else f"{value / PER_MHZ[unit]:.5g}" if unit else str(value)
+        for value in (knob.values[0] if knob.values else None, knob.values[-1] if knob.values else None, knob.now)
+    )
+    mhz = " MHz" if unit else ""
+    return f"{now}{mhz} now, {len(knob.values)} values from {lowest} to {highest}{mhz}"
+
+
+Check = Callable[[Facts], Iterator[Finding]]
+_ON_A_JETSON: tuple[Check, ...] = (
+    *(_check_board, check_jetpack, _check_helper, _check_leftovers, _check_knobs, _check_power, _check_jtop),
+    *(check_nvpmodel, check_container, check_torch),
+)
+_ELSEWHERE: tuple[Check, ...] = (_check_jetson, check_demo, check_torch)
