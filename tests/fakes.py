@@ -75,7 +75,7 @@ class FakeDevice:
         return PowerReading(watts, {"VDD_IN": watts})
 
     def snapshot(self) -> None:
-        self.saved = self.mode
+        self.saved = self.saved or self.mode
 
     def restore(self) -> None:
         if self.saved is not None:

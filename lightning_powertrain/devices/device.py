@@ -70,11 +70,24 @@ class Device(Protocol):
         ...
 
     def snapshot(self) -> None:
-        """Remember every setting, for :meth:`restore`."""
+        """Remember every setting, for :meth:`restore`.
+
+        While a snapshot is held this does nothing: what counts is how the board was found, not what was made of it
+        since. A device may take one by itself before it first writes to the board.
+
+        Raises:
+            DeviceError: If the settings could not be remembered.
+        """
         ...
 
     def restore(self) -> None:
-        """Put every setting back as it was at :meth:`snapshot`; does nothing without one, and twice is as once."""
+        """Put every setting back as it was at :meth:`snapshot`, and let go of the snapshot.
+
+        Does nothing without one, so twice is as once, and a :meth:`snapshot` after it is a new one.
+
+        Raises:
+            DeviceError: If some setting could not be put back; the snapshot is kept then, and another call tries again.
+        """
         ...
 
     def minibatch_ended(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 
 import numpy as np
@@ -9,12 +10,15 @@ import numpy.typing as npt
 
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.device import Device
+from lightning_powertrain.errors import DeviceError
 
 FloatArray = npt.NDArray[np.float64]
 
 
 class PowerSampler:
     """Samples the total power of a device at a fixed rate of the device's own clock.
+
+    A reading that fails is left out; a window without any is for whoever asks for it to complain about.
 
     Args:
         device: What to sample.
@@ -42,8 +46,9 @@ class PowerSampler:
         self._samples.clear()
 
     def _sample(self) -> None:
-        watts = self._device.read_power().total_w
-        self._samples.append((self._device.clock.now(), watts))
+        with contextlib.suppress(DeviceError, OSError):
+            watts = self._device.read_power().total_w
+            self._samples.append((self._device.clock.now(), watts))
 
     def between(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
         """Times (s) and powers (W) of the samples in ``[start_s, end_s]``, each of shape ``(n,)``, oldest first."""

@@ -132,11 +132,12 @@ class SimulatedDevice:
         return PowerReading(float(self._physics.total(shown_w)), dict(zip(self._physics.rails, shown_w.tolist())))
 
     def snapshot(self) -> None:
-        self._saved = self._mode
+        self._saved = self._saved or self._mode
 
     def restore(self) -> None:
         if self._saved is not None:
             self.apply(self._saved)
+            self._saved = None
 
     def minibatch_ended(self) -> None:
         """Let the time of one minibatch pass."""

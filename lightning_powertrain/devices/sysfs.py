@@ -48,7 +48,7 @@ class SysfsDevice:
 
     Args:
         root: Where the board's file systems are; anything but ``/`` is for tests.
-        helper: Starts the root helper; None for the usual way.
+        helper: Starts the root helper; None for the usual way, which is for the board under ``/`` and no other.
 
     Raises:
         DeviceNotFoundError: If the board shows nothing that could be set.
@@ -56,7 +56,7 @@ class SysfsDevice:
 
     def __init__(self, root: str | Path = "/", helper: Callable[[], HelperClient] | None = None) -> None:
         self._root = Path(root)
-        self._start_helper = helper or HelperClient
+        self._start_helper = helper or self._start_usual_helper
         self._clock = SystemClock()
         self._held = False
         self._helper: HelperClient | None = None
@@ -92,6 +92,11 @@ class SysfsDevice:
         if self._helper is None or not self._helper.alive:
             self._helper = self._start_helper()
         return self._helper
+
+    def _start_usual_helper(self) -> HelperClient:
+        if self._root.resolve() != Path("/"):
+            raise DeviceError(f"the board under {self._root} is not the one that the root helper sets: it is only read")
+        return HelperClient()
 
     def _find_power(self, catalogued: Board | None) -> SysfsPower | JtopPower:
         """Sysfs, or jtop where sysfs shows no power to this user and jtop is installed."""
@@ -200,8 +205,13 @@ class SysfsDevice:
         """
         if not self._held:
             return
-        differing = self._running_helper().ask("restore")["differing"]
-        if differing:
+        try:
+            answer = self._running_helper().ask("restore")
+        except DeviceError:
+            if self._helper is None or self._helper.alive:
+                raise
+            answer = self._running_helper().ask("restore")  # the one that was asked was killed while it did it
+        if differing := answer["differing"]:
             raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")
         self._held = False
 

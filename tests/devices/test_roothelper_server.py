@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from plain_board import GPU_HZ, PlainBoard, helper_command, start_helper
@@ -76,6 +77,17 @@ def test_hold_apply_restore(board: AnyBoard) -> None:
     client.close()
     assert not client.alive
     assert board.settings() == before
+
+
+def test_what_the_board_refuses_to_take_back_is_tried_again_at_the_end(virtual_board: Callable[..., Any]) -> None:
+    board = virtual_board("orin-agx-jp5")
+    client, before = at_work(board)
+    board.fail("*.ga10b/max_freq", errno.EIO)
+    assert [Path(path).name for path in client.ask("restore")["differing"]] == ["max_freq"]
+    board.clear_faults()
+    client.close()
+    assert board.settings() == before
+    assert not (board.root / STATE / "snapshot.json").exists()
 
 
 def test_a_mode_may_name_some_knobs_only(tmp_path: Path) -> None:

@@ -249,6 +249,24 @@ def test_a_helper_that_is_killed_is_replaced_to_restore(virtual_board: Mount) ->
         assert board.settings() == before
 
 
+def test_a_helper_that_is_killed_while_it_restores_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = PlainBoard(tmp_path)
+    before = board.settings()
+    with opened(tmp_path) as device:
+        device.apply(device.modes.mode(0))
+        assert device._helper is not None
+        first, ask = device._helper, device._helper.ask
+
+        def killed_while_asked(do: str) -> Mapping[str, object]:
+            first._process.kill()
+            return ask(do)
+
+        monkeypatch.setattr(first, "ask", killed_while_asked)
+        device.restore()
+        assert device._helper is not first
+        assert board.settings() == before
+
+
 def test_two_devices_cannot_set_one_board(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     with opened(tmp_path) as first, opened(tmp_path) as second:
@@ -302,3 +320,16 @@ def test_a_jetson_without_sysfs_says_so(tmp_path: Path) -> None:
     (tmp_path / "etc/nv_tegra_release").write_text("# R36\n")
     with pytest.raises(DeviceNotFoundError, match="is /sys mounted here"):
         SysfsDevice(tmp_path, lambda: no_helper(tmp_path))
+
+
+def test_a_board_elsewhere_never_starts_the_helper_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*arguments: object) -> HelperClient:
+        raise AssertionError("the helper was started on the real root")
+
+    monkeypatch.setattr("lightning_powertrain.devices.sysfs.HelperClient", started)
+    board = PlainBoard(tmp_path)
+    before = board.settings()
+    device = find_jetson(tmp_path)
+    with pytest.raises(DeviceError, match="is not the one that the root helper sets"):
+        device.apply(device.modes.mode(0))
+    assert board.settings() == before

@@ -51,6 +51,7 @@ class Keeper:
         self._store = store
         self._knobs = find_knobs(root)
         self._held = False
+        self._owes = False
         self._recovered = False
 
     def answer(self, line: bytes) -> dict[str, Any]:
@@ -71,8 +72,8 @@ class Keeper:
             self._put_back_and_let_go()
 
     def end(self) -> None:
-        """Leave the board as it was found."""
-        if self._held:
+        """Leave the board as it was found; what it refused to take back before is tried once more."""
+        if (self._held or self._owes) and self._store.lock():
             self._put_back_and_let_go()
 
     def _status(self) -> dict[str, Any]:
@@ -143,6 +144,7 @@ class Keeper:
         differing = switching.put_back(self._knobs, saved) if saved else []
         if differing:
             differing = switching.put_back(find_knobs(self._root), saved)
+        self._owes = bool(differing)
         if not differing:
             self._store.forget()
         return differing

@@ -1,0 +1,58 @@
+"""Sampling goes on when a reading fails."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from fakes import FakeDevice
+
+from lightning_powertrain.devices import PowerReading, PowerSampler, SystemClock
+from lightning_powertrain.errors import DeviceError
+
+
+class Flickering(FakeDevice):
+    """Its sensor gives 1 W, fails, gives 3 W, fails, ..."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.readings = 0
+        self.has_read = threading.Event()
+
+    def read_power(self) -> PowerReading:
+        self.readings += 1
+        if self.readings == 5:
+            self.has_read.set()
+        if self.readings % 2 == 0:
+            raise self.error
+        return PowerReading(float(self.readings), {"VDD_IN": float(self.readings)})
+
+
+ERRORS = [DeviceError("no sensor"), OSError(11, "try again")]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_reading_that_fails_is_left_out(error: Exception) -> None:
+    device = Flickering(error)
+    sampler = PowerSampler(device, period_s=0.5)
+    sampler.start()
+    device.clock.advance(3.0)
+    times_s, watts = sampler.between(0.0, 3.0)
+    np.testing.assert_array_equal(times_s, [0.5, 1.5, 2.5])
+    np.testing.assert_array_equal(watts, [1.0, 3.0, 5.0])
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
+    device = Flickering(error)
+    device.clock = SystemClock()  # type: ignore[assignment]
+    sampler = PowerSampler(device, period_s=0.001)
+    start_s = device.clock.now()
+    sampler.start()
+    assert device.has_read.wait(30.0)
+    while len(sampler.between(start_s, device.clock.now())[1]) < 3:
+        device.has_read.wait(0.001)
+    np.testing.assert_array_equal(sampler.between(start_s, device.clock.now())[1][:3], [1.0, 3.0, 5.0])
+    sampler.stop()
