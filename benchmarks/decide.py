@@ -1,5 +1,5 @@
-"""How long it takes to decide once the modes are measured: fit, predict every mode, select. Nothing is simulated here
-but the measurements themselves; the seconds are this machine's.
+"""How long it takes to decide once the modes are measured: fit, predict every mode, select; the default method beside
+the paper's, in one run. Nothing is simulated here but the measurements themselves; the seconds are this machine's.
 
     python benchmarks/decide.py [--repeats 5]
 """
@@ -17,13 +17,17 @@ import torch
 
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.evaluation import simulated_profile
-from lightning_powertrain.prediction import load_reference
+from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, Predictor, Reference, load_reference
 from lightning_powertrain.prediction.baselines import PaperTransfer
 from lightning_powertrain.profiling import random_modes
 from lightning_powertrain.selection import parse_budget, select
 
 BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", "30 W", 50
 AIM_S = 2.0
+METHODS: dict[str, Callable[[Reference], Predictor]] = {
+    "grey-box": lambda reference: GreyBoxTransfer(reference.profile),
+    "paper": PaperTransfer,
+}
 
 Result = TypeVar("Result")
 
@@ -32,19 +36,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
-    seconds: dict[str, list[float]] = {}
-    for _ in range(repeats):
-        decide(seconds)
     modes = len(load_board(BOARD).modes)
     print(f"{MODES} measured modes, {modes:,} predicted; {os.cpu_count()} cores, {torch.get_num_threads()} threads")
-    print(f"{'part':<18}{'median s':>10}{'least s':>10}{'most s':>10}")
-    seconds["total"] = [sum(parts) for parts in zip(*seconds.values())]
-    for part, each in seconds.items():
-        print(f"{part:<18}{statistics.median(each):>10.3f}{min(each):>10.3f}{max(each):>10.3f}")
+    print(f"{'method':<10}{'part':<18}{'median s':>10}{'least s':>10}{'most s':>10}")
+    seconds: dict[str, dict[str, list[float]]] = {name: {} for name in METHODS}
+    for _ in range(repeats):
+        for name, method in METHODS.items():
+            decide(method, seconds[name])
+    for name, parts in seconds.items():
+        parts["total"] = [sum(each) for each in zip(*parts.values())]
+        for part, each in parts.items():
+            print(f"{name:<10}{part:<18}{statistics.median(each):>10.3f}{min(each):>10.3f}{max(each):>10.3f}")
     print(f"aim: a total under {AIM_S:g} s on two cores")
 
 
-def decide(seconds: dict[str, list[float]]) -> None:
+def decide(method: Callable[[Reference], Predictor], seconds: dict[str, list[float]]) -> None:
     """One decision; adds the seconds of each part."""
 
     def timed(part: str, work: Callable[[], Result]) -> Result:
@@ -57,7 +63,9 @@ def decide(seconds: dict[str, list[float]]) -> None:
     space = timed("list modes", lambda: load_board(BOARD).modes)
     sample = space.rows(random_modes(space, MODES))
     profile = simulated_profile(BOARD, WORKLOAD, sample, seed=0)
-    predictor = timed("load reference", lambda: PaperTransfer(load_reference("orin-agx-64gb-resnet18")))
+    reference = timed("load reference", lambda: load_reference(DEFAULT_REFERENCE))
+    predictor = method(reference)
+    timed("fit reference", lambda: predictor.prior_time_ms(sample))
     timed("fit", lambda: predictor.fit(profile))
     prediction = timed("predict", lambda: predictor.predict(space.array))
     timed("select", lambda: select(parse_budget(BUDGET), space, prediction, profile, profile.measurements[0]))

@@ -39,10 +39,8 @@ _JETPACKS = {
     "39.2.2": "7.2.2",
     "39": "7",
 }
-_TORCH_INDEXES = {
-    "6": "https://pypi.jetson-ai-lab.io/jp6/cu126",
-    "7": "https://download.pytorch.org/whl/cu130",
-}
+# Where NVIDIA keeps its builds of PyTorch changes with every JetPack; this page leads there.
+_TORCH_GUIDE = "https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/"
 
 
 def jetpack(release: str) -> tuple[str, str]:
@@ -137,11 +135,9 @@ def check_container(facts: Facts) -> Iterator[Finding]:
 def check_torch(facts: Facts) -> Iterator[Finding]:
     """PyTorch and its GPU; without the GPU a job can still be tuned."""
     torch = facts.torch
-    generation = jetpack(facts.release)[1][:1]
-    index = _TORCH_INDEXES.get(generation, "")
-    fix = f"pip install --force-reinstall torch --index-url {index}" if facts.jetson and index else ""
+    fix = f"NVIDIA's own build of PyTorch: {_TORCH_GUIDE}" if facts.jetson else "pip install torch"
     if not torch.version:
-        yield Finding("PyTorch", "fail", f"cannot be imported: {torch.error}", fix or "pip install torch")
+        yield Finding("PyTorch", "fail", f"cannot be imported: {torch.error}", fix)
     elif torch.gpu:
         yield Finding("PyTorch", "ok", f"{torch.version}, CUDA {torch.cuda} on {torch.gpu}")
     elif not facts.jetson:

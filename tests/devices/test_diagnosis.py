@@ -225,8 +225,8 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"nvpmodel": Nvpmodel(current=3)}, "nvpmodel", "note", ""),
         ({"nvpmodel": Nvpmodel()}, "TPC mask", "note", ""),
         ({"mask": 1}, "TPC mask", "warn", "sudo nvpmodel -m 0"),
-        ({"torch": TorchFacts(error="No module named 'torch'")}, "PyTorch", "fail", "jp6/cu126"),
-        ({"torch": TorchFacts("2.8.0", "")}, "PyTorch", "warn", "jp6/cu126"),
+        ({"torch": TorchFacts(error="No module named 'torch'")}, "PyTorch", "fail", "install-pytorch-jetson-platform"),
+        ({"torch": TorchFacts("2.8.0", "")}, "PyTorch", "warn", "install-pytorch-jetson-platform"),
         ({"torch": TorchFacts("2.8.0", "12.6"), "container": True}, "PyTorch", "warn", "--runtime nvidia"),
     ],
 )
