@@ -85,6 +85,7 @@ class PowerTrainCallback(pl.Callback):
         self._tuner: Tuner | None = None
         self._probe: ModelProbe | None = None
         self._unmodelled: SimulatedDevice | None = None
+        self._opened: Device | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
 
@@ -180,6 +181,7 @@ class PowerTrainCallback(pl.Callback):
                 observers=self._observers(trainer, folder, device.simulated),
             )
         except PowerTrainError as error:
+            self._close()
             if self._strict:
                 raise
             _log.warning("Training runs as ever, in the power mode that the board is in: %s.", error)
@@ -194,7 +196,8 @@ class PowerTrainCallback(pl.Callback):
 
     def _open_device(self) -> Device:
         if self._device is None or isinstance(self._device, str):
-            return open_device(self._device, self._seed)
+            self._opened = open_device(self._device, self._seed)
+            return self._opened
         return self._device
 
     def _observers(self, trainer: pl.Trainer, folder: str | None, simulated: bool) -> list[Observer]:
@@ -223,8 +226,15 @@ class PowerTrainCallback(pl.Callback):
         self._outcome, self._profile = tuner.outcome, tuner.profile
         try:
             tuner.stop()
+            self._close()
         except Exception as error:
-            _log.warning("The board could not be put back: %r.", error)
+            _log.warning("The board could not be put back: %r. `powertrain restore` does it by hand.", error)
+
+    def _close(self) -> None:
+        """Let go of a device that was opened here; one that was given is its owner's."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
 
 def _count_modes(device: str | Device | None) -> int | None:

@@ -82,6 +82,9 @@ class FakeDevice:
             self.mode, self.saved = self.saved, None
             self.restored += 1
 
+    def close(self) -> None:
+        self.restore()
+
     def minibatch_ended(self) -> None:
         self.minibatches += 1
         self.clock.advance(float(true_time_ms(self.modes.rows([self.mode]))[0]) / 1e3)

@@ -90,6 +90,10 @@ class Device(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Put every setting back and let go of the board for good; twice is as once."""
+        ...
+
     def minibatch_ended(self) -> None:
         """Take note that a minibatch of training has ended: it makes a virtual clock move. Real boards ignore it."""
         ...

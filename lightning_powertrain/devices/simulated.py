@@ -139,6 +139,9 @@ class SimulatedDevice:
             self.apply(self._saved)
             self._saved = None
 
+    def close(self) -> None:
+        self.restore()
+
     def minibatch_ended(self) -> None:
         """Let the time of one minibatch pass."""
         if self._heat_matters:

@@ -165,6 +165,12 @@ class DeviceConformance:
             device.restore()
             assert self.settings(device) == before
 
+    def test_closing_it_twice_is_as_once(self, device: Device) -> None:
+        """The second :meth:`Device.close` does nothing."""
+        device.snapshot()
+        device.close()
+        device.close()
+
     def test_its_clock_never_goes_back(self, device: Device) -> None:
         """Whatever happens to the board."""
         times_s = [device.clock.now()]

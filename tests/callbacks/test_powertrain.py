@@ -14,7 +14,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_powertrain import PowerTrainCallback, SimulatedDevice
+from lightning_powertrain import PaperTransfer, PowerTrainCallback, SimulatedDevice, load_reference
 from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, FileFormatError, PowerTrainError
 from lightning_powertrain.tuning import Phase
 
@@ -323,6 +323,27 @@ def test_manual_optimization(tiny: FakeDevice) -> None:
     trainer(callback).fit(Manual(), data(700))
     assert callback.profile is not None
     assert callback.profile.time_ms == pytest.approx(true_time_ms(callback.profile.modes), rel=1e-6)
+
+
+def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
+    tiny: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    monkeypatch.setattr(tiny, "close", lambda: closed.append(True))
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", lambda name, seed: tiny)
+    trainer(powertrain(tiny, budget="12 W", modes=3)).fit(Model(), data(100))
+    assert closed == []
+    trainer(powertrain(None, budget="12 W", modes=3)).fit(Model(), data(100))
+    assert closed == [True]
+    trainer(powertrain(None, budget="12 W", modes=55)).fit(Model(), data(100))
+    assert closed == [True, True]
+
+
+def test_the_papers_method_can_be_asked_for(tiny: FakeDevice) -> None:
+    callback = powertrain(predictor=PaperTransfer(load_reference("orin-agx-64gb-resnet18")), modes=10)
+    trainer(callback, max_epochs=4).fit(Model(), data(1500))
+    assert callback.selection is not None
+    assert callback.selection.measured is not None
 
 
 def test_other_stages_are_none_of_our_business(tiny: FakeDevice) -> None:
