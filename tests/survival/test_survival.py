@@ -1,0 +1,240 @@
+"""Whatever happens, whenever: the board comes back, the user's own error surfaces, and training goes on if it can.
+
+Every cell of the matrix is a real process that trains and tunes a virtual board in wall time.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from plain_board import start_helper
+from virtual_board import MountedBoard, mounted, why_unavailable
+
+from lightning_powertrain.devices.roothelper.server import STATE
+from survival.event import KINDS, MOMENTS, Report
+from survival.job import run
+
+_AT_ONCE = 2
+_PATIENCE_S = 90.0
+_RESTORING_TAKES_S = 0.1
+_USER_ERRORS = {
+    "exception in the training step": "UserError('the training step')",
+    "exception in another callback": "UserError('another callback')",
+}
+Cell = tuple[str, str, str]
+_KNOWN_BUGS: dict[Cell, str] = {
+    ("Lightning", "exception in our own code", "locked"): "Tuner.minibatch_ended lets an error of the device through",
+    ("plain", "exception in our own code", "restoring"): "Tuner.stop lets an error of the device through",
+    ("plain", "exception in the training step", "restoring"): "Tuner.__exit__ replaces the user's error by the board's",
+}
+CELLS: list[Cell] = [
+    *(("Lightning", kind, moment) for kind in KINDS for moment in MOMENTS),
+    *(
+        ("plain", kind, moment)
+        for kind in KINDS
+        for moment in ("measuring", "restoring")
+        if kind != "exception in another callback"
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What was left of a job and of its board.
+
+    Args:
+        report: What the job said at its end; None if it could not.
+        exit_code: Its exit status; minus the signal that killed it.
+        was_changed: Whether anything was set on the board when it happened.
+        changed: Files of the board that read differently than before.
+        has_snapshot: Whether a snapshot was left behind.
+        violations: Forbidden writes.
+    """
+
+    report: Report | None
+    exit_code: int | None
+    was_changed: bool
+    changed: dict[str, tuple[str, str | None]]
+    has_snapshot: bool
+    violations: int
+
+
+@pytest.fixture(scope="module")
+def futures(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Cell, Future[Aftermath]]]:
+    """All cells that are to be tested, at work: two at a time, each on a board of its own."""
+    if why_unavailable():
+        pytest.skip(why_unavailable())
+    cells = [
+        item.callspec.params["cell"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_the_board_comes_back"
+    ]
+    boards: SimpleQueue[MountedBoard] = SimpleQueue()
+    folder = tmp_path_factory.mktemp("survival")
+
+    def play(cell: Cell) -> Aftermath:
+        board = boards.get()
+        try:
+            return aftermath_of(board, folder, *cell)
+        finally:
+            boards.put(board)
+
+    with ExitStack() as stack:
+        for _ in range(min(_AT_ONCE, len(cells))):
+            boards.put(stack.enter_context(mounted("orin-agx-jp6")))
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield {cell: pool.submit(play, cell) for cell in cells}
+
+
+def _params() -> Iterator[Any]:
+    for cell in CELLS:
+        marks = [pytest.mark.xfail(reason=_KNOWN_BUGS[cell])] if cell in _KNOWN_BUGS else []
+        yield pytest.param(cell, id="-".join(cell), marks=marks)
+
+
+@pytest.mark.parametrize("cell", list(_params()))
+def test_the_board_comes_back(
+    cell: Cell, futures: dict[Cell, Future[Aftermath]], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("cell", cell)
+    aftermath = futures[cell].result()
+    assert aftermath.was_changed == (cell[2] != "before the first mode")
+    assert not aftermath.changed
+    assert not aftermath.has_snapshot
+    assert not aftermath.violations
+    record_property("outcome", outcome_of(cell, aftermath))
+
+
+def outcome_of(cell: Cell, aftermath: Aftermath) -> str:
+    """In a word or two, what became of the job; fails if that is not what should become of it."""
+    loop, kind, moment = cell
+    report, exit_code = aftermath.report, aftermath.exit_code
+    if kind in ("SIGKILL", "SIGHUP", "both killed") or (kind, loop) == ("SIGTERM", "plain"):
+        assert report is None
+        assert exit_code == -(getattr(signal, kind) if kind.startswith("SIG") else signal.SIGKILL)
+        return "killed"
+    assert report is not None
+    if kind in _USER_ERRORS:
+        assert report.error == _USER_ERRORS[kind]
+        return "user's error"
+    if kind == "SIGINT":
+        assert report.error == ("KeyboardInterrupt()" if loop == "plain" else "SystemExit(1)")
+        return "ended"
+    if kind == "SIGTERM" and moment != "restoring":  # Lightning looks for it between steps, and the last one is over.
+        assert report.error.startswith("SIGTERMException")
+        return "ended"
+    assert (report.error, exit_code) == ("", 0)
+    assert len(report.warnings) <= 1
+    if moment == "restoring":
+        return "finished"
+    assert report.steps_afterwards >= 10
+    return "trained on"
+
+
+def aftermath_of(board: MountedBoard, folder: Path, loop: str, kind: str, moment: str) -> Aftermath:
+    """Train on a board as new, let it happen, and look at what is left."""
+    board.reset()
+    before = board.settings()
+    snapshot = board.path(f"/{STATE}/snapshot.json")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "pytorch_lightning", "lightning_powertrain.callbacks"])
+    here, there = context.Pipe()
+    job = context.Process(target=run, args=(loop, str(board.root), str(folder), kind, moment, there))
+    job.start()
+    there.close()
+    was_changed: list[bool] = []
+
+    def happens(helper: int) -> None:
+        was_changed.append(board.settings() != before)
+        let_it_happen(board, here, job.pid or 0, helper, kind, moment)
+
+    try:
+        report = _report_after(here, happens)
+    finally:
+        here.close()
+        job.join(_PATIENCE_S)
+        if job.is_alive():
+            job.kill()
+    board.clear_faults()
+    if kind == "both killed":
+        come_back(board, by_hand=MOMENTS.index(moment) % 2 == 0)
+    _wait_until(lambda: board.settings() == before and not snapshot.exists())
+    after = board.settings()
+    changed = {path: (text, after.get(path)) for path, text in before.items() if after.get(path) != text}
+    return Aftermath(report, job.exitcode, any(was_changed), changed, snapshot.exists(), len(board.violations()))
+
+
+def _report_after(here: Connection, let_it_happen: Callable[[int], None]) -> Report | None:
+    try:
+        helper = _received(here)
+        assert isinstance(helper, int), f"the job ended before its moment came: {helper}"
+        assert helper > 0
+        let_it_happen(helper)
+        report: Report = _received(here)
+    except (EOFError, ConnectionError):
+        return None
+    return report
+
+
+def let_it_happen(board: MountedBoard, here: Connection, job: int, helper: int, kind: str, moment: str) -> None:
+    """What the matrix is about. The job waits at its moment for one message."""
+    victims = {"helper killed": [helper], "both killed": [helper, job]}.get(kind, [job])
+    number = getattr(signal, kind) if kind.startswith("SIG") else signal.SIGKILL
+    if kind == "full disk":
+        board.fail("*/lightning-powertrain/*", errno.ENOSPC)
+    if moment == "restoring":
+        board.delay("*/max_freq", _RESTORING_TAKES_S)
+        if kind == "exception in the training step":
+            board.fail("*/devfreq/*/max_freq", errno.EIO, times=4)  # The first attempt to restore fails.
+        here.send(None)
+        time.sleep(_RESTORING_TAKES_S)
+    if kind.startswith("SIG") or kind in ("helper killed", "both killed"):
+        for victim in victims:
+            os.kill(victim, number)
+    if moment != "restoring":
+        here.send(None)
+
+
+def come_back(board: MountedBoard, *, by_hand: bool) -> None:
+    """The next start of the helper, or ``powertrain restore``."""
+    if not by_hand:
+        start_helper(board.root).close()
+        return
+    code = (
+        "import sys; from lightning_powertrain.devices import helper_client; from plain_board import helper_command\n"
+        f"command = helper_command({str(board.root)!r}); helper_client.helper_command = lambda: command\n"
+        "from lightning_powertrain.cli import main; sys.argv = ['powertrain', 'restore']; main()"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _received(here: Connection) -> Any:
+    if not here.poll(_PATIENCE_S):
+        raise TimeoutError("the job says nothing")
+    return here.recv()
+
+
+def _wait_until(reached: Callable[[], bool]) -> None:
+    """The helper puts the board back while nobody waits for it; what it did not do in this time shows afterwards."""
+    end_s = time.monotonic() + _PATIENCE_S / 6
+    while not reached() and time.monotonic() < end_s:
+        time.sleep(0.02)
