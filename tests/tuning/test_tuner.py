@@ -1,48 +1,16 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
+from watching import Recorder, train
 
 from lightning_powertrain.boards import IntArray, PowerMode
-from lightning_powertrain.errors import ArgumentError, BudgetError, DeviceError
+from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
-
-
-class Recorder(Observer):
-    def __init__(self) -> None:
-        self.phases: list[Phase] = []
-        self.progress: list[Progress] = []
-        self.outcomes: list[Outcome] = []
-        self.closings = 0
-
-    def phase_changed(self, phase: Phase) -> None:
-        self.phases.append(phase)
-
-    def measured(self, measurement: Measurement, progress: Progress) -> None:
-        self.progress.append(progress)
-
-    def selected(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-
-    def verified(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-
-    def closed(self) -> None:
-        self.closings += 1
-
-
-def train(tuner: Tuner, minibatches: int = 100_000) -> int:
-    """Minibatches until the tuner has locked a mode or let go of the board."""
-    for done in range(minibatches):
-        tuner.minibatch_ended()
-        if tuner.phase in (Phase.LOCKED, Phase.OFF):
-            return done + 1
-    raise AssertionError(f"still {tuner.phase.name} after {minibatches} minibatches")
+from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
 
 
 def test_finds_the_best_mode_and_restores_the_board(
@@ -181,79 +149,6 @@ def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, ora
     assert device.mode == device.found
 
 
-@pytest.mark.parametrize("writes", [0, 2, 5])
-def test_failing_board_is_restored_and_training_goes_on(
-    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, writes: int
-) -> None:
-    device.fail_after = writes
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
-    tuner.start()
-    train(tuner)
-    assert tuner.phase is Phase.OFF
-    assert device.mode == device.found
-    assert "the board refused a write" in caplog.text
-    assert len(caplog.records) == 1
-    tuner.minibatch_ended()
-
-
-def test_failing_board_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
-    device.fail_after = 2
-    tuner = Tuner(device, 12, predictor=oracle, modes=5, strict=True)
-    tuner.start()
-    with pytest.raises(DeviceError, match="refused"):
-        train(tuner)
-    assert device.mode == device.found
-
-
-def test_failing_snapshot_leaves_the_board_alone(
-    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail() -> None:
-        raise DeviceError("no snapshot")
-
-    monkeypatch.setattr(device, "snapshot", fail)
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
-    tuner.start()
-    for _ in range(1000):
-        tuner.minibatch_ended()
-    assert device.applied == []
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-
-
-def test_board_that_cannot_be_put_back_is_said_so(
-    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail() -> None:
-        raise DeviceError("stuck")
-
-    device.fail_after = 2
-    monkeypatch.setattr(device, "restore", fail)
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
-    tuner.start()
-    for _ in range(2000):
-        tuner.minibatch_ended()
-    assert "could not be put back" in caplog.text
-
-
-def test_failing_observer_is_left_out(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(Observer):
-        calls = 0
-
-        def measured(self, measurement: Measurement, progress: Progress) -> None:
-            self.calls += 1
-            raise OSError("disk full")
-
-    broken, recorder = Broken(), Recorder()
-    tuner = Tuner(device, 12, predictor=oracle, modes=5, observers=[broken, recorder])
-    tuner.start()
-    train(tuner)
-    assert tuner.phase is Phase.LOCKED
-    assert broken.calls == 1
-    assert len(recorder.progress) == 6
-    assert "disk full" in caplog.text
-    tuner.stop()
-
-
 @pytest.mark.parametrize("epoch", [1, 2, 3, 7, 39])
 def test_epochs_shorter_than_a_window_do_not_stall(device: FakeDevice, oracle: Oracle, epoch: int) -> None:
     tuner = Tuner(device, 12, predictor=oracle, modes=3)
@@ -319,23 +214,6 @@ def test_a_second_start_begins_afresh(device: FakeDevice, oracle: Oracle) -> Non
     tuner.stop()
     tuner.stop()
     assert device.restored == 2
-
-
-@pytest.mark.parametrize("modes", [2, 0, -1, 55, 4.0, True, "5"])
-def test_bad_number_of_modes(device: FakeDevice, oracle: Oracle, modes: int) -> None:
-    with pytest.raises(ArgumentError, match=r"modes=.*whole number from 3.* to 54, the modes of this board"):
-        Tuner(device, 12, predictor=oracle, modes=modes)
-
-
-@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan"), "a tenth", True])
-def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
-    with pytest.raises(ArgumentError, match=r"max_share=.*above 0 and up to 1"):
-        Tuner(device, 12, predictor=oracle, modes=3, max_share=share)
-
-
-def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
-    with pytest.raises(ArgumentError, match="budget='30 X'"):
-        Tuner(device, "30 X", predictor=oracle, modes=3)
 
 
 def test_nothing_beats_the_start(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,38 @@
+"""Runs a tuner and writes down what it tells."""
+
+from __future__ import annotations
+
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.phases: list[Phase] = []
+        self.progress: list[Progress] = []
+        self.outcomes: list[Outcome] = []
+        self.closings = 0
+
+    def phase_changed(self, phase: Phase) -> None:
+        self.phases.append(phase)
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        self.progress.append(progress)
+
+    def selected(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def verified(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def closed(self) -> None:
+        self.closings += 1
+
+
+def train(tuner: Tuner, minibatches: int = 100_000) -> int:
+    """Minibatches until the tuner has locked a mode or let go of the board."""
+    for done in range(minibatches):
+        tuner.minibatch_ended()
+        if tuner.phase in (Phase.LOCKED, Phase.OFF):
+            return done + 1
+    raise AssertionError(f"still {tuner.phase.name} after {minibatches} minibatches")
