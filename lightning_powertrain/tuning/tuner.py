@@ -69,6 +69,7 @@ class Tuner:
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict)
         self._audience = Audience(observers, strict)
         self._course: Course | None = None
+        self._is_running = False
         self._is_busy = False
         self._holds_board = False
         self._last_end_s: float | None = None
@@ -112,7 +113,7 @@ class Tuner:
         self._last_end_s, self._minibatches, self._clean = None, 0, True
         try:
             device.snapshot()
-            self._holds_board = self._is_busy = True
+            self._holds_board = self._is_running = self._is_busy = True
             self._course.start()
         except Exception as error:
             self._give_up(error)
@@ -124,12 +125,16 @@ class Tuner:
         Args:
             cycle_complete: False for all but the last minibatch of a gradient-accumulation cycle.
         """
-        self._device.minibatch_ended()
-        if not self._is_busy:
+        if not self._is_running:
             return
-        self._minibatches += 1
-        if cycle_complete:
-            self._interval_ended()
+        try:
+            self._device.minibatch_ended()
+            if self._is_busy:
+                self._minibatches += 1
+                if cycle_complete:
+                    self._interval_ended()
+        except Exception as error:
+            self._give_up(error)
 
     def interrupt(self) -> None:
         """Report that something other than training goes on: validation, a checkpoint, the edge of an epoch.
@@ -139,8 +144,20 @@ class Tuner:
         self._clean = False
 
     def stop(self) -> None:
-        """Put the board back as it was found. May be called at any time, and more than once."""
-        self._is_busy = False
+        """Put the board back as it was found. May be called at any time, and more than once.
+
+        Raises:
+            DeviceError: If some setting could not be put back, under ``strict``; otherwise that is a warning.
+        """
+        try:
+            self._let_go()
+        except Exception as error:
+            if self._settings.strict:
+                raise
+            _log.warning("%s.", _not_put_back(error))
+
+    def _let_go(self) -> None:
+        self._is_running = self._is_busy = False
         try:
             if self._course is not None:
                 self._course.stop()
@@ -157,7 +174,13 @@ class Tuner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self.stop()
+        except Exception as failure:
+            if error is None:
+                raise
+            # The user's own error is the one that has to surface.
+            _log.warning("%s.", _not_put_back(failure))
 
     def _interval_ended(self) -> None:
         assert self._course is not None
@@ -165,21 +188,22 @@ class Tuner:
         start_s, clean = (now_s, False) if self._last_end_s is None else (self._last_end_s, self._clean)
         interval = Interval(start_s, now_s, self._minibatches, clean)
         self._minibatches, self._clean = 0, True
-        try:
-            self._is_busy = self._course.interval_ended(interval)
-            if self.phase is Phase.OFF:
-                self.stop()
-        except Exception as error:
-            self._give_up(error)
+        self._is_busy = self._course.interval_ended(interval)
+        if self.phase is Phase.OFF:
+            self.stop()
         # What was just done in here (fitting, switching) is no part of the next minibatch.
         self._last_end_s = self._device.clock.now()
 
     def _give_up(self, error: Exception) -> None:
         state = "The board is as it was found"
         try:
-            self.stop()
+            self._let_go()
         except Exception as failure:
-            state = f"The board could not be put back ({failure!r}): `powertrain restore` does it by hand"
+            state = _not_put_back(failure)
         if self._settings.strict:
             raise error
         _log.warning("Power-mode tuning has stopped: %r. %s; training goes on.", error, state)
+
+
+def _not_put_back(error: Exception) -> str:
+    return f"The board could not be put back ({error!r}): `powertrain restore` does it by hand"

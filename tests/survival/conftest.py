@@ -13,7 +13,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports:
             properties = dict(getattr(report, "user_properties", ()))
             if "cell" in properties and report.when == "call":
-                failed = "known bug" if hasattr(report, "wasxfail") else report.outcome.upper()
+                failed = report.outcome.upper()
                 cells[properties["cell"]] = properties.get("outcome", failed)
     first = max(map(len, KINDS)) + 2
     width = max(map(len, (*MOMENTS, *cells.values())), default=0) + 2

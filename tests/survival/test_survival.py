@@ -37,11 +37,6 @@ _USER_ERRORS = {
     "exception in another callback": "UserError('another callback')",
 }
 Cell = tuple[str, str, str]
-_KNOWN_BUGS: dict[Cell, str] = {
-    ("Lightning", "exception in our own code", "locked"): "Tuner.minibatch_ended lets an error of the device through",
-    ("plain", "exception in our own code", "restoring"): "Tuner.stop lets an error of the device through",
-    ("plain", "exception in the training step", "restoring"): "Tuner.__exit__ replaces the user's error by the board's",
-}
 CELLS: list[Cell] = [
     *(("Lightning", kind, moment) for kind in KINDS for moment in MOMENTS),
     *(
@@ -114,10 +109,6 @@ def test_the_board_comes_back(
     assert not aftermath.changed
     assert not aftermath.has_snapshot
     assert not aftermath.violations
-    if cell in _KNOWN_BUGS:
-        with pytest.raises(AssertionError):
-            outcome_of(cell, aftermath)
-        pytest.xfail(_KNOWN_BUGS[cell])
     record_property("outcome", outcome_of(cell, aftermath))
 
 

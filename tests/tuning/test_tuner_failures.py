@@ -99,3 +99,47 @@ def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
 def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
     with pytest.raises(ArgumentError, match="budget='30 X'"):
         Tuner(device, "30 X", predictor=oracle, modes=3)
+
+
+def unable(*details: object) -> None:
+    raise DeviceError("stuck")
+
+
+def test_board_that_fails_once_locked_does_not_end_the_job(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3).start()
+    train(tuner)
+    monkeypatch.setattr(device, "minibatch_ended", unable)
+    for _ in range(5):
+        tuner.minibatch_ended()
+    assert device.mode == device.found
+    assert len(caplog.records) == 1
+
+
+def test_users_error_surfaces_even_if_the_board_cannot_be_put_back(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "restore", unable)
+    for strict in (False, True):
+        tuner = Tuner(device, 12, predictor=oracle, modes=3, strict=strict).start()
+        with pytest.raises(ZeroDivisionError), tuner:
+            raise ZeroDivisionError
+    assert caplog.text.count("could not be put back") == 2
+
+
+def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = device.restore
+    monkeypatch.setattr(device, "restore", unable)
+    with Tuner(device, 12, predictor=oracle, modes=3).start():
+        pass
+    assert caplog.text.count("could not be put back") == 1
+    strict = Tuner(device, 12, predictor=oracle, modes=3, strict=True).start()
+    with pytest.raises(DeviceError, match="stuck"):
+        strict.stop()
+    monkeypatch.setattr(device, "restore", restore)
+    strict.stop()
+    assert device.mode == device.found
+    assert device.restored == 1, "another stop tries again"
