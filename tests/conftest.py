@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Small matrices gain nothing from threads, and threads that wait for each other on busy cores cost a lot. Set before
 # torch and numpy are loaded, and inherited by the processes that tests start.
@@ -37,3 +37,12 @@ def brute_force() -> Callable[[float], tuple[float, float]]:
         return min(cost for cost in costs if cost[1] <= limit_w)
 
     return fastest
+
+
+@pytest.fixture
+def tiny(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDevice]:
+    """The tiny board and a predictor that knows it, so that what a callback does can be told exactly."""
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    device.settle_s = 0.2
+    yield device
+    assert device.mode == device.found, "the board was not put back"
