@@ -146,6 +146,15 @@ class Vague(FakeDevice):
     settle_s = float("nan")
 
 
+class Brittle(FakeDevice):
+    is_open = True
+
+    def close(self) -> None:
+        if not self.is_open:
+            raise DeviceError("already closed")
+        self.is_open = False
+
+
 BROKEN: dict[type[FakeDevice], str] = {
     Forgetful: "test_restore_brings_back_what_snapshot_saw",
     Overwriting: "test_a_snapshot_that_is_held_is_kept",
@@ -161,6 +170,7 @@ BROKEN: dict[type[FakeDevice], str] = {
     Foreign: "test_its_modes_are_those_of_its_board",
     BackwardClock: "test_its_clock_never_goes_back",
     SilentClock: "test_its_clock_calls_back_until_it_is_told_to_stop",
+    Brittle: "test_closing_it_twice_is_as_once",
     Vague: "test_it_says_how_it_is_to_be_measured",
 }
 
