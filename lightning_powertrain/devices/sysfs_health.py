@@ -8,6 +8,10 @@ from lightning_powertrain.devices.roothelper.knobs import read_number, read_raw
 
 _THERMAL = "sys/class/thermal"
 
+# Cooling devices that hold nothing back: a fan, and Orin's warning that the module is hot to the touch, which comes and
+# goes from 70 C on.
+_HARMLESS = ("fan", "hot-surface-alert")
+
 
 def temperatures_c(root: Path) -> dict[str, float]:
     """Temperature of every thermal zone, in degrees Celsius, by its type."""
@@ -20,11 +24,12 @@ def temperatures_c(root: Path) -> dict[str, float]:
 
 
 def throttling(root: Path) -> tuple[str, ...]:
-    """Types of the cooling devices that hold something back now. A fan holds nothing back."""
+    """Types of the cooling devices that hold something back now."""
     active = []
     for device in sorted((root / _THERMAL).glob("cooling_device*")):
         kind = (read_raw(device / "type") or device.name).strip()
-        if "fan" not in kind.lower() and (read_number(device / "cur_state") or 0) > 0:
+        harmless = any(word in kind.lower() for word in _HARMLESS)
+        if not harmless and (read_number(device / "cur_state") or 0) > 0:
             active.append(kind)
     return tuple(active)
 

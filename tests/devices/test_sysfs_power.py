@@ -100,6 +100,8 @@ def test_heat_and_over_current(virtual_board: Mount) -> None:
     assert temperatures
     assert all(20 < celsius < 90 for celsius in temperatures.values())
     board.over_current(alarm=3, events=2)
+    board.throttle(1, "hot-surface-alert")
+    assert throttling(board.root) == ()
     board.throttle(1)
     assert throttling(board.root) == ("gpu-throttle-alert",)
     assert over_current_events(board.root) == 2
