@@ -169,23 +169,27 @@ class PowerTrainCallback(pl.Callback):
 
     def _start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, folder: str | None) -> None:
         try:
-            device = self._open_device()
-            tuner = Tuner(
-                device,
-                self._budget,
-                predictor=self._predictor,
-                modes=self._modes,
-                max_share=self._max_share,
-                seed=self._seed,
-                strict=self._strict,
-                observers=self._observers(trainer, folder, device.simulated),
-            )
-        except PowerTrainError as error:
+            self._tune(trainer, pl_module, folder)
+        except Exception as error:
+            self._stop(trainer)
             self._close()
             if self._strict:
                 raise
-            _log.warning("Training runs as ever, in the power mode that the board is in: %s.", error)
-            return
+            reason = error if isinstance(error, PowerTrainError) else repr(error)
+            _log.warning("Training runs as ever, in the power mode that the board is in: %s.", reason)
+
+    def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule, folder: str | None) -> None:
+        device = self._open_device()
+        tuner = Tuner(
+            device,
+            self._budget,
+            predictor=self._predictor,
+            modes=self._modes,
+            max_share=self._max_share,
+            seed=self._seed,
+            strict=self._strict,
+            observers=self._observers(trainer, folder, device.simulated),
+        )
         self._trainer, self._tuner = trainer, tuner
         workload = type(pl_module).__name__
         if isinstance(device, SimulatedDevice) and self._simulates_this_model:
@@ -222,11 +226,16 @@ class PowerTrainCallback(pl.Callback):
         """Let go of the board. Lightning calls this from hooks in which an error of ours would replace the user's."""
         if self._tuner is None or self._trainer is not trainer:
             return
-        tuner, self._tuner, self._trainer, self._probe = self._tuner, None, None, None
+        tuner, probe = self._tuner, self._probe
+        self._tuner = self._trainer = self._probe = self._unmodelled = None
         self._outcome, self._profile = tuner.outcome, tuner.profile
         try:
-            tuner.stop()
-            self._close()
+            if probe is not None:
+                probe.stop()
+            try:
+                tuner.stop()
+            finally:
+                self._close()
         except Exception as error:
             _log.warning("The board could not be put back: %r. `powertrain restore` does it by hand.", error)
 

@@ -49,7 +49,7 @@ class ModelProbe:
 
     def start(self) -> None:
         """Begin to watch; forgets what was seen before."""
-        self._remove_hooks()
+        self.stop()
         self._calls = []
         self._handles = [
             module.register_forward_hook(self._watch, with_kwargs=True) for module in _watchable(self._module)
@@ -65,7 +65,7 @@ class ModelProbe:
         Raises:
             ArgumentError: If one of the two is negative.
         """
-        self._remove_hooks()
+        self.stop()
         calls = self._calls or [_NOTHING_SEEN]
         forward = [_merged(chunk) for chunk in _chunks(calls)]
         parameters_mb = sum(_megabytes(parameter) for parameter in self._module.parameters() if not is_lazy(parameter))
@@ -80,7 +80,8 @@ class ModelProbe:
             prefetch_factor=prefetch_factor,
         )
 
-    def _remove_hooks(self) -> None:
+    def stop(self) -> None:
+        """Stop watching: remove all hooks."""
         for handle in self._handles:
             handle.remove()
         self._handles = []

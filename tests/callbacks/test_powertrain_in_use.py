@@ -177,6 +177,31 @@ def test_the_users_exception_is_the_one_that_surfaces(
     assert tiny.restored == 1
 
 
+def test_board_that_cannot_be_looked_at_is_soft(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(name: str | None, seed: int) -> None:
+        raise OSError("/sys is broken")
+
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", unreadable)
+    tuned, plain = weights(powertrain(None)), weights()
+    assert all(torch.equal(tuned[name], plain[name]) for name in plain)
+    assert "/sys is broken" in caplog.text
+    with pytest.raises(OSError, match="broken"):
+        trainer(powertrain(None, strict=True)).fit(Model(), data(10))
+
+
+def test_nothing_is_left_on_a_model_that_fails_at_once() -> None:
+    class Failing(Model):
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor | None:
+            raise RuntimeError("shapes do not match")
+
+    model = Failing()
+    with pytest.raises(RuntimeError, match="shapes"):
+        trainer(powertrain("simulated:orin-agx-64gb")).fit(model, data(100))
+    assert not any(module._forward_hooks for module in model.modules())
+
+
 def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCaptureFixture) -> None:
     tiny.fail_after = 2
     callback = powertrain(tiny, budget="12 W", modes=3)
