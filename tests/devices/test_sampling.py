@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeDevice
 
-from lightning_powertrain.devices import PowerReading, PowerSampler, SystemClock
+from lightning_powertrain.devices import Health, HealthSampler, PowerReading, PowerSampler, SystemClock
 from lightning_powertrain.errors import DeviceError
 
 
@@ -42,6 +42,38 @@ def test_a_reading_that_fails_is_left_out(error: Exception) -> None:
     times_s, watts = sampler.between(0.0, 3.0)
     np.testing.assert_array_equal(times_s, [0.5, 1.5, 2.5])
     np.testing.assert_array_equal(watts, [1.0, 3.0, 5.0])
+
+
+def test_what_held_a_device_back_in_a_window() -> None:
+    device = FakeDevice()
+    hot = device.modes.highest
+    device.is_hot = lambda mode: mode == hot
+    sampler = HealthSampler(device)
+    sampler.start()
+    device.clock.advance(3.5)
+    device.apply(hot)
+    device.clock.advance(2.0)
+    device.apply(device.found)
+    device.clock.advance(3.0)
+    assert sampler.throttled_by(0.0, 3.5) == ()
+    assert sampler.throttled_by(0.0, 8.5) == ("fake-throttle",)
+    assert sampler.throttled_by(4.0, 4.0) == ("fake-throttle",)
+    assert sampler.throttled_by(6.0, 8.5) == ()
+    sampler.stop()
+    assert sampler.throttled_by(0.0, 8.5) == ()
+
+
+@pytest.mark.parametrize(("counts", "causes"), [((5, 5), ()), ((5, 7), ("over-current",))])
+def test_over_currents_are_those_of_the_window(
+    counts: tuple[int, int], causes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board counts them since it booted."""
+    device = FakeDevice()
+    sampler = HealthSampler(device)
+    for count in counts:
+        monkeypatch.setattr(device, "health", lambda count=count: Health((), count))
+        sampler.sample()
+    assert sampler.throttled_by(0.0, 0.0) == causes
 
 
 @pytest.mark.parametrize("error", ERRORS)
