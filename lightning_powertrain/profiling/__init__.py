@@ -1,8 +1,9 @@
 """Which modes to measure, how to measure one, and the profile that results."""
 
 from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, latin_hypercube_rows
-from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance
+from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.profiling.samplers import random_modes
+from lightning_powertrain.profiling.visiting import visiting_order
 from lightning_powertrain.profiling.window import Interval, WindowPlan, measure
 
 __all__ = [
@@ -15,4 +16,6 @@ __all__ = [
     "latin_hypercube_rows",
     "measure",
     "random_modes",
+    "sensor_noise",
+    "visiting_order",
 ]

@@ -22,6 +22,19 @@ FloatArray = npt.NDArray[np.float64]
 _FORMAT = "lightning-powertrain profile 1"
 
 
+# An INA3221 at NVIDIA's settings averages over this long, so that samples closer than that tell the same.
+_FILTER_S = 0.43
+# The two large rails of an AGX Orin are read in steps of about 0.4 W, which a steady load does not average out; and
+# between windows in the same mode powers differ by about half a per cent.
+_STEPS_W = 0.16
+_BETWEEN_WINDOWS = 0.005
+
+
+def sensor_noise(power_w: FloatArray | float) -> FloatArray:
+    """Relative standard error of a mean power that no longer window makes smaller."""
+    return np.hypot(_STEPS_W / np.asarray(power_w), _BETWEEN_WINDOWS)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """Time and power of a workload in one power mode.
@@ -50,6 +63,17 @@ class Measurement:
     discarded_minibatches: int = 0
     settle_s: float = 0.0
     throttled_by: str = ""
+
+    @property
+    def time_noise(self) -> float:
+        """Relative standard error of :attr:`time_ms`."""
+        return self.time_std_ms / self.time_ms / math.sqrt(max(1, self.minibatches))
+
+    @property
+    def power_noise(self) -> float:
+        """Relative standard error of :attr:`power_w`: of the sensor, and of samples that its filter ties together."""
+        independent = max(1.0, self.minibatches * self.time_ms / 1e3 / (2 * _FILTER_S))
+        return math.hypot(self.power_std_w / self.power_w / math.sqrt(independent), float(sensor_noise(self.power_w)))
 
     @property
     def energy_mj(self) -> float:
@@ -104,6 +128,11 @@ class Profile:
         for measurement in more:
             (throttled if measurement.throttled_by else sound).append(measurement)
         return replace(self, measurements=tuple(sound), throttled=tuple(throttled))
+
+    def besides(self, start: Measurement) -> tuple[Measurement, ...]:
+        """What was measured besides the mode that the job started in, which may have been measured again since."""
+        first = self.measurements.index(start) if start in self.measurements else len(self)
+        return self.measurements[:first] + self.measurements[first + 1 :]
 
     @property
     def throttling_modes(self) -> frozenset[PowerMode]:

@@ -16,7 +16,7 @@ def test_failing_board_is_restored_and_training_goes_on(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, writes: int
 ) -> None:
     device.fail_after = writes
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner = Tuner(device, 13, predictor=oracle, modes=5)
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.OFF
