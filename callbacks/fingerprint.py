@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ def workload_fingerprint(trainer: pl.Trainer, pl_module: pl.LightningModule, bat
             "device": trainer.strategy.root_device.type,
             "torch": {
                 "version": str(torch.__version__),
-                "float32_matmul_precision": torch.get_float32_matmul_precision(),
+                "float32_matmul_precision": _matmul_precision(),
                 "cudnn_benchmark": torch.backends.cudnn.benchmark,
                 "deterministic": torch.are_deterministic_algorithms_enabled(),
             },
@@ -80,6 +82,13 @@ def describe_batch(batch: object) -> object:
     return type(batch).__qualname__
 
 
+def _matmul_precision() -> str:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # torch 2.9 and later, once somebody has used the setting that replaces this one
+        return str(torch.backends.cuda.matmul.fp32_precision)
+
+
 def _module(module: nn.Module) -> str:
     """Class and, of torch's own, settings: others may print addresses or values."""
     kind = type(module)
@@ -93,7 +102,7 @@ def _parameter(parameter: nn.Parameter) -> str:
     return _tensor(parameter) + ("" if parameter.requires_grad else " frozen")
 
 
-def _tensor(tensor: Tensor | np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+def _tensor(tensor: Tensor | npt.NDArray[Any]) -> str:
     return f"{tensor.dtype}{list(tensor.shape)}"
 
 

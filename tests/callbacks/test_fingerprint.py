@@ -129,6 +129,25 @@ def test_other_settings_have_other_fingerprints(usual: str, options: dict[str, A
         torch.use_deterministic_algorithms(False)
 
 
+def test_precision_of_matrix_products_counts(usual: str) -> None:
+    """Whichever of its settings was used: with the newer one, the older can no longer be asked."""
+    try:
+        torch.set_float32_matmul_precision("high")
+        assert fingerprint() != usual
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    matmul = torch.backends.cuda.matmul
+    if not hasattr(matmul, "fp32_precision"):
+        pytest.skip("this torch has one setting only")
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        assert json.loads(fingerprint())["torch"]["float32_matmul_precision"] == "tf32"
+    finally:
+        matmul.fp32_precision = before
+    assert fingerprint() == usual
+
+
 def test_it_tells_why_two_jobs_differ(usual: str) -> None:
     other = json.loads(fingerprint(accumulate_grad_batches=4))
     before = json.loads(usual)
@@ -169,6 +188,7 @@ def test_what_others_print_is_left_out() -> None:
     assert describe_model(Odd()) == describe_model(Odd())
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")  # Some versions of torch call them new.
 def test_compiled_and_lazy_models_are_told_apart() -> None:
     plain, part = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))
     part[0].compile(backend="eager")  # Only marks it: nothing is compiled before it runs.
@@ -177,8 +197,7 @@ def test_compiled_and_lazy_models_are_told_apart() -> None:
     assert describe_model(torch.compile(plain, backend="eager")) != describe_model(plain)
     whole = from_compiled(torch.compile(Model(), backend="eager"))
     assert describe_model(whole)["compiled"] == ["*"]
-    with pytest.warns(UserWarning, match="Lazy modules"):
-        assert describe_model(nn.LazyLinear(2))["parameters"] == {"weight": "lazy", "bias": "lazy"}
+    assert describe_model(nn.LazyLinear(2))["parameters"] == {"weight": "lazy", "bias": "lazy"}
 
 
 # Minibatches.

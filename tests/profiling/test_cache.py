@@ -104,6 +104,11 @@ def test_an_entry_is_a_profile_that_other_commands_read(cache: ProfileCache) -> 
     assert type(profile(1)).load(entry.folder / "profile.csv") == profile(1)
 
 
+def test_names_are_the_same_everywhere() -> None:
+    """As ``sha256sum`` has it; another name would make each version of Python, or of this library, start anew."""
+    assert KEY.name == "0697a2ed4e81ddb533c05e5e7c7d787d"
+
+
 def test_removed_entries_are_gone(cache: ProfileCache, cache_folder: Path) -> None:
     cache.store(KEY, profile(1))
     (entry,) = cache.entries()
