@@ -118,7 +118,6 @@ def test_other_models_have_other_fingerprints(usual: str, model: Callable[[], Mo
         {"precision": "64-true"},
         {"accumulate_grad_batches": 2},
         {"gradient_clip_val": 1.0},
-        {"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value"},
         {"deterministic": True},
     ],
 )
@@ -127,6 +126,11 @@ def test_other_settings_have_other_fingerprints(usual: str, options: dict[str, A
         assert fingerprint(**options) != usual
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_how_gradients_are_clipped_counts() -> None:
+    by_norm, by_value = (fingerprint(gradient_clip_val=1.0, gradient_clip_algorithm=how) for how in ("norm", "value"))
+    assert by_norm != by_value
 
 
 def test_precision_of_matrix_products_counts(usual: str) -> None:

@@ -1,6 +1,6 @@
 """What other processes do to a cache of profiles: write it, read it, and be killed while they write.
 
-python cache_worker.py write|read|be-killed FOLDER [SEED]
+python cache_worker.py write|read|be-killed|be-killed-removing FOLDER [SEED]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -50,27 +51,40 @@ def read(folder: Path) -> int:
 
 def be_killed(folder: Path) -> int:
     """Replace an entry and be killed at the first line, the second, and so on; returns how many lines there are."""
-    os.fsync = lambda file: None  # What was written outlives the process anyway.
-    before, after, template = profile(1), profile(2), folder / "template"
-    for key in (KEY, OTHER):
-        ProfileCache(template).store(key, before)
-    for line in count(1):
-        place = folder / str(line)
-        shutil.copytree(template, place)
-        finished = _store_until(line, place, after)
+    before, after = profile(1), profile(2)
+    for line, place, finished in _killed_at_each_line(folder, lambda cache: cache.store(KEY, after)):
         cache = ProfileCache(place)
         assert cache.load(KEY) in ((after,) if finished else (before, after)), f"killed at line {line}"
         assert cache.load(OTHER) == before
         cache.store(KEY, profile(3))
         assert cache.load(KEY) == profile(3)
         assert len(cache.entries()) == 2, "what a killed process left is not replaced"
+    return line
+
+
+def be_killed_removing(folder: Path) -> int:
+    """The same while an entry is removed."""
+    for line, place, finished in _killed_at_each_line(folder, lambda cache: cache.remove(cache.entries()[0])):
+        left = [entry.profile for entry in ProfileCache(place).entries()]
+        assert left in (([profile(1)],) if finished else ([profile(1)], [profile(1)] * 2)), f"killed at line {line}"
+    return line
+
+
+def _killed_at_each_line(folder: Path, act: Callable[[ProfileCache], None]) -> Iterator[tuple[int, Path, bool]]:
+    """Act on a cache of two entries in a child process that kills itself at a line; the last one finishes."""
+    os.fsync = lambda file: None  # What was written outlives the process anyway.
+    for key in (KEY, OTHER):
+        ProfileCache(folder / "template").store(key, profile(1))
+    for line in count(1):
+        place = folder / str(line)
+        shutil.copytree(folder / "template", place)
+        finished = _finishes_before(line, ProfileCache(place), act)
+        yield line, place, finished
         if finished:
-            return line
-    raise AssertionError
+            return
 
 
-def _store_until(line: int, folder: Path, new: Profile) -> bool:
-    """Store in a child process that kills itself at that line; returns whether it had finished before."""
+def _finishes_before(line: int, cache: ProfileCache, act: Callable[[ProfileCache], None]) -> bool:
     child = os.fork()
     if child == 0:
         lines = count(1)
@@ -83,7 +97,7 @@ def _store_until(line: int, folder: Path, new: Profile) -> bool:
             return trace
 
         sys.settrace(trace)
-        ProfileCache(folder).store(KEY, new)
+        act(cache)
         sys.settrace(None)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
@@ -99,7 +113,8 @@ def main(what: str, folder: str, seed: str = "0") -> None:
     if what == "write":
         write(Path(folder), int(seed))
     else:
-        print({"read": read, "be-killed": be_killed}[what](Path(folder)))  # noqa: T201
+        act = {"read": read, "be-killed": be_killed, "be-killed-removing": be_killed_removing}[what]
+        print(act(Path(folder)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -402,6 +402,7 @@ def test_writers_and_readers_at_once(cache: ProfileCache, cache_folder: Path) ->
     assert len(cache.entries()) == 1
 
 
-def test_killed_at_any_line(tmp_path: Path) -> None:
-    """A process is killed at each line of code of replacing an entry: the old one is there, or the new one."""
-    assert int(succeeded(worker("be-killed", tmp_path))) > 100
+@pytest.mark.parametrize("what", ["be-killed", "be-killed-removing"])
+def test_killed_at_any_line(tmp_path: Path, what: str) -> None:
+    """At whichever line of code a process is killed: an entry is there as it was, or replaced, or gone as a whole."""
+    assert int(succeeded(worker(what, tmp_path))) > 30
