@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from lightning_powertrain.boards import Knob, PowerMode
-from lightning_powertrain.profiling import Key, Measurement, Profile, ProfileCache, Provenance
+from lightning_powertrain.profiling import Entry, Key, Measurement, Profile, ProfileCache, Provenance
 
 KEY = Key("a workload", "a board")
 OTHER = Key("another workload", "a board")
@@ -64,7 +64,12 @@ def be_killed(folder: Path) -> int:
 
 def be_killed_removing(folder: Path) -> int:
     """The same while an entry is removed."""
-    for line, place, finished in _killed_at_each_line(folder, lambda cache: cache.remove(cache.entries()[0])):
+
+    def remove(cache: ProfileCache) -> None:
+        assert cache.folder is not None
+        cache.remove(Entry(max(cache.folder.iterdir()), 0.0, 0))
+
+    for line, place, finished in _killed_at_each_line(folder, remove):
         left = [entry.profile for entry in ProfileCache(place).entries()]
         assert left in (([profile(1)],) if finished else ([profile(1)], [profile(1)] * 2)), f"killed at line {line}"
     return line

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,22 +219,20 @@ def test_a_folder_that_cannot_be_is_one_warning(tmp_path: Path, warnings: Callab
     assert "NotADirectoryError" in message
 
 
-def test_a_folder_that_may_not_be_written_is_one_warning(
-    cache: ProfileCache, cache_folder: Path, warnings: Callable[[], list[str]]
-) -> None:
+def test_a_folder_that_may_not_be_written_is_one_warning(warnings: Callable[[], list[str]]) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to become somebody else")
-    cache.store(KEY, profile(1))
-    for folder in (cache_folder, *cache_folder.parents):
-        if folder.owner() == "root" and folder.stat().st_mode & 0o077 == 0:
-            folder.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        for _ in range(3):
-            cache.store(KEY, profile(2))
-        assert cache.load(KEY) == profile(1), "it can still be read"
-    finally:
-        os.seteuid(0)
+    with tempfile.TemporaryDirectory() as folder:  # What pytest makes nobody else may enter.
+        Path(folder).chmod(0o755)
+        cache = ProfileCache(folder)
+        cache.store(KEY, profile(1))
+        os.seteuid(65534)
+        try:
+            for _ in range(3):
+                cache.store(KEY, profile(2))
+            assert cache.load(KEY) == profile(1), "it can still be read"
+        finally:
+            os.seteuid(0)
     (message,) = warnings()
     assert "PermissionError" in message
 
