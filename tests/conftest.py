@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # Small matrices gain nothing from threads, and threads that wait for each other on busy cores cost a lot. Set before
 # torch and numpy are loaded, and inherited by the processes that tests start.
@@ -18,6 +19,13 @@ from lightning_powertrain.profiling import sensor_noise
 # Property tests try the same examples every time, and none of them is timed.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of profiles of its own for each test, and for the processes that it starts."""
+    monkeypatch.setenv("POWERTRAIN_CACHE", str(tmp_path / "profile-cache"))
+    return tmp_path / "profile-cache"
 
 
 @pytest.fixture
