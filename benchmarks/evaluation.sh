@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew: benchmarks/evaluation.sh FOLDER
-# POWERTRAIN_DATA must name the folder of recorded data. About 45 minutes on one core, most of it the paper's networks.
+# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it the paper's networks.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER}
 # Threads of such small networks wait for each other more than they work.
@@ -13,13 +13,16 @@ evaluate() {
 }
 
 mkdir -p "$folder"
-evaluate agx-xavier --experiment agx-xavier --modes 10,50
-evaluate agx-xavier-alone --experiment agx-xavier --modes 10,50 --methods boosting,grey-box-lhs --reference none
-evaluate orin-nano --experiment orin-nano --modes 10,50
-evaluate orin-nano-alone --experiment orin-nano --modes 10,50 --methods boosting,grey-box-lhs --reference none
 evaluate paper --experiment paper
+for board in agx-xavier orin-nano; do
+  evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-lhs --modes 10,50
+  for reference in none orin-agx-64gb-resnet18 resnet18; do
+    evaluate $board-from-$reference --experiment $board --reference $reference \
+      --workloads mobilenetv3,yolov8n --methods grey-box-lhs
+  done
+done
+evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
+evaluate decisions --experiment decisions --methods presets,random-pareto,boosting,grey-box-lhs --modes 10 --verify
+evaluate decisions-paper --experiment decisions --methods paper --modes 10 --workloads mobilenetv3,lstm --seeds 1 --verify
 evaluate tx2-inception --experiment tx2-inception
 evaluate tx2-alexnet --experiment tx2-alexnet
-evaluate decisions --experiment decisions --modes 10,20 --methods presets,random-pareto,boosting,grey-box-lhs --verify
-evaluate decisions-paper --experiment decisions --modes 10 --methods paper --seeds 1 --workloads mobilenetv3,lstm --verify
-evaluate profiling-cost --experiment profiling-cost --seeds 2

@@ -31,7 +31,7 @@ from lightning_powertrain.selection import PowerBudget
 _PLAN = WindowPlan(discard=8, settle_s=2.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verified:
     """Choices that were measured before they were kept.
 
@@ -50,7 +50,7 @@ class Verified:
         return {"modes": self.modes, "profiling_s": self.profiling_s, **self.decisions.record()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One method, one workload, one number of modes, one seed.
 

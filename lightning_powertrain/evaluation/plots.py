@@ -137,17 +137,25 @@ def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
         if after and METHODS[method].predictor is not None:
             _draw_decisions(penalty, excess, after, {"label": f"{method}, verified", **look, "linestyle": "--"})
     penalty.axhline(0, c=BLACK, linewidth=0.8)
-    penalty.set_yscale("symlog", linthresh=10)
+    _use_symmetric_log_scale(penalty, 10, (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000))
     penalty.set_ylabel("Slower than the true optimum (%), median")
-    excess.set_yscale("symlog", linthresh=0.1)
+    _use_symmetric_log_scale(excess, 0.1, (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50))
     excess.set_ylim(bottom=0)
     excess.set_ylabel("True power above the limit (W), mean")
     for axes in (penalty, excess):
-        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("Power limit (W)")
         use_grid(axes)
     legend_below(figure)
     return figure
+
+
+def _use_symmetric_log_scale(axes: Axes, linear: float, ticks: Sequence[float]) -> None:
+    """Linear near zero and logarithmic beyond: some methods are off by a hundred times as much as others."""
+    from matplotlib.ticker import FixedLocator
+
+    axes.set_yscale("symlog", linthresh=linear)
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _draw_decisions(penalty: Axes, excess: Axes, decisions: Sequence[Decisions], look: dict[str, Any]) -> None:
