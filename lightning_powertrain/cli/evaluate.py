@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, MissingPackageError
 
 if TYPE_CHECKING:
     from lightning_powertrain.evaluation.bench import Run
@@ -57,7 +58,7 @@ def evaluate(
     if experiment == "?":
         _list_experiments()
         return
-    given = {
+    given: dict[str, Any] = {
         "board": board,
         "workloads": _words(workloads),
         "reference": reference,
@@ -73,17 +74,16 @@ def evaluate(
         "limits": _limits(limits),
         "verify": verify,
     }
+    _check_methods(given["methods"] or ())
     asked = {name: value for name, value in given.items() if value is not None}
-    _run(replace(_experiment(experiment), **asked), plots, as_json)  # type: ignore[arg-type]
+    _run(replace(_experiment(experiment), **asked), plots, as_json)
 
 
 def _run(experiment: Experiment, plots: Path | None, as_json: bool) -> None:
     from lightning_powertrain.evaluation.bench import run_bench
-    from lightning_powertrain.evaluation.methods import check_methods
     from lightning_powertrain.evaluation.plots import prepare_folder, save_plots
 
-    methods = experiment.methods or _all_methods()
-    check_methods(methods)
+    methods = _installed(experiment.methods)
     cases = experiment.cases()
     most = min(len(case.truth) for case in cases)
     too_many = [count for count in experiment.modes if count > most]
@@ -121,17 +121,22 @@ def _experiment(name: str | None) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def _all_methods() -> tuple[str, ...]:
-    """All methods that are installed, and a line about those that are not."""
-    from lightning_powertrain.errors import MissingPackageError
+def _check_methods(names: Sequence[str]) -> None:
+    from lightning_powertrain.evaluation.methods import check_methods
+
+    check_methods(names)
+
+
+def _installed(names: Sequence[str]) -> list[str]:
+    """The methods of an experiment, or all, without those that are not installed, and a line about these."""
     from lightning_powertrain.evaluation.methods import METHODS, installed_methods
 
-    installed = installed_methods()
-    left_out = [name for name in METHODS if name not in installed]
+    wanted, installed = names or list(METHODS), installed_methods()
+    left_out = [name for name in wanted if name not in installed]
     if left_out:
         reason = MissingPackageError.of("scikit-learn", "evaluation")
         typer.echo(f"Left out: {', '.join(left_out)}; {reason}.", err=True)
-    return installed
+    return [name for name in wanted if name in installed]
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _ORANGE, _SKY, _YELLOW = "#E69F00", "#56B4E9", "#B8A200"
 _COLOURS = (GREY, BLACK, _YELLOW, _SKY, _ORANGE, VERMILION, PURPLE, BLUE, GREEN)
 _MARKERS = "xPvs^DpoH"
+_PENALTIES = (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000)
+_SPREAD = "median and 10-90 % band over workloads and seeds"
 
 
 def prepare_folder(folder: Path) -> None:
@@ -75,9 +78,12 @@ def _figures(runs: Sequence[Run], cases: Sequence[Case], heading: str) -> Iterat
         yield "errors", errors_figure(predicting, heading)
         yield "errors-by-seconds", errors_figure(predicting, heading, by_seconds=True)
     deciding = [run for run in runs if run.decisions is not None]
-    for modes in sorted({run.modes for run in deciding if METHODS[run.method].sampler is not None}):
-        sampled = [run for run in deciding if METHODS[run.method].sampler is None or run.modes == modes]
-        yield f"decisions-{modes}-modes", decisions_figure(sampled, f"{modes} measured modes", heading)
+    sampling = [run for run in deciding if METHODS[run.method].sampler is not None]
+    if sampling:
+        yield "decisions-by-seconds", cost_figure(sampling, heading)
+    for modes in sorted({run.modes for run in sampling}):
+        shown = [run for run in deciding if METHODS[run.method].sampler is None or run.modes == modes]
+        yield f"decisions-{modes}-modes", decisions_figure(shown, f"{modes} measured modes", heading)
     for case in cases:
         own = [run for run in predicting if run.workload == case.name and run.seed == 0]
         if case.has_power and own:
@@ -94,30 +100,50 @@ def errors_figure(runs: Sequence[Run], heading: str, by_seconds: bool = False) -
         by_seconds: Against the median of the seconds that measuring takes, instead of the number of modes.
     """
     figure = new_figure(10, 5)
-    figure.suptitle(heading, fontsize="medium")
+    figure.suptitle(f"{heading}\n{_SPREAD}", fontsize="medium")
     has_power = any(np.isfinite(run.errors.power) for run in runs if run.errors)
     targets = ("time", "power") if has_power else ("time",)
     for column, target in enumerate(targets, start=1):
         axes = figure.add_subplot(1, len(targets), column)
-        drawn = [_draw_errors(axes, method, some, target, by_seconds) for method, some in _by_method(runs).items()]
+        drawn = [_draw_band(axes, some, f"errors.{target}", by_seconds) for some in _by_method(runs).values()]
         use_log_scale(axes, np.concatenate(drawn))
-        axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
         axes.set_ylabel(f"MAPE of {target}, all modes (%)")
-        axes.set_title("Median and 10-90 % band over workloads and seeds", fontsize="small")
-        use_grid(axes)
     legend_below(figure)
     return figure
 
 
-def _draw_errors(axes: Axes, method: str, runs: Sequence[Run], target: str, by_seconds: bool) -> FloatArray:
+def cost_figure(runs: Sequence[Run], heading: str) -> Figure:
+    """What unverified choices cost against the seconds of profiling: median over workloads and seeds, and the band.
+
+    Args:
+        runs: Of methods that sample modes, where power is known.
+        heading: Where the figures come from.
+    """
+    figure = new_figure(10, 5)
+    figure.suptitle(f"{heading}\nunverified choices, {_SPREAD}", fontsize="medium")
+    penalty, above = figure.subplots(1, 2)
+    for some in _by_method(runs).values():
+        _draw_band(penalty, some, "decisions.penalty", by_seconds=True)
+        _draw_band(above, some, "decisions.above_half_w", by_seconds=True)
+    _use_symmetric_log_scale(penalty, 10, _PENALTIES)
+    penalty.set_ylabel("Slower than the true optimum (%), mean over limits")
+    above.set_ylabel("Choices more than 0.5 W above the limit (%)")
+    legend_below(figure)
+    return figure
+
+
+def _draw_band(axes: Axes, runs: Sequence[Run], figure: str, by_seconds: bool) -> FloatArray:
+    """Draw a figure of the runs of one method, such as ``errors.time``; returns the ends of its bands."""
     x, quantiles = [], []
     for (_, modes), some in group(runs).items():
         x.append(float(np.median([run.profiling_s for run in some])) if by_seconds else modes)
-        quantiles.append(np.quantile([getattr(run.errors, target) for run in some], [0.1, 0.5, 0.9]))
+        quantiles.append(np.quantile([attrgetter(figure)(run) for run in some], [0.1, 0.5, 0.9]))
     low, middle, high = np.transpose(quantiles)
-    look = _look(method)
+    look = _look(runs[0].method)
     axes.fill_between(x, low, high, color=look["color"], alpha=0.12, linewidth=0)
-    axes.plot(x, middle, label=method, **look)
+    axes.plot(x, middle, label=runs[0].method, **look)
+    axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
+    use_grid(axes)
     return np.concatenate([low, high])
 
 
@@ -137,7 +163,7 @@ def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
         if after and METHODS[method].predictor is not None:
             _draw_decisions(penalty, excess, after, {"label": f"{method}, verified", **look, "linestyle": "--"})
     penalty.axhline(0, c=BLACK, linewidth=0.8)
-    _use_symmetric_log_scale(penalty, 10, (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000))
+    _use_symmetric_log_scale(penalty, 10, _PENALTIES)
     penalty.set_ylabel("Slower than the true optimum (%), median")
     _use_symmetric_log_scale(excess, 0.1, (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50))
     excess.set_ylim(bottom=0)

@@ -96,10 +96,20 @@ def test_verified_choices_have_a_table(dataset: list[str]) -> None:
 
 
 def test_figures_are_written_and_leave_json_alone(dataset: list[str], tmp_path: Path) -> None:
-    arguments = (*dataset, "--power", "watts", *QUICK, "--plots", str(tmp_path / "plots"))
-    assert f"Wrote {tmp_path / 'plots' / 'errors.png'}" in run(*arguments).replace("\n", "")
-    assert json.loads(run(*arguments, "--json"))
-    assert (tmp_path / "plots" / "front-large.png").stat().st_size > 0
+    few = ("--power", "watts", "--reference", "small", *QUICK, "--seeds", "1", "--json")
+    result = CliRunner().invoke(app, ["evaluate", *dataset, *few, "--plots", str(tmp_path / "plots")])
+    assert json.loads(result.stdout)
+    written = [Path(line.removeprefix("Wrote ")) for line in result.stderr.splitlines()]
+    assert "front-large" in {path.stem for path in written}
+    assert set(written) == set((tmp_path / "plots").iterdir())
+
+
+def test_figures_without_matplotlib_are_refused_before_any_work(
+    dataset: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    message = run(*dataset, *QUICK, "--plots", str(tmp_path / "plots"), exit_code=1)
+    assert message.startswith("powertrain: matplotlib is not installed; `pip install")
 
 
 def test_recorded_experiments_need_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,12 +123,16 @@ def test_without_scikit_learn(dataset: list[str], monkeypatch: pytest.MonkeyPatc
     message = run(*dataset, "--methods", "linear,boosting", exit_code=1)
     assert message.count("\n") == 1
     assert command in message
-    result = CliRunner().invoke(app, ["evaluate", *dataset, "--modes", "6", "--seeds", "1", "--json"])
-    assert result.exit_code == 0, result.output
-    assert "boosting" not in {record["method"] for record in json.loads(result.stdout)}
-    assert result.stderr.startswith("Left out: boosting; scikit-learn is not installed")
-    assert command in result.stderr
-    assert result.stderr.count("\n") == 1
+    named = ["--experiment", "profiling-cost", "--workloads", "lstm"]
+    for arguments in (dataset, named):
+        result = CliRunner().invoke(app, ["evaluate", *arguments, "--modes", "6", "--seeds", "1", "--json"])
+        assert result.exit_code == 0, result.output
+        methods = {record["method"] for record in json.loads(result.stdout)}
+        assert "grey-box" in methods
+        assert "boosting" not in methods
+        assert result.stderr.startswith("Left out: boosting; scikit-learn is not installed")
+        assert command in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
