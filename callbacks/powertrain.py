@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.callbacks.job import loader_workers, logging_step, minibatches_left
+from lightning_powertrain.callbacks.job import checkpoints_saved, loader_workers, logging_step, minibatches_left
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
@@ -88,6 +88,7 @@ class PowerTrainCallback(pl.Callback):
         self._opened: Device | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
+        self._saved: list[int | None] = []
 
     @property
     def outcome(self) -> Outcome | None:
@@ -137,10 +138,11 @@ class PowerTrainCallback(pl.Callback):
             # The first minibatch has shown the simulated board what this model asks of it.
             self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
             self._probe = self._unmodelled = None
-        last = trainer.is_last_batch
-        if last:  # It may be a short one.
+        last, saved = trainer.is_last_batch, checkpoints_saved(trainer)
+        if last or saved != self._saved:  # The last minibatch may be a short one.
             tuner.interrupt()
-        tuner.minibatch_ended(cycle_complete=last or (batch_idx + 1) % trainer.accumulate_grad_batches == 0)
+        self._saved = saved
+        tuner.minibatch_ended(cycle_complete=last or (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0)
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
