@@ -1,0 +1,312 @@
+"""Whatever of ours fails in a hook: the board is put back, one warning, the same weights; an error under ``strict``."""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from fakes import FakeDevice, Oracle
+from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
+from pytorch_lightning.loggers import CSVLogger
+from torch import Tensor
+
+from lightning_powertrain import PowerTrainCallback, SimulatedDevice
+from lightning_powertrain.errors import PowerTrainError
+
+pytestmark = LIGHTNING_WARNINGS
+
+Weights = dict[str, Tensor]
+
+MODEL_OF_ITS_OWN = "simulated:orin-agx-64gb"
+
+
+class UnforeseenError(Exception):
+    """Of nobody's tree of errors."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing of ours that fails.
+
+    Args:
+        what: Dotted name of what fails.
+        after: Calls of it that go well before.
+        device: Name of the device that is asked for; the board of the test is what is then opened.
+    """
+
+    what: str
+    after: int = 0
+    device: str | None = None
+
+
+CALLBACK = "lightning_powertrain.callbacks.powertrain"
+
+FAILURES = {
+    # on_train_start
+    "log folder": Failure("pytorch_lightning.Trainer.log_dir", after=1),
+    "opening the board": Failure(f"{CALLBACK}.open_device"),
+    "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__"),
+    "reporter": Failure(f"{CALLBACK}.LoggerReporter"),
+    "probe made": Failure(f"{CALLBACK}.ModelProbe", device=MODEL_OF_ITS_OWN),
+    "length of the job": Failure(f"{CALLBACK}.minibatches_left"),
+    "workers at the start": Failure(f"{CALLBACK}.loader_workers"),
+    "tuner started": Failure(f"{CALLBACK}.Tuner.start"),
+    "snapshot": Failure("fakes.FakeDevice.snapshot"),
+    "sampling": Failure("lightning_powertrain.devices.VirtualClock.every"),
+    # on_train_batch_start
+    "probe started": Failure(f"{CALLBACK}.ModelProbe.start", device=MODEL_OF_ITS_OWN),
+    # on_train_batch_end
+    "probe finished": Failure(f"{CALLBACK}.ModelProbe.finish", device=MODEL_OF_ITS_OWN),
+    "workers after a minibatch": Failure(f"{CALLBACK}.loader_workers", after=1, device=MODEL_OF_ITS_OWN),
+    "look for checkpoints": Failure(f"{CALLBACK}.checkpoints_saved", after=20),
+    "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", after=100),
+    "minibatch noted": Failure("fakes.FakeDevice.minibatch_ended", after=100),
+    "clock": Failure("lightning_powertrain.devices.VirtualClock.now", after=200),
+    "mode read": Failure("fakes.FakeDevice.current_mode"),
+    "first mode set": Failure("fakes.FakeDevice.apply"),
+    "third mode set": Failure("fakes.FakeDevice.apply", after=2),
+    "power sensor": Failure("fakes.FakeDevice.read_power"),
+    "predictor fitted": Failure("fakes.Oracle.fit"),
+    "prediction": Failure("fakes.Oracle.predict"),
+    # on_train_epoch_start, on_validation_start, on_save_checkpoint, on_train_epoch_end
+    "epoch started": Failure(f"{CALLBACK}.Tuner.interrupt"),
+    "validation started": Failure(f"{CALLBACK}.Tuner.interrupt", after=1),
+    "checkpoint saved": Failure(f"{CALLBACK}.Tuner.interrupt", after=2),
+    "epoch ended": Failure(f"{CALLBACK}.Tuner.interrupt", after=4),
+    # on_train_end
+    "tuner stopped": Failure(f"{CALLBACK}.Tuner.stop", after=1),
+    "board closed": Failure("fakes.FakeDevice.close"),
+}
+
+
+class Validated(Model):
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        pass
+
+
+class Saves(pl.Callback):
+    """Saves a checkpoint right after validation."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "mine.ckpt"
+
+    def on_validation_end(self, job: pl.Trainer, *details: Any) -> None:
+        if not job.sanity_checking:
+            job.save_checkpoint(self._path)
+
+
+def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
+    """Weights after a small job that comes through every hook."""
+    pl.seed_everything(7, verbose=False)
+    model = Validated()
+    options = {"val_check_interval": 150, "max_epochs": 2, "logger": CSVLogger(folder)}
+    trainer(*callbacks, Saves(folder), **options).fit(model, data(300), data(1, shuffle=False))
+    assert not any(module._forward_hooks for module in model.modules())
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """The weights without the callback."""
+    return trained(tmp_path_factory.mktemp("plain"))
+
+
+def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: BaseException) -> list[object]:
+    """Make ``what`` raise after some calls; returns a list with one entry for each time it did."""
+    raised: list[object] = []
+    place, name = what.rsplit(".", 1)
+    owner = pkgutil.resolve_name(place)
+    replaced = getattr(owner, name)
+    original = replaced.fget if isinstance(replaced, property) else replaced
+    calls = iter(range(good_calls))
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        if next(calls, None) is None:
+            raised.append(what)
+            raise error
+        return original(*args, **kwargs)
+
+    patch.setattr(owner, name, property(broken) if isinstance(replaced, property) else broken)
+    return raised
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Callable[[str | None], FakeDevice | SimulatedDevice]:
+    """Opens the board of the test, which is what the callback finds, whichever it asks for."""
+
+    def board(name: str | None) -> FakeDevice | SimulatedDevice:
+        device = SimulatedDevice("orin-agx-64gb") if name else FakeDevice()
+        monkeypatch.setattr(f"{CALLBACK}.open_device", lambda name, seed: device)
+        monkeypatch.setattr(f"{CALLBACK}.default_predictor", lambda reference, seed: oracle)
+        monkeypatch.setattr(type(device), "settle_s", 0.2)
+        return device
+
+    return board
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    ours = [record for record in caplog.records if record.name == "lightning_powertrain"]
+    assert all(record.levelno == logging.WARNING for record in ours)
+    return [record.getMessage() for record in ours]
+
+
+Open = Callable[[str | None], Any]
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failure_of_ours_is_one_warning(
+    failure: Failure,
+    board: Open,
+    plain: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    device = board(failure.device)
+    found = device.current_mode()
+    callback = powertrain(failure.device, budget="12 W", modes=3)
+    with monkeypatch.context() as patch:
+        raised = break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
+        weights = trained(tmp_path, callback)
+    assert raised, "it never came to that"
+    assert [message for message in warnings_of(caplog) if "unheard of" not in message] == []
+    assert len(warnings_of(caplog)) == 1
+    assert device.current_mode() == found
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failure_of_ours_is_an_error_when_strict(
+    failure: Failure, board: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = board(failure.device)
+    found = device.current_mode()
+    callback = powertrain(failure.device, budget="12 W", modes=3, strict=True)
+    with monkeypatch.context() as patch:
+        break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
+        with pytest.raises(UnforeseenError, match="unheard of"):
+            trained(tmp_path, callback)
+    assert device.current_mode() == found
+
+
+# Errors of other kinds, at the start, in the middle and at the end.
+
+
+@pytest.mark.parametrize("error", [PowerTrainError("of ours"), OSError(5, "of the system")], ids=repr)
+@pytest.mark.parametrize("name", ["opening the board", "third mode set", "look for checkpoints", "board closed"])
+def test_errors_of_every_kind(
+    name: str,
+    error: Exception,
+    board: Open,
+    plain: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failure, device = FAILURES[name], board(None)
+    for strict in (False, True):
+        callback = powertrain(failure.device, budget="12 W", modes=3, strict=strict)
+        with monkeypatch.context() as patch:
+            break_after(patch, failure.what, failure.after, error)
+            if strict:
+                with pytest.raises(type(error)) as raised:
+                    trained(tmp_path, callback)
+                assert raised.value is error
+            else:
+                weights = trained(tmp_path, callback)
+                assert all(torch.equal(weights[name], plain[name]) for name in plain)
+        assert len(warnings_of(caplog)) == 1
+        assert device.mode == device.found
+
+
+# A board that cannot be put back.
+
+
+def test_board_that_cannot_be_put_back_is_one_warning(
+    board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = board(None)
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "restore", stuck)
+        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    assert len(warnings_of(caplog)) == 1
+    assert "could not be put back" in caplog.text
+    with monkeypatch.context() as patch, pytest.raises(UnforeseenError, match="stuck"):
+        patch.setattr(device, "restore", stuck)
+        trained(tmp_path, powertrain(device, budget="12 W", modes=3, strict=True))
+
+
+def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(
+    board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = board(None)
+    device.fail_after = 2
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "restore", stuck)
+        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    stopped, still = warnings_of(caplog)
+    assert "refused a write" in stopped
+    assert "could not be put back" in stopped
+    assert "could not be put back" in still
+
+
+def stuck(*details: object) -> None:
+    raise UnforeseenError("stuck")
+
+
+# Those who only watch.
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "lightning_powertrain.reporting.LoggerReporter.measured",
+        "lightning_powertrain.reporting.LoggerReporter.closed",
+        "lightning_powertrain.reporting.ConsoleReporter.phase_changed",
+        "lightning_powertrain.reporting.RunWriter.verified",
+        f"{CALLBACK}.logging_step",
+    ],
+)
+def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
+    what: str, board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    device = board(None)
+    callback = powertrain(device, budget="12 W", modes=3, verbose=True)
+    with monkeypatch.context() as patch:
+        raised = break_after(patch, what, 0, OSError("disk full"))
+        weights = trained(tmp_path, callback)
+    assert len(raised) == 1
+    assert len(warnings_of(caplog)) == 1
+    assert locked(callback)
+    assert device.mode == device.found
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        break_after(patch, what, 0, OSError("disk full"))
+        trained(tmp_path, powertrain(device, budget="12 W", modes=3, verbose=True, strict=True))
+    assert device.mode == device.found
+
+
+def test_a_logger_that_fails_is_left_out_and_tuning_goes_on(
+    board: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(CSVLogger):
+        def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+            if any(name.startswith("powertrain/") for name in metrics):
+                raise OSError("disk full")
+            super().log_metrics(metrics, step)
+
+    device = board(None)
+    callback = powertrain(device, budget="12 W", modes=3)
+    trainer(callback, logger=Full(tmp_path)).fit(Model(), data(600))
+    assert locked(callback)
+    assert len(warnings_of(caplog)) == 1
+    assert device.mode == device.found
