@@ -12,10 +12,19 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
+from leftovers import left_since, running
 
 # Property tests try the same examples every time, and none of them is timed.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    """No test leaves a thread or a child process behind, whether it passes or fails."""
+    before = running()
+    yield
+    assert left_since(before) == []
 
 
 @pytest.fixture

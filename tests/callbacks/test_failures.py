@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
+from breaking import CALLBACK, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
 from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
 from pytorch_lightning.loggers import CSVLogger
-from torch import Tensor
 
-from lightning_powertrain import PowerTrainCallback, SimulatedDevice
+from lightning_powertrain import SimulatedDevice
 from lightning_powertrain.errors import PowerTrainError
 
 pytestmark = LIGHTNING_WARNINGS
 
-Weights = dict[str, Tensor]
-
 MODEL_OF_ITS_OWN = "simulated:orin-agx-64gb"
 
-
-class UnforeseenError(Exception):
-    """Of nobody's tree of errors."""
+Open = Callable[[str | None], Any]
 
 
 @dataclass(frozen=True)
@@ -45,8 +38,6 @@ class Failure:
     after: int = 0
     device: str | None = None
 
-
-CALLBACK = "lightning_powertrain.callbacks.powertrain"
 
 FAILURES = {
     # on_train_start
@@ -86,90 +77,36 @@ FAILURES = {
 }
 
 
-class Validated(Model):
-    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        pass
-
-
-class Saves(pl.Callback):
-    """Saves a checkpoint right after validation."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "mine.ckpt"
-
-    def on_validation_end(self, job: pl.Trainer, *details: Any) -> None:
-        if not job.sanity_checking:
-            job.save_checkpoint(self._path)
-
-
-def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
-    """Weights after a small job that comes through every hook."""
-    pl.seed_everything(7, verbose=False)
-    model = Validated()
-    options = {"val_check_interval": 150, "max_epochs": 2, "logger": CSVLogger(folder)}
-    trainer(*callbacks, Saves(folder), **options).fit(model, data(300), data(1, shuffle=False))
-    assert not any(module._forward_hooks for module in model.modules())
-    return {name: value.clone() for name, value in model.state_dict().items()}
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """The weights without the callback."""
     return trained(tmp_path_factory.mktemp("plain"))
 
 
-def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: BaseException) -> list[object]:
-    """Make ``what`` raise after some calls; returns a list with one entry for each time it did."""
-    raised: list[object] = []
-    place, name = what.rsplit(".", 1)
-    owner = pkgutil.resolve_name(place)
-    replaced = getattr(owner, name)
-    original = replaced.fget if isinstance(replaced, property) else replaced
-    calls = iter(range(good_calls))
-
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        if next(calls, None) is None:
-            raised.append(what)
-            raise error
-        return original(*args, **kwargs)
-
-    patch.setattr(owner, name, property(broken) if isinstance(replaced, property) else broken)
-    return raised
-
-
 @pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Callable[[str | None], FakeDevice | SimulatedDevice]:
+def opened(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Open:
     """Opens the board of the test, which is what the callback finds, whichever it asks for."""
 
-    def board(name: str | None) -> FakeDevice | SimulatedDevice:
+    def opened(name: str | None) -> FakeDevice | SimulatedDevice:
         device = SimulatedDevice("orin-agx-64gb") if name else FakeDevice()
         monkeypatch.setattr(f"{CALLBACK}.open_device", lambda name, seed: device)
         monkeypatch.setattr(f"{CALLBACK}.default_predictor", lambda reference, seed: oracle)
         monkeypatch.setattr(type(device), "settle_s", 0.2)
         return device
 
-    return board
-
-
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    ours = [record for record in caplog.records if record.name == "lightning_powertrain"]
-    assert all(record.levelno == logging.WARNING for record in ours)
-    return [record.getMessage() for record in ours]
-
-
-Open = Callable[[str | None], Any]
+    return opened
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failure_of_ours_is_one_warning(
     failure: Failure,
-    board: Open,
+    opened: Open,
     plain: Weights,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    device = board(failure.device)
+    device = opened(failure.device)
     found = device.current_mode()
     callback = powertrain(failure.device, budget="12 W", modes=3)
     with monkeypatch.context() as patch:
@@ -184,9 +121,9 @@ def test_a_failure_of_ours_is_one_warning(
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failure_of_ours_is_an_error_when_strict(
-    failure: Failure, board: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    failure: Failure, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device = board(failure.device)
+    device = opened(failure.device)
     found = device.current_mode()
     callback = powertrain(failure.device, budget="12 W", modes=3, strict=True)
     with monkeypatch.context() as patch:
@@ -204,13 +141,13 @@ def test_a_failure_of_ours_is_an_error_when_strict(
 def test_errors_of_every_kind(
     name: str,
     error: Exception,
-    board: Open,
+    opened: Open,
     plain: Weights,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    failure, device = FAILURES[name], board(None)
+    failure, device = FAILURES[name], opened(None)
     for strict in (False, True):
         callback = powertrain(failure.device, budget="12 W", modes=3, strict=strict)
         with monkeypatch.context() as patch:
@@ -230,24 +167,25 @@ def test_errors_of_every_kind(
 
 
 def test_board_that_cannot_be_put_back_is_one_warning(
-    board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    device = board(None)
+    device = opened(None)
     with monkeypatch.context() as patch:
         patch.setattr(device, "restore", stuck)
         weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     assert len(warnings_of(caplog)) == 1
     assert "could not be put back" in caplog.text
-    with monkeypatch.context() as patch, pytest.raises(UnforeseenError, match="stuck"):
+    with monkeypatch.context() as patch:
         patch.setattr(device, "restore", stuck)
-        trained(tmp_path, powertrain(device, budget="12 W", modes=3, strict=True))
+        with pytest.raises(UnforeseenError, match="stuck"):
+            trained(tmp_path, powertrain(device, budget="12 W", modes=3, strict=True))
 
 
 def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(
-    board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    device = board(None)
+    device = opened(None)
     device.fail_after = 2
     with monkeypatch.context() as patch:
         patch.setattr(device, "restore", stuck)
@@ -257,10 +195,6 @@ def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_th
     assert "refused a write" in stopped
     assert "could not be put back" in stopped
     assert "could not be put back" in still
-
-
-def stuck(*details: object) -> None:
-    raise UnforeseenError("stuck")
 
 
 # Those who only watch.
@@ -277,9 +211,9 @@ def stuck(*details: object) -> None:
     ],
 )
 def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
-    what: str, board: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    what: str, opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    device = board(None)
+    device = opened(None)
     callback = powertrain(device, budget="12 W", modes=3, verbose=True)
     with monkeypatch.context() as patch:
         raised = break_after(patch, what, 0, OSError("disk full"))
@@ -289,14 +223,15 @@ def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
     assert locked(callback)
     assert device.mode == device.found
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+    with monkeypatch.context() as patch:
         break_after(patch, what, 0, OSError("disk full"))
-        trained(tmp_path, powertrain(device, budget="12 W", modes=3, verbose=True, strict=True))
+        with pytest.raises(OSError, match="disk full"):
+            trained(tmp_path, powertrain(device, budget="12 W", modes=3, verbose=True, strict=True))
     assert device.mode == device.found
 
 
 def test_a_logger_that_fails_is_left_out_and_tuning_goes_on(
-    board: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Full(CSVLogger):
         def log_metrics(self, metrics: Any, step: int | None = None) -> None:
@@ -304,7 +239,7 @@ def test_a_logger_that_fails_is_left_out_and_tuning_goes_on(
                 raise OSError("disk full")
             super().log_metrics(metrics, step)
 
-    device = board(None)
+    device = opened(None)
     callback = powertrain(device, budget="12 W", modes=3)
     trainer(callback, logger=Full(tmp_path)).fit(Model(), data(600))
     assert locked(callback)
