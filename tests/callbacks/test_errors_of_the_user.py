@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
+
+from lightning_powertrain.devices import SystemClock
 
 pytestmark = LIGHTNING_WARNINGS
 
@@ -135,3 +139,27 @@ def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
     with pytest.raises(UnforeseenError) as surfaced:
         trainer(powertrain(device, budget="12 W", modes=3, strict=True)).fit(Model(), data(500))
     assert surfaced.value is error
+
+
+@pytest.mark.parametrize("is_stuck", [False, True], ids=["board put back", "board stuck"])
+@pytest.mark.parametrize("error", [None, RuntimeError("the user's"), SystemExit(), "ours"], ids=repr)
+def test_the_sampling_thread_ends_with_the_job(
+    error: Any, is_stuck: bool, device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    monkeypatch.setattr(device, "clock", SystemClock())
+    monkeypatch.setattr(device, "minibatch_ended", stuck if error == "ours" else lambda: None)
+    if is_stuck:
+        monkeypatch.setattr(device, "restore", stuck)
+    breaks = Breaks("training_step", error) if isinstance(error, BaseException) else Breaks("nowhere", RuntimeError())
+    threads = set()
+
+    class Sees(pl.Callback):
+        def on_train_batch_start(self, *details: Any) -> None:
+            threads.update(thread for thread in threading.enumerate() if thread.name == "powertrain-clock")
+
+    job = trainer(Sees(), powertrain(device, modes=3))
+    with pytest.raises(type(error)) if isinstance(error, BaseException) else nullcontext():
+        job.fit(Breaking(breaks), data(AT + 5), data(1, shuffle=False))
+    (thread,) = threads
+    assert not thread.is_alive()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from jobs import LIGHTNING_WARNINGS, Model, data, trainer
+from jobs import LIGHTNING_WARNINGS, Model, StopWhen, data, trainer
 from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
+from timed import BATCH, Timed, TimedDevice, callback_for, loading
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -173,3 +174,23 @@ def test_length_after_a_finder(tmp_path: Path, finder: pl.Callback) -> None:
 
     counts = counted(Validated(), Data(), finder, max_epochs=3, default_root_dir=tmp_path)
     assert counts.foretold == counts.came > 0
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Course knows the length of a job in minibatches only: one that the Trainer ends by `max_time` counts as "
+    "endless, and may spend all of its time on measuring",
+)
+def test_time_limit_counts_as_the_length(board: TimedDevice, caplog: pytest.LogCaptureFixture) -> None:
+    """On a real board, whose clock is that of the time limit: three modes take 4 s, a tenth of the job is 2 s."""
+    board.simulated = False
+    callback = callback_for(board, max_share=0.1)
+    seen: list[int] = []
+
+    def is_enough() -> bool:
+        seen.append(1)
+        return len(seen) == 200
+
+    job = trainer(callback, StopWhen(is_enough), max_epochs=-1, max_time={"seconds": 20})
+    job.fit(Timed(board), loading(board, 1000 * BATCH), loading(board, BATCH))
+    assert "left alone" in caplog.text
