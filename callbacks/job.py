@@ -16,7 +16,7 @@ def minibatches_left(trainer: pl.Trainer) -> int | None:
     Right at the start of training, also of a resumed one. The number of minibatches is not that of steps: the last
     minibatch of an epoch always steps, and with manual optimization each optimizer counts.
     """
-    epochs = trainer.fit_loop.epoch_progress.current
+    epochs: Any = trainer.fit_loop.epoch_progress.current
     length = _epoch_length(trainer)
     done = trainer.fit_loop.batch_idx + 1 if epochs.ready > epochs.completed else 0
     limits: list[float] = []

@@ -137,9 +137,6 @@ class PowerTrainCallback(pl.Callback):
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._while_tuning(Tuner.interrupt)
-
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._while_tuning(Tuner.interrupt)
 

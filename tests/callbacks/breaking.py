@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import pkgutil
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytorch_lightning as pl
 from jobs import Model, data, trainer
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor
+
+from lightning_powertrain.callbacks import powertrain
 
 Weights = dict[str, Tensor]
 
@@ -52,9 +55,9 @@ def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: BaseException) -> list[object]:
-    """Make ``what`` raise after some calls; returns a list with one entry for each time it did."""
-    raised: list[object] = []
+def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: BaseException) -> list[str]:
+    """Make ``what`` raise after some calls; returns a list to which the hook of ours is added whenever it did."""
+    raised: list[str] = []
     place, name = what.rsplit(".", 1)
     owner = pkgutil.resolve_name(place)
     replaced = getattr(owner, name)
@@ -63,12 +66,17 @@ def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: Ba
 
     def broken(*args: Any, **kwargs: Any) -> Any:
         if next(calls, None) is None:
-            raised.append(what)
+            raised.append(_current_hook())
             raise error
         return original(*args, **kwargs)
 
     patch.setattr(owner, name, property(broken) if isinstance(replaced, property) else broken)
     return raised
+
+
+def _current_hook() -> str:
+    frames = [frame for frame in inspect.stack(context=0) if frame.filename == powertrain.__file__]
+    return frames[-1].function if frames else "none of ours"
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
