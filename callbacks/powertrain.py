@@ -47,6 +47,8 @@ class PowerTrainCallback(pl.Callback):
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
         seed: Makes the sample of modes reproducible.
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
+        match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
+            default: another number of threads may change the last bits of what is computed there.
         verbose: Print progress and a summary.
 
     Raises:
@@ -70,6 +72,7 @@ class PowerTrainCallback(pl.Callback):
         max_share: float = 0.1,
         seed: int = 0,
         strict: bool = False,
+        match_threads: bool = False,
         verbose: bool = True,
     ) -> None:
         self._budget = parse_budget(budget)
@@ -82,6 +85,7 @@ class PowerTrainCallback(pl.Callback):
         self._max_share = max_share
         self._seed = seed
         self._strict = strict
+        self._match_threads = match_threads
         self._verbose = verbose
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | None = None
@@ -197,6 +201,7 @@ class PowerTrainCallback(pl.Callback):
             max_share=self._max_share,
             seed=self._seed,
             strict=self._strict,
+            match_threads=self._match_threads,
             observers=self._observers(trainer, device.simulated),
         )
         self._trainer, self._tuner = trainer, tuner

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import Board, IntArray, Knob, ModeSpace, PowerMode, Preset
-from lightning_powertrain.devices import PowerReading, VirtualClock
+from lightning_powertrain.devices import Health, PowerReading, VirtualClock
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
@@ -58,6 +58,7 @@ class FakeDevice:
         self.restored = 0
         self.saved: PowerMode | None = None
         self.fail_after: int | None = None
+        self.is_hot: Callable[[PowerMode], bool] = lambda mode: False
 
     def current_mode(self) -> PowerMode:
         return self.mode
@@ -73,6 +74,9 @@ class FakeDevice:
     def read_power(self) -> PowerReading:
         watts = float(true_power_w(self.modes.rows([self.mode]))[0])
         return PowerReading(watts, {"VDD_IN": watts})
+
+    def health(self) -> Health:
+        return Health(("fake-throttle",) if self.is_hot(self.mode) else ())
 
     def snapshot(self) -> None:
         self.saved = self.saved or self.mode

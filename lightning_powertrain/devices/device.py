@@ -23,6 +23,19 @@ class PowerReading:
     rails_w: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Health:
+    """Whether a board holds itself back.
+
+    Args:
+        throttled_by: What slows it down now, such as ``("cpu-throttle-alert",)``; empty if nothing does.
+        over_current_events: Over-current and under-voltage events since it booted.
+    """
+
+    throttled_by: tuple[str, ...] = ()
+    over_current_events: int = 0
+
+
 class Device(Protocol):
     """A board that can be moved through its power modes.
 
@@ -67,6 +80,10 @@ class Device(Protocol):
 
     def read_power(self) -> PowerReading:
         """Power at this instant, as the sensors show it."""
+        ...
+
+    def health(self) -> Health:
+        """Whether heat or current holds the board back at this instant; whatever cannot be read counts as well."""
         ...
 
     def snapshot(self) -> None:

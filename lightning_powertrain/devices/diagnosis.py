@@ -11,6 +11,7 @@ from lightning_powertrain.devices.helper_client import powertrain_command
 from lightning_powertrain.devices.inspection import Facts, KnobFacts
 from lightning_powertrain.devices.software_checks import (
     check_container,
+    check_cpusets,
     check_demo,
     check_jetpack,
     check_nvpmodel,
@@ -179,6 +180,6 @@ def _range(name: str, knob: KnobFacts) -> str:
 Check = Callable[[Facts], Iterator[Finding]]
 _ON_A_JETSON: tuple[Check, ...] = (
     *(_check_board, check_jetpack, _check_helper, _check_leftovers, _check_knobs, _check_power, _check_jtop),
-    *(check_nvpmodel, check_container, check_torch),
+    *(check_nvpmodel, check_container, check_cpusets, check_torch),
 )
 _ELSEWHERE: tuple[Check, ...] = (_check_jetson, check_demo, check_torch)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.boards import Board
+from lightning_powertrain.devices.affinity import forgetful_cpusets
 from lightning_powertrain.devices.clock import SystemClock
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
@@ -130,6 +131,7 @@ class Facts:
         debugfs: Whether root sees the firmware's debug files; for others it cannot be told, and counts as yes.
         container: Whether this runs inside one.
         state_mounted: Whether the helper's folder comes from outside the container.
+        forgetful_cpusets: Control groups (v1) that give no CPU back that was offline.
         jtop: Whether jtop is installed here.
         jtop_service: Whether its service listens, and lets this user in.
         mask: The GPU's power-gating mask, if it can be read.
@@ -148,6 +150,7 @@ class Facts:
     power: PowerFacts = field(default_factory=PowerFacts)
     container: bool = False
     state_mounted: bool = False
+    forgetful_cpusets: tuple[str, ...] = ()
     jtop: bool = False
     jtop_service: bool = False
     nvpmodel: Nvpmodel = field(default_factory=Nvpmodel)
@@ -188,6 +191,7 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
         helper=helper,
         power=power_facts(root, board),
         state_mounted=(root / STATE_FOLDER).is_mount(),
+        forgetful_cpusets=forgetful_cpusets(root),
         nvpmodel=read_nvpmodel(root),
         mask=gpu_mask(root),
         **common,

@@ -1,42 +1,43 @@
-"""Power over time: samples of a device, kept until a window asks for them."""
+"""A device over time: samples of its power and of its health, kept until a window asks for them."""
 
 from __future__ import annotations
 
 import contextlib
+from abc import abstractmethod
 from collections import deque
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.devices.clock import Cancel
-from lightning_powertrain.devices.device import Device
+from lightning_powertrain.devices.device import Device, Health
 from lightning_powertrain.errors import DeviceError
 
 FloatArray = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+_KEEP_S = 3600.0
 
 
-class PowerSampler:
-    """Samples the total power of a device at a fixed rate of the device's own clock.
-
-    A reading that fails is left out; a window without any is for whoever asks for it to complain about.
+class _Sampler(Generic[T]):
+    """Samples a device at a fixed rate of the device's own clock, for the last hour; a reading that fails is left out.
 
     Args:
         device: What to sample.
-        period_s: Seconds between samples. The INA3221 averages over about 0.43 s at NVIDIA's settings, so
-            sampling faster than 10 Hz only repeats its filter.
-        keep_s: Seconds of samples to keep.
+        period_s: Seconds between samples.
     """
 
-    def __init__(self, device: Device, period_s: float = 0.1, keep_s: float = 3600.0) -> None:
+    def __init__(self, device: Device, period_s: float) -> None:
         self._device = device
         self._period_s = period_s
-        self._samples: deque[tuple[float, float]] = deque(maxlen=round(keep_s / period_s))
+        self._samples: deque[tuple[float, T]] = deque(maxlen=round(_KEEP_S / period_s))
         self._cancel: Cancel | None = None
 
     def start(self) -> None:
         """Begin to sample; does nothing when already sampling."""
         if self._cancel is None:
-            self._cancel = self._device.clock.every(self._period_s, self._sample)
+            self._cancel = self._device.clock.every(self._period_s, self.sample)
 
     def stop(self) -> None:
         """Stop sampling, wait until the sampling thread has ended, and forget all samples."""
@@ -45,13 +46,82 @@ class PowerSampler:
             self._cancel = None
         self._samples.clear()
 
-    def _sample(self) -> None:
+    def sample(self) -> None:
+        """Take one sample more."""
         with contextlib.suppress(DeviceError, OSError):
-            watts = self._device.read_power().total_w
-            self._samples.append((self._device.clock.now(), watts))
+            reading = self._read()
+            self._samples.append((self._device.clock.now(), reading))
+
+    @abstractmethod
+    def _read(self) -> T: ...
+
+    def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
+        return [sample for sample in self._samples.copy() if start_s <= sample[0] <= end_s]
+
+
+class PowerSampler(_Sampler[float]):
+    """Samples the total power of a device.
+
+    A window without a sample is for whoever asks for it to complain about.
+
+    Args:
+        device: What to sample.
+        period_s: Seconds between samples. The INA3221 averages over about 0.43 s at NVIDIA's settings, so sampling
+            faster than 10 Hz only repeats its filter.
+    """
+
+    def __init__(self, device: Device, period_s: float = 0.1) -> None:
+        super().__init__(device, period_s)
+
+    def _read(self) -> float:
+        return self._device.read_power().total_w
 
     def between(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
         """Times (s) and powers (W) of the samples in ``[start_s, end_s]``, each of shape ``(n,)``, oldest first."""
-        inside = [sample for sample in self._samples.copy() if start_s <= sample[0] <= end_s]
-        times, watts = np.asarray(inside, dtype=np.float64).reshape(-1, 2).T
+        times, watts = np.asarray(self._inside(start_s, end_s), dtype=np.float64).reshape(-1, 2).T
         return times, watts
+
+
+class HealthSampler(_Sampler[Health]):
+    """Samples whether heat or current holds a device back.
+
+    Args:
+        device: What to sample.
+        period_s: Seconds between samples. Heat comes and goes in seconds, and over-currents are counted by the board.
+    """
+
+    def __init__(self, device: Device, period_s: float = 1.0) -> None:
+        super().__init__(device, period_s)
+
+    def _read(self) -> Health:
+        return self._device.health()
+
+    def throttled_by(self, start_s: float, end_s: float) -> tuple[str, ...]:
+        """What held the device back in ``[start_s, end_s]``, ``"over-current"`` included; nothing if nothing did."""
+        found = [health for _, health in self._inside(start_s, end_s)]
+        causes = {cause for health in found for cause in health.throttled_by}
+        if found and found[-1].over_current_events > found[0].over_current_events:
+            causes.add("over-current")
+        return tuple(sorted(causes))
+
+
+class Samplers:
+    """Both samplers of a device.
+
+    Args:
+        device: What to sample.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.power = PowerSampler(device)
+        self.health = HealthSampler(device)
+
+    def start(self) -> None:
+        """Begin to sample; does nothing when already sampling."""
+        self.power.start()
+        self.health.start()
+
+    def stop(self) -> None:
+        """Stop sampling, wait until the sampling threads have ended, and forget all samples."""
+        self.power.stop()
+        self.health.stop()

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode, load_board
 from lightning_powertrain.devices.clock import VirtualClock
-from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.device import Health, PowerReading
 from lightning_powertrain.simulation import (
     REFERENCE_C,
     ROOM_C,
@@ -130,6 +130,9 @@ class SimulatedDevice:
         scatter = 1 + _READING_SPREAD * self._readings.standard_normal(len(self._steps_w))
         shown_w = np.round(np.round(self._slow.shown_w * scatter / self._steps_w) * self._steps_w, 3)
         return PowerReading(float(self._physics.total(shown_w)), dict(zip(self._physics.rails, shown_w.tolist())))
+
+    def health(self) -> Health:
+        return Health(("simulated-throttle",) if self.throttled else ())
 
     def snapshot(self) -> None:
         self._saved = self._saved or self._mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lightning_powertrain.devices.affinity import give_cpus_back
 from lightning_powertrain.devices.findings import (
     CONTAINER_FLAGS,
     DEBUGFS_FLAG,
@@ -130,6 +131,16 @@ def check_container(facts: Facts) -> Iterator[Finding]:
         yield Finding("container", "warn", f"started without {', '.join(missing)}", docker_run(CONTAINER_FLAGS))
     else:
         yield Finding("container", "ok", "all mounts are there")
+
+
+def check_cpusets(facts: Facts) -> Iterator[Finding]:
+    """Whether containers will miss cores that were offline: under the control groups of JetPack 4 and 5."""
+    if facts.forgetful_cpusets:
+        text = (
+            f"control groups of version 1 ({', '.join(facts.forgetful_cpusets)}) give no CPU back that was offline: "
+            "after tuning, what runs in them has fewer, until it is restarted or root of the host gives them back"
+        )
+        yield Finding("cpusets", "warn", text, give_cpus_back(facts.forgetful_cpusets))
 
 
 def check_torch(facts: Facts) -> Iterator[Finding]:

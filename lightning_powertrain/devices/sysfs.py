@@ -11,8 +11,9 @@ from typing import Any
 
 from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode
 from lightning_powertrain.devices import sysfs_health
+from lightning_powertrain.devices.affinity import Affinity
 from lightning_powertrain.devices.clock import SystemClock
-from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.device import Health, PowerReading
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, read_raw
@@ -58,6 +59,7 @@ class SysfsDevice:
         self._root = Path(root)
         self._start_helper = helper or self._start_usual_helper
         self._clock = SystemClock()
+        self._affinity = Affinity(self._root)
         self._held = False
         self._helper: HelperClient | None = None
         self._helper_error: DeviceError | None = None
@@ -141,16 +143,6 @@ class SysfsDevice:
         return self._helper_error
 
     @property
-    def throttled(self) -> bool:
-        """Whether heat or current holds the board back now."""
-        return bool(sysfs_health.throttling(self._root))
-
-    @property
-    def over_current_events(self) -> int:
-        """Over-current and under-voltage events since the board booted."""
-        return sysfs_health.over_current_events(self._root)
-
-    @property
     def temperatures_c(self) -> dict[str, float]:
         """Temperature of each thermal zone, in degrees Celsius."""
         return sysfs_health.temperatures_c(self._root)
@@ -176,7 +168,9 @@ class SysfsDevice:
         if not self._held:
             self.snapshot()
         assert self._helper is not None
-        return self._as_mode(self._helper.ask("apply", mode=dict(mode))["mode"])
+        read = self._as_mode(self._helper.ask("apply", mode=dict(mode))["mode"])
+        self._affinity.put_back()
+        return read
 
     def read_power(self) -> PowerReading:
         """Power at this instant.
@@ -186,6 +180,9 @@ class SysfsDevice:
         """
         return self._power.read()
 
+    def health(self) -> Health:
+        return sysfs_health.read_health(self._root)
+
     def snapshot(self) -> None:
         """Have the helper save every setting to disk; while one is held, the board's own state is already saved.
 
@@ -194,6 +191,8 @@ class SysfsDevice:
         """
         if self._helper_error is not None:
             raise self._helper_error
+        if not self._held:
+            self._affinity.remember()
         self._running_helper().ask("hold")
         self._held = True
 
@@ -214,6 +213,11 @@ class SysfsDevice:
         if differing := answer["differing"]:
             raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")
         self._held = False
+        if lost := self._affinity.put_back():
+            _say_once(
+                f"this process may no longer use CPUs {', '.join(map(str, sorted(lost)))}, though they are online "
+                "again: its control group (v1) forgets CPUs that were offline. docs/containers.md says how to undo it"
+            )
 
     def minibatch_ended(self) -> None:
         pass
@@ -222,6 +226,8 @@ class SysfsDevice:
         """Put the board back and end the helper and the power source; happens by itself when the process ends."""
         if self._helper is not None:
             self._helper.close()
+        if self._held:
+            self._affinity.put_back()
         self._held = False
         self._power.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lightning_powertrain.devices.device import Health
 from lightning_powertrain.devices.roothelper.knobs import read_number, read_raw
 
 _THERMAL = "sys/class/thermal"
@@ -11,6 +12,11 @@ _THERMAL = "sys/class/thermal"
 # Cooling devices that hold nothing back: a fan, and Orin's warning that the module is hot to the touch, which comes and
 # goes from 70 C on.
 _HARMLESS = ("fan", "hot-surface-alert")
+
+
+def read_health(root: Path) -> Health:
+    """Whether heat or current holds the board back now."""
+    return Health(throttling(root), over_current_events(root))
 
 
 def temperatures_c(root: Path) -> dict[str, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Measurement:
         power_samples: Power samples in the window.
         discarded_minibatches: Minibatches that were left out, while settling or because something interrupted them.
         settle_s: Seconds from the switch to the start of the window.
+        throttled_by: What held the board back meanwhile, such as ``"cpu-throttle-alert+over-current"``; empty if
+            nothing did. If something did, the figures are not those of the mode.
     """
 
     mode: PowerMode
@@ -46,6 +49,7 @@ class Measurement:
     power_samples: int = 1
     discarded_minibatches: int = 0
     settle_s: float = 0.0
+    throttled_by: str = ""
 
     @property
     def energy_mj(self) -> float:
@@ -54,6 +58,7 @@ class Measurement:
 
 
 _COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
+_NUMBERS = tuple(column for column in _COLUMNS if column != "throttled_by")
 _COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
 
 
@@ -82,18 +87,29 @@ class Profile:
         knobs: Knobs of the board; their order is that of the columns of :attr:`modes`.
         provenance: Where the figures come from.
         measurements: What was measured, in that order.
+        throttled: What was measured while the board throttled: no measure of its mode, kept to tell of it.
     """
 
     knobs: tuple[Knob, ...]
     provenance: Provenance
     measurements: tuple[Measurement, ...] = ()
+    throttled: tuple[Measurement, ...] = ()
 
     def __len__(self) -> int:
         return len(self.measurements)
 
     def with_measurements(self, more: Iterable[Measurement]) -> Profile:
-        """This profile and some more measurements."""
-        return Profile(self.knobs, self.provenance, (*self.measurements, *more))
+        """This profile and some more measurements, each where it belongs."""
+        sound, throttled = list(self.measurements), list(self.throttled)
+        for measurement in more:
+            (throttled if measurement.throttled_by else sound).append(measurement)
+        return replace(self, measurements=tuple(sound), throttled=tuple(throttled))
+
+    @property
+    def throttling_modes(self) -> frozenset[PowerMode]:
+        """Modes in which the board throttled more than once: heat of the mode before cannot be the reason."""
+        counts = Counter(measurement.mode for measurement in self.throttled)
+        return frozenset(mode for mode, count in counts.items() if count > 1)
 
     @property
     def modes(self) -> IntArray:
@@ -124,7 +140,7 @@ class Profile:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([knob.name for knob in self.knobs] + list(_COLUMNS))
-            for measurement in self.measurements:
+            for measurement in (*self.measurements, *self.throttled):
                 values = [getattr(measurement, column) for column in _COLUMNS]
                 writer.writerow([measurement.mode[knob.name] for knob in self.knobs] + values)
 
@@ -143,7 +159,7 @@ class Profile:
             knobs = tuple(Knob(knob["name"], knob["role"], tuple(knob["values"])) for knob in about["knobs"])
             with path.open(newline="", encoding="utf-8") as file:
                 measurements = tuple(_measurement(knobs, row) for row in csv.DictReader(file))
-            return cls(knobs, Provenance(**about["provenance"]), measurements)
+            return cls(knobs, Provenance(**about["provenance"])).with_measurements(measurements)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileFormatError(
                 f"{path} is not a profile that can be read ({error}). A profile is two files that belong together, "
@@ -152,8 +168,9 @@ class Profile:
 
 
 def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
-    values = {column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _COLUMNS}
+    values = {column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _NUMBERS}
     for column in ("time_ms", "power_w"):
         if not 0 < values[column] < math.inf:
             raise ValueError(f"{column} is {row[column]}")
-    return Measurement(PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs}), **values)  # type: ignore[arg-type]
+    mode = PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs})
+    return Measurement(mode, **values, throttled_by=row.get("throttled_by") or "")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, PowerSampler
+from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.profiling.profile import Measurement
 
@@ -65,13 +65,13 @@ class WindowPlan:
 
 
 def measure(
-    device: Device, sampler: PowerSampler, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+    device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
 ) -> Generator[None, Interval, Measurement]:
     """Measure the mode that was just set. Send it every interval as it ends; it returns when the window is full.
 
     Args:
         device: The board.
-        sampler: Samples its power; must be running.
+        samplers: Sample its power and its health; must be running.
         mode: The mode that the board read back.
         plan: How long to wait and how long to measure.
         synchronize: Waits for the accelerator; called at both ends of the window, never inside.
@@ -88,18 +88,20 @@ def measure(
         discarded += (yield).minibatches
     synchronize()
     start_s = device.clock.now()
+    samplers.health.sample()
     clean: list[Interval] = []
     interrupted: list[Interval] = []
     while not _is_full(clean, plan) and _minibatches(interrupted) < _PATIENCE * plan.minibatches:
         interval = yield
         (clean if interval.clean else interrupted).append(interval)
+    samplers.health.sample()
     end_s = device.clock.now()
     synchronize()
     # Where every interval is interrupted, interruptions are how this job runs.
     kept = clean or interrupted
     left_out = interrupted if clean else []
     times_ms = _times_ms(kept, tail_s=device.clock.now() - end_s)
-    watts = _watts_inside(kept, *sampler.between(start_s, end_s))
+    watts = _watts_inside(kept, *samplers.power.between(start_s, end_s))
     return Measurement(
         mode=mode,
         time_ms=float(np.average(times_ms, weights=[interval.minibatches for interval in kept])),
@@ -110,6 +112,7 @@ def measure(
         power_samples=len(watts),
         discarded_minibatches=discarded + _minibatches(left_out),
         settle_s=start_s - switched_s,
+        throttled_by="+".join(samplers.health.throttled_by(start_s, end_s)),
     )
 
 

@@ -98,7 +98,7 @@ def _use_log_scale(axes: Axes, time_ms: npt.NDArray[np.float64]) -> None:
 
 
 def _draw_measured(axes: Axes, outcome: Outcome) -> None:
-    sampled = outcome.profile.measurements[1:]
+    sampled = outcome.sampled
     powers, times = [each.power_w for each in sampled], [each.time_ms for each in sampled]
     axes.scatter(
         powers, times, s=22, c=_BLUE, edgecolors="white", linewidths=0.5, zorder=3, label="measured while profiling"

@@ -29,6 +29,7 @@ MODE = "powertrain/mode/"
 TIME_MS = "powertrain/time_ms"
 POWER_W = "powertrain/power_w"
 ENERGY_J = "powertrain/energy_j"
+THROTTLED = "powertrain/throttled"
 EXCESS = "powertrain/excess"
 PREDICTED_TIME_MS = "powertrain/predicted_time_ms"
 PREDICTED_POWER_W = "powertrain/predicted_power_w"
@@ -145,6 +146,7 @@ def _measured_scalars(measurement: Measurement) -> dict[str, float]:
         TIME_MS: measurement.time_ms,
         POWER_W: measurement.power_w,
         ENERGY_J: energy_j(measurement.time_ms, measurement.power_w),
+        THROTTLED: bool(measurement.throttled_by),
     }
 
 
@@ -153,7 +155,7 @@ def _mode_scalars(mode: PowerMode) -> dict[str, float]:
 
 
 def _modes_markdown(outcome: Outcome) -> str:
-    return f"**Measured power modes: {title(outcome)}**\n\n{markdown_table(*mode_table(outcome.profile))}"
+    return f"**Measured power modes: {title(outcome)}**\n\n{markdown_table(*mode_table(outcome))}"
 
 
 def _choice_markdown(outcome: Outcome) -> str:

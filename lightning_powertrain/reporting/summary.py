@@ -40,14 +40,19 @@ def summary(outcome: Outcome) -> dict[str, Any]:
             },
             "measured": selection.measured and _costs(selection.measured),
         },
-        "profiling": {"modes": len(outcome.profile) - 1, "seconds": _finite(outcome.profiling_s)},
+        "profiling": {"modes": len(outcome.sampled), "seconds": _finite(outcome.profiling_s)},
+        "throttled": [
+            {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in outcome.profile.throttling_modes}
+            for each in outcome.profile.throttled
+        ],
         "break_even_minibatches": break_even_minibatches(outcome),
     }
 
 
 def break_even_minibatches(outcome: Outcome) -> dict[str, int | None]:
     """Minibatches after which profiling is paid back in time and in energy; see :func:`summary`."""
-    start, sampled = outcome.selection.start, outcome.profile.measurements[1:]
+    start = outcome.selection.start
+    sampled = (*outcome.sampled, *(each for each in outcome.profile.throttled if each != start))
     kept = outcome.selection.measured or outcome.selection
     trained = [each.minibatches + each.discarded_minibatches for each in sampled]
     lost_ms = outcome.profiling_s * 1e3 - sum(trained) * start.time_ms

@@ -50,9 +50,10 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"
 
 
-def time_and_power(measured: Measurement | Selection) -> str:
-    """Time and power of a mode in a few words, such as ``61.2 ms, 28.4 W``."""
-    return f"{quantity(measured.time_ms, 'ms')}, {quantity(measured.power_w, 'W')}"
+def time_and_power(known: Measurement | Selection) -> str:
+    """Time and power of a mode in a few words, such as ``61.2 ms, 28.4 W``, and whether they do not count."""
+    text = f"{quantity(known.time_ms, 'ms')}, {quantity(known.power_w, 'W')}"
+    return f"{text}, throttled" if isinstance(known, Measurement) and known.throttled_by else text
 
 
 def energy_j(time_ms: float, power_w: float) -> float:
@@ -108,12 +109,23 @@ def _knob_value(name: str, value: int) -> str:
 def notes(outcome: Outcome) -> list[str]:
     """Lines to stand under the table of the choice: the budget, what profiling cost, how sure predictions are."""
     selection = outcome.selection
-    sampled = len(outcome.profile) - 1
+    sampled = len(outcome.sampled)
     lines = [_budget_note(selection), f"Profiling: {sampled} power modes in {duration(outcome.profiling_s)}."]
+    lines += _throttling_notes(outcome.profile)
     if math.isfinite(selection.time_error) and math.isfinite(selection.power_error):
         errors = f"{selection.time_error * 100:.1f} % in time and {selection.power_error * 100:.1f} % in power"
         lines.append(f"Predictions are expected to be off by {errors}.")
     return lines
+
+
+def _throttling_notes(profile: Profile) -> list[str]:
+    if not profile.throttled:
+        return []
+    causes = sorted({cause for each in profile.throttled for cause in each.throttled_by.split("+")})
+    lines = [f"The board throttled in {len(profile.throttled)} windows, which do not count ({', '.join(causes)})."]
+    modes = dict.fromkeys(each.mode for each in profile.throttled)
+    avoided = "; ".join(str(mode) for mode in modes if mode in profile.throttling_modes)
+    return [*lines, f"Not chosen, since it throttles there: {avoided}."] if avoided else lines
 
 
 def _budget_note(selection: Selection) -> str:
@@ -132,17 +144,20 @@ def _verdict(excess: float, unit: str, how: str) -> str:
     return f"MISSED by {quantity(excess, unit)} {how}" if excess > 0 else f"met {how}"
 
 
-def mode_table(profile: Profile) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Headings and rows of all measured modes, in the order in which they were measured; the start comes first."""
+def mode_table(outcome: Outcome) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headings and rows of all measured modes: the start, the others as they were measured, at last the throttled."""
+    profile, start = outcome.profile, outcome.selection.start
     names = [knob.name for knob in profile.knobs]
+    labelled = [("start", start), *((str(number), each) for number, each in enumerate(outcome.sampled, start=1))]
+    labelled += [("throttled", each) for each in profile.throttled if each != start]
     headings = ["", *map(_knob_label, names), "time", "power", "energy"]
     rows = [
         (
-            str(number) if number else "start",
+            label,
             *(_knob_value(name, measurement.mode[name]) for name in names),
             *(quantity(cost, unit) for cost, (_, unit) in zip(_costs(measurement), _COSTS)),
         )
-        for number, measurement in enumerate(profile.measurements)
+        for label, measurement in labelled
     ]
     return headings, rows
 

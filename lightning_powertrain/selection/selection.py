@@ -76,7 +76,8 @@ def select(
 ) -> Selection:
     """Choose the best mode of a space, or the one that the job started in, which need not be in it.
 
-    Modes that were measured count with what was measured; all others with what is predicted.
+    Modes that were measured count with what was measured; all others with what is predicted. One in which the board
+    throttles is not chosen unless there is no other.
 
     Args:
         objective: What to choose for; None means no worse than ``start``.
@@ -88,7 +89,8 @@ def select(
     objective = objective or NoWorse(start.time_ms, start.power_w)
     time_ms, power_w = known_costs(modes, prediction, profile.with_measurements([start]))
     time_ms, power_w = np.append(time_ms, start.time_ms), np.append(power_w, start.power_w)
-    best = best_index(objective, time_ms, power_w)
+    allowed = np.flatnonzero(_allowed(modes, profile, start))
+    best = int(allowed[best_index(objective, time_ms[allowed], power_w[allowed])])
     mode = modes.mode(best) if best < len(modes) else start.mode
     return Selection(
         mode=mode,
@@ -106,7 +108,7 @@ def select(
 def select_measured(objective: Objective | None, profile: Profile, start: Measurement) -> Selection:
     """Choose the best of the modes that were measured; arguments as for :func:`select`."""
     objective = objective or NoWorse(start.time_ms, start.power_w)
-    known = (start, *profile.measurements)
+    known = [each for each in (start, *profile.measurements) if each.mode not in profile.throttling_modes] or [start]
     time_ms = np.array([measurement.time_ms for measurement in known])
     power_w = np.array([measurement.power_w for measurement in known])
     best = known[best_index(objective, time_ms, power_w)]
@@ -122,6 +124,16 @@ def known_costs(modes: ModeSpace, prediction: Prediction, profile: Profile) -> t
             index = modes.index(measurement.mode)
             time_ms[index], power_w[index] = measurement.time_ms, measurement.power_w
     return time_ms, power_w
+
+
+def _allowed(modes: ModeSpace, profile: Profile, start: Measurement) -> npt.NDArray[np.bool_]:
+    """Which modes, and last the start, may be chosen: those in which the board does not throttle, or else all."""
+    allowed = np.ones(len(modes) + 1, dtype=np.bool_)
+    for mode in profile.throttling_modes:
+        if mode in modes:
+            allowed[modes.index(mode)] = False
+    allowed[-1] = start.mode not in profile.throttling_modes
+    return allowed if allowed.any() else ~allowed
 
 
 def _pair(measurement: Measurement) -> tuple[FloatArray, FloatArray]:

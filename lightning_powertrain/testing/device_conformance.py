@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import Device, Health
 from lightning_powertrain.errors import ModeError
 
 _PATIENCE_S = 10.0
@@ -128,6 +128,18 @@ class DeviceConformance:
                 sums |= {partial + watts for partial in sums}
             assert any(math.isclose(reading.total_w, partial, rel_tol=1e-6, abs_tol=1e-3) for partial in sums)
             device.minibatch_ended()
+
+    def test_it_tells_whether_it_holds_itself_back(self, device: Device) -> None:
+        """At any time, and the count of over-currents never goes back."""
+        events = []
+        for _ in range(3):
+            health = device.health()
+            assert isinstance(health, Health)
+            assert all(isinstance(cause, str) and cause and "+" not in cause for cause in health.throttled_by)
+            events.append(health.over_current_events)
+            device.minibatch_ended()
+        assert events == sorted(events)
+        assert events[0] >= 0
 
     def test_restore_brings_back_what_snapshot_saw(self, device: Device) -> None:
         """However many modes were set in between; and a second time changes nothing."""

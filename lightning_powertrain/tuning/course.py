@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, PowerSampler
-from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.errors import BudgetError, DeviceError
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, latin_hypercube, measure
 from lightning_powertrain.selection import Objective, Selection, select, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
+from lightning_powertrain.tuning.threads import TorchThreads
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -42,6 +44,7 @@ class Settings:
     max_share: float
     seed: int
     strict: bool
+    match_threads: bool
 
 
 class Course:
@@ -70,7 +73,8 @@ class Course:
         self._window = window
         self._minibatches = minibatches
         self._audience = audience
-        self._sampler = PowerSampler(device)
+        self._samplers = Samplers(device)
+        self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._interrupted_s = 0.0
         self._steps: Steps | None = None
         self.profile = profile
@@ -80,7 +84,7 @@ class Course:
 
     def start(self) -> None:
         """Begin to measure."""
-        self._sampler.start()
+        self._samplers.start()
         self._steps = self._run()
         next(self._steps)
 
@@ -99,13 +103,18 @@ class Course:
     def stop(self) -> None:
         """Stop measuring; the board stays as it is."""
         self._steps = None
-        self._sampler.stop()
+        self._samplers.stop()
+
+    def end(self) -> None:
+        """Stop measuring for good, and leave this process as it was found."""
+        self._threads.put_back()
+        self.stop()
 
     def _run(self) -> Steps:
         self._enter(Phase.WARMING_UP)
         for _ in range(_WARM_UP_MINIBATCHES):
             yield
-        start = yield from self._measured(self._device.current_mode())
+        start = yield from self._measured_in_earnest(self._device.current_mode())
         plan = self._plan(start)
         self._tell_measured(start, plan, 0, 0.0)
         if not plan.modes:
@@ -117,31 +126,35 @@ class Course:
 
     def _profile(self, plan: ProfilingPlan) -> Steps:
         self._enter(Phase.PROFILING)
-        start_s = self._uninterrupted_s()
-        for done, mode in enumerate(plan.modes, start=1):
-            measurement = yield from self._measured(self._device.apply(mode))
+        start_s, planned, done = self._uninterrupted_s(), len(plan.modes), 0
+        while done < len(plan.modes):
+            measurement = yield from self._measured(self._apply(plan.modes[done]))
+            if measurement.throttled_by and done < planned:  # Later, once: heat of the mode before may be the reason.
+                plan = plan.with_again(plan.modes[done], plan.costs_s[done])
+            done += 1
             spent_s = self._uninterrupted_s() - start_s
             self._tell_measured(measurement, plan, done, spent_s)
-            if spent_s > plan.allowance_s and done >= self._settings.predictor.minimum_modes:
+            if spent_s > plan.allowance_s and len(self.profile) >= self._settings.predictor.minimum_modes:
                 break
 
     def _settle(self, start: Measurement, profiling_start_s: float) -> Steps:
         """Choose, try, learn from it, choose again, until the best mode is one that was measured."""
         tried: dict[PowerMode, Selection] = {}
-        while True:
+        for trial in count():
             prediction = self._predict()
             space = self._device.modes
             selection = select(self._settings.objective, space, prediction, self.profile, start)
             outcome = Outcome(space, self.profile, prediction, selection, self._uninterrupted_s() - profiling_start_s)
             best = select_measured(self._settings.objective, self.profile, start)
-            if len(tried) == _MOST_TRIALS or not _is_worth_a_trial(selection, best):
+            if trial == _MOST_TRIALS or not _is_worth_a_trial(selection, best):
                 break
             self._set(selection)
             self._enter(Phase.VERIFYING)
             self.outcome = outcome
             self._audience.tell("selected", outcome)
-            measured = yield from self._measured(self._device.current_mode())
-            tried[selection.mode] = selection.with_measured(measured)
+            measured = yield from self._measured_in_earnest(self._device.current_mode())
+            if not measured.throttled_by:
+                tried[selection.mode] = selection.with_measured(measured)
         self._keep(outcome.with_selection(tried.get(best.mode, best)))
 
     def _keep(self, outcome: Outcome) -> None:
@@ -167,21 +180,37 @@ class Course:
             # As it was found may be more than a power mode: clocks that a governor moves between two limits.
             self._device.restore()
             self._device.snapshot()
+            self._threads.put_back()
         elif selection.mode != self._device.current_mode():
-            self._device.apply(selection.mode)
+            self._apply(selection.mode)
+
+    def _apply(self, mode: PowerMode) -> PowerMode:
+        read = self._device.apply(mode)
+        self._threads.match(read)
+        return read
 
     def _predict(self) -> Prediction:
         self._enter(Phase.FITTING)
         predictor = self._settings.predictor
+        if len(self.profile) < predictor.minimum_modes:
+            raise DeviceError(
+                f"the board throttled ({self.profile.throttled[-1].throttled_by}) in all but {len(self.profile)} of "
+                "the windows: it is too hot, or its supply too weak, to be measured"
+            )
         predictor.fit(self.profile)
         prediction = predictor.predict(self._device.modes.array)
         if not (np.isfinite(prediction.time_ms).all() and np.isfinite(prediction.power_w).all()):
             raise ArithmeticError("the predictor gave times or powers that are not finite")
         return prediction
 
+    def _measured_in_earnest(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
+        """Measure the mode that is set, and once more if the board throttled."""
+        measurement = yield from self._measured(mode)
+        return (yield from self._measured(mode)) if measurement.throttled_by else measurement
+
     def _measured(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
         """Measure the mode that is set."""
-        measurement = yield from measure(self._device, self._sampler, mode, self._window, _synchronize)
+        measurement = yield from measure(self._device, self._samplers, mode, self._window, _synchronize)
         self.profile = self.profile.with_measurements([measurement])
         return measurement
 

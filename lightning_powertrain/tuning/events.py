@@ -72,6 +72,11 @@ class Outcome:
         return replace(self, selection=selection)
 
     @property
+    def sampled(self) -> tuple[Measurement, ...]:
+        """What was measured besides the mode that the job started in; nothing that was measured while throttled."""
+        return tuple(each for each in self.profile.measurements if each != self.selection.start)
+
+    @property
     def simulated(self) -> bool:
         """Whether the figures come from a simulation; whatever shows them must say so."""
         return self.profile.provenance.simulated
@@ -84,7 +89,10 @@ class Observer:
         """The tuner went on to another phase."""
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
-        """A mode was measured: first the one the job started in (``progress.done == 0``), then each sampled one."""
+        """A mode was measured: first the one the job started in (``progress.done == 0``), then each sampled one.
+
+        If the board throttled meanwhile (``measurement.throttled_by``), the measurement does not count.
+        """
 
     def selected(self, outcome: Outcome) -> None:
         """A mode was chosen and set, but not measured yet. Comes again if it did not keep what was predicted of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from lightning_powertrain.boards import PowerMode
@@ -26,6 +26,10 @@ class ProfilingPlan:
     modes: Sequence[PowerMode]
     costs_s: Sequence[float]
     allowance_s: float = float("inf")
+
+    def with_again(self, mode: PowerMode, cost_s: float) -> ProfilingPlan:
+        """This plan, and at its end a mode once more."""
+        return replace(self, modes=(*self.modes, mode), costs_s=(*self.costs_s, cost_s))
 
     def seconds_left(self, done: int, spent_s: float) -> float:
         """Seconds that the modes after the first ``done`` will take, if they deviate from the plan as those did."""

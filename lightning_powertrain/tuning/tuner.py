@@ -36,6 +36,8 @@ class Tuner:
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
         seed: Makes the sample of modes reproducible.
         strict: Raise errors, and treat a budget that no mode can meet as one.
+        match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
+            default: another number of threads may change the last bits of what is computed there.
         observers: Told of every step.
 
     Raises:
@@ -59,6 +61,7 @@ class Tuner:
         max_share: float = 0.1,
         seed: int = 0,
         strict: bool = False,
+        match_threads: bool = False,
         observers: Sequence[Observer] = (),
     ) -> None:
         objective = parse_budget(budget)
@@ -66,7 +69,7 @@ class Tuner:
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
         self._device = device
-        self._settings = Settings(objective, predictor, modes, max_share, seed, strict)
+        self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads)
         self._audience = Audience(observers, strict)
         self._course: Course | None = None
         self._is_running = False
@@ -178,7 +181,7 @@ class Tuner:
         self._is_running = self._is_busy = False
         try:
             if self._course is not None:
-                self._course.stop()
+                self._course.end()
         finally:
             if self._holds_board:
                 self._device.restore()

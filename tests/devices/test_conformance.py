@@ -11,7 +11,7 @@ from plain_board import start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
-from lightning_powertrain.devices import Device, PowerReading, SimulatedDevice, SysfsDevice
+from lightning_powertrain.devices import Device, Health, PowerReading, SimulatedDevice, SysfsDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.testing import DeviceConformance
 
@@ -146,6 +146,16 @@ class Vague(FakeDevice):
     settle_s = float("nan")
 
 
+class Forgiving(FakeDevice):
+    """Its over-currents are counted since the last look."""
+
+    events = 3
+
+    def health(self) -> Health:
+        self.events -= 1
+        return Health(("over-current",), self.events)
+
+
 class Brittle(FakeDevice):
     is_open = True
 
@@ -171,6 +181,7 @@ BROKEN: dict[type[FakeDevice], str] = {
     BackwardClock: "test_its_clock_never_goes_back",
     SilentClock: "test_its_clock_calls_back_until_it_is_told_to_stop",
     Brittle: "test_closing_it_twice_is_as_once",
+    Forgiving: "test_it_tells_whether_it_holds_itself_back",
     Vague: "test_it_says_how_it_is_to_be_measured",
 }
 

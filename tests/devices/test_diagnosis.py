@@ -207,6 +207,7 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"read_only": True, "container": True}, "knobs", "fail", "--privileged"),
         ({"container": True}, "container", "warn", "-v /run/lightning-powertrain:/run/lightning-powertrain"),
         ({"container": True, "state_mounted": True}, "container", "ok", ""),
+        ({"forgetful_cpusets": ("/docker",)}, "cpusets", "warn", "tee /sys/fs/cgroup/cpuset/docker/cpuset.cpus <"),
         ({"knobs": {"cores": KnobFacts()}}, "knobs", "fail", ""),
         ({"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}}, "emc_hz", "warn", ""),
         (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import FakeDevice
 
-from lightning_powertrain.devices import PowerReading, PowerSampler, SystemClock
+from lightning_powertrain.devices import Health, HealthSampler, PowerReading, PowerSampler, SystemClock
 from lightning_powertrain.errors import DeviceError
 
 
@@ -44,6 +44,38 @@ def test_a_reading_that_fails_is_left_out(error: Exception) -> None:
     np.testing.assert_array_equal(watts, [1.0, 3.0, 5.0])
 
 
+def test_what_held_a_device_back_in_a_window() -> None:
+    device = FakeDevice()
+    hot = device.modes.highest
+    device.is_hot = lambda mode: mode == hot
+    sampler = HealthSampler(device)
+    sampler.start()
+    device.clock.advance(3.5)
+    device.apply(hot)
+    device.clock.advance(2.0)
+    device.apply(device.found)
+    device.clock.advance(3.0)
+    assert sampler.throttled_by(0.0, 3.5) == ()
+    assert sampler.throttled_by(0.0, 8.5) == ("fake-throttle",)
+    assert sampler.throttled_by(4.0, 4.0) == ("fake-throttle",)
+    assert sampler.throttled_by(6.0, 8.5) == ()
+    sampler.stop()
+    assert sampler.throttled_by(0.0, 8.5) == ()
+
+
+@pytest.mark.parametrize(("counts", "causes"), [((5, 5), ()), ((5, 7), ("over-current",))])
+def test_over_currents_are_those_of_the_window(
+    counts: tuple[int, int], causes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board counts them since it booted."""
+    device = FakeDevice()
+    sampler = HealthSampler(device)
+    for count in counts:
+        monkeypatch.setattr(device, "health", lambda count=count: Health((), count))
+        sampler.sample()
+    assert sampler.throttled_by(0.0, 0.0) == causes
+
+
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
     device = Flickering(error)
@@ -56,3 +88,28 @@ def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
         device.has_read.wait(0.001)
     np.testing.assert_array_equal(sampler.between(start_s, device.clock.now())[1][:3], [1.0, 3.0, 5.0])
     sampler.stop()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a reading that raises anything but DeviceError and OSError ends the sampling thread, with a traceback on "
+    "the user's terminal beside the one warning that tuning has stopped",
+)
+def test_a_reading_that_fails_in_an_unforeseen_way_does_not_end_sampling(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[object] = []
+    failed = threading.Event()
+
+    def read_power() -> PowerReading:
+        failed.set()
+        raise ValueError("a sensor that shows letters")
+
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    monkeypatch.setattr(device, "clock", SystemClock())
+    monkeypatch.setattr(device, "read_power", read_power)
+    sampler = PowerSampler(device, period_s=0.001)
+    sampler.start()
+    assert failed.wait(5.0)
+    sampler.stop()
+    assert died == []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from plain_board import PlainBoard
 from virtual_board import MountedBoard
 
+from lightning_powertrain.devices import Health, SysfsDevice
 from lightning_powertrain.devices.sysfs_health import over_current_events, temperatures_c, throttling
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
@@ -105,6 +106,7 @@ def test_heat_and_over_current(virtual_board: Mount) -> None:
     board.throttle(1)
     assert throttling(board.root) == ("gpu-throttle-alert",)
     assert over_current_events(board.root) == 2
+    assert SysfsDevice(board.root).health() == Health(("gpu-throttle-alert",), 2)
 
 
 def test_a_fan_throttles_nothing(tmp_path: Path) -> None:

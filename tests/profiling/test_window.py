@@ -8,7 +8,7 @@ from fakes import FakeDevice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_powertrain.devices import PowerReading, PowerSampler
+from lightning_powertrain.devices import PowerReading, Samplers
 from lightning_powertrain.errors import ArgumentError, DeviceError
 from lightning_powertrain.profiling import Interval, Measurement, WindowPlan, measure, random_modes
 
@@ -17,13 +17,13 @@ def run(
     device: FakeDevice, plan: WindowPlan, seconds: Sequence[float], dirty: Sequence[bool] = (), tail_s: float = 0.0
 ) -> tuple[Measurement, int]:
     """The measurement of intervals of these lengths (repeated for ever), and how many it took."""
-    sampler = PowerSampler(device)
-    sampler.start()
+    samplers = Samplers(device)
+    samplers.start()
 
     def synchronize() -> None:
         device.clock.advance(tail_s)
 
-    window = measure(device, sampler, device.mode, plan, synchronize)
+    window = measure(device, samplers, device.mode, plan, synchronize)
     next(window)
     for count in range(100_000):
         start_s = device.clock.now()
@@ -32,7 +32,7 @@ def run(
         try:
             window.send(Interval(start_s, device.clock.now(), clean=clean))
         except StopIteration as done:
-            sampler.stop()
+            samplers.stop()
             return done.value, count + 1
     raise AssertionError("the window never closed")
 
@@ -92,8 +92,8 @@ def test_queued_work_at_the_end_is_shared_by_the_window(device: FakeDevice) -> N
 
 
 def test_dead_sensor_is_an_error(device: FakeDevice) -> None:
-    sampler = PowerSampler(device)
-    window = measure(device, sampler, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
+    samplers = Samplers(device)
+    window = measure(device, samplers, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
     next(window)
     window.send(Interval(0.0, 1.0))
     with pytest.raises(DeviceError, match="no power sample"):

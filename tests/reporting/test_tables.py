@@ -132,7 +132,7 @@ def test_title_says_what_is_simulated() -> None:
 
 def test_mode_table_has_a_row_a_measurement() -> None:
     outcome = make_outcome()
-    headings, rows = mode_table(outcome.profile)
+    headings, rows = mode_table(outcome)
     assert headings == ["", "cores", "cpu", "gpu", "emc", "time", "power", "energy"]
     assert [row[0] for row in rows] == ["start", *map(str, range(1, 13))]
     for row, measurement in zip(rows, outcome.profile.measurements):
