@@ -11,14 +11,44 @@ from torch.utils.data import DataLoader
 
 
 def minibatches_left(trainer: pl.Trainer) -> int | None:
-    """Minibatches from here to the end of training; None if the Trainer does not know."""
+    """Minibatches from here to the end of training; None if the Trainer does not know.
+
+    Right at the start of training, also of a resumed one. The number of minibatches is not that of steps: the last
+    minibatch of an epoch always steps, and with manual optimization each optimizer counts.
+    """
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    length = _epoch_length(trainer)
+    done = trainer.fit_loop.batch_idx + 1 if epochs.ready > epochs.completed else 0
     limits: list[float] = []
     if trainer.max_epochs not in (None, -1):
-        limits.append(trainer.num_training_batches * (trainer.max_epochs - trainer.current_epoch))
+        limits.append(length * (trainer.max_epochs - epochs.processed) - done)
     if trainer.max_steps != -1:
-        limits.append((trainer.max_steps - trainer.global_step) * trainer.accumulate_grad_batches)
+        limits.append(_minibatches_of(_cycles_left(trainer), trainer.accumulate_grad_batches, length, done))
     left = min(limits, default=math.inf)
     return None if math.isinf(left) else int(left)
+
+
+def _epoch_length(trainer: pl.Trainer) -> float:
+    """Minibatches of an epoch; infinite for data without a length, unless the Trainer limits it."""
+    limit = trainer.limit_train_batches
+    return min(trainer.num_training_batches, limit if isinstance(limit, int) else math.inf)
+
+
+def _cycles_left(trainer: pl.Trainer) -> int:
+    """Accumulation cycles until ``max_steps``; in each of them every optimizer steps once."""
+    automatic = trainer.lightning_module.automatic_optimization
+    optimizers = 1 if automatic else max(1, len(trainer.optimizers))
+    return math.ceil((trainer.max_steps - trainer.global_step) / optimizers)
+
+
+def _minibatches_of(cycles: int, accumulated: int, epoch: float, done: int) -> float:
+    """Minibatches in so many accumulation cycles, ``done`` minibatches after the start of an epoch."""
+    if math.isinf(epoch):
+        return cycles * accumulated - done % accumulated
+    cycles_of_epoch = math.ceil(epoch / accumulated)
+    behind = cycles_of_epoch if done >= epoch else done // accumulated
+    epochs, cycles_more = divmod(behind + cycles, cycles_of_epoch)
+    return epochs * epoch + cycles_more * accumulated - done
 
 
 def loader_workers(trainer: pl.Trainer) -> tuple[int, int]:
@@ -38,6 +68,11 @@ def _loaders(trainer: pl.Trainer) -> Iterator[DataLoader[Any]]:
                 yield from walk(part)
 
     return walk(trainer.train_dataloader)
+
+
+def checkpoints_saved(trainer: pl.Trainer) -> list[int | None]:
+    """The step at which each checkpoint callback saved last: one of weights only is not told to other callbacks."""
+    return [getattr(callback, "_last_global_step_saved", None) for callback in trainer.checkpoint_callbacks]
 
 
 def logging_step(trainer: pl.Trainer) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +12,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.callbacks.job import loader_workers, logging_step, minibatches_left
+from lightning_powertrain.callbacks.job import checkpoints_saved, loader_workers, logging_step, minibatches_left
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
@@ -97,6 +99,8 @@ class PowerTrainCallback(pl.Callback):
         self._opened: Device | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
+        self._saved: list[int | None] = []
+        self._has_failed = False
 
     @property
     def outcome(self) -> Outcome | None:
@@ -122,53 +126,41 @@ class PowerTrainCallback(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._outcome = self._profile = None
-        folder = trainer.log_dir if trainer.loggers else None
+        self._has_failed = False
         if getattr(trainer, "fast_dev_run", False):
             _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
         elif trainer.world_size > 1:
             _log.warning("Power-mode tuning is skipped: jobs of more than one process are not supported yet.")
         else:
-            self._start(trainer, pl_module, folder)
+            self._start(trainer, pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._probe is not None:
-            self._probe.start()
+        self._while_tuning(lambda tuner: self._watch())
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        tuner = self._tuner
-        if tuner is None:
-            return
-        if self._probe is not None and self._unmodelled is not None:
-            # The first minibatch has shown the simulated board what this model asks of it.
-            self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
-            self._probe = self._unmodelled = None
-        last = trainer.is_last_batch
-        if last:  # It may be a short one.
-            tuner.interrupt()
-        tuner.minibatch_ended(cycle_complete=last or (batch_idx + 1) % trainer.accumulate_grad_batches == 0)
+        self._while_tuning(lambda tuner: self._minibatch_ended(trainer, tuner))
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._interrupt()
-
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._interrupt()
+        self._while_tuning(Tuner.interrupt)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._interrupt()
+        self._while_tuning(Tuner.interrupt)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        self._interrupt()
+        self._while_tuning(Tuner.interrupt)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stop(trainer)
+        self._stop(trainer, strict=self._strict)
+
+    # In these two an error of ours would replace the user's.
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._stop(trainer)
@@ -176,18 +168,35 @@ class PowerTrainCallback(pl.Callback):
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._stop(trainer)
 
-    def _start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, folder: str | None) -> None:
+    def _start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         try:
-            self._tune(trainer, pl_module, folder)
+            self._tune(trainer, pl_module)
         except Exception as error:
-            self._stop(trainer)
-            self._close()
-            if self._strict:
-                raise
-            reason = error if isinstance(error, PowerTrainError) else repr(error)
-            _log.warning("Training runs as ever, in the power mode that the board is in: %s.", reason)
+            self._fail(error)
 
-    def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule, folder: str | None) -> None:
+    def _while_tuning(self, act: Callable[[Tuner], object]) -> None:
+        if self._tuner is not None and not self._has_failed:
+            try:
+                act(self._tuner)
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Put the board back and say so once, or raise ``error`` under ``strict``. No more is done in this job."""
+        self._has_failed = True
+        with suppress(Exception):
+            self._unwatch()
+        if self._tuner is not None:
+            self._tuner.give_up(error)
+            return
+        with suppress(Exception):
+            self._close()
+        if self._strict:
+            raise error
+        reason = error if isinstance(error, PowerTrainError) else repr(error)
+        _log.warning("Training runs as ever, in the power mode that the board is in: %s.", reason)
+
+    def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         device = self._open_device()
         tuner = Tuner(
             device,
@@ -199,7 +208,7 @@ class PowerTrainCallback(pl.Callback):
             hard=self._hard,
             strict=self._strict,
             match_threads=self._match_threads,
-            observers=self._observers(trainer, folder, device.simulated),
+            observers=self._observers(trainer, device.simulated),
         )
         self._trainer, self._tuner = trainer, tuner
         workload = type(pl_module).__name__
@@ -215,7 +224,8 @@ class PowerTrainCallback(pl.Callback):
             return self._opened
         return self._device
 
-    def _observers(self, trainer: pl.Trainer, folder: str | None, simulated: bool) -> list[Observer]:
+    def _observers(self, trainer: pl.Trainer, simulated: bool) -> list[Observer]:
+        folder = trainer.log_dir if trainer.loggers else None
         observers: list[Observer] = [
             LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated)
         ]
@@ -229,26 +239,44 @@ class PowerTrainCallback(pl.Callback):
             )
         return observers
 
-    def _interrupt(self) -> None:
-        if self._tuner is not None:
-            self._tuner.interrupt()
+    def _watch(self) -> None:
+        if self._probe is not None:
+            self._probe.start()
 
-    def _stop(self, trainer: pl.Trainer) -> None:
-        """Let go of the board. Lightning calls this from hooks in which an error of ours would replace the user's."""
-        if self._tuner is None or self._trainer is not trainer:
+    def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner) -> None:
+        if self._probe is not None and self._unmodelled is not None:
+            # The first minibatch has shown the simulated board what this model asks of it.
+            self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
+            self._probe = self._unmodelled = None
+        last, saved = trainer.is_last_batch, checkpoints_saved(trainer)
+        if last or saved != self._saved:  # The last minibatch may be a short one.
+            tuner.interrupt()
+        self._saved = saved
+        is_stepping = (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        tuner.minibatch_ended(cycle_complete=last or is_stepping)
+
+    def _stop(self, trainer: pl.Trainer, strict: bool = False) -> None:
+        """Let go of the board."""
+        tuner = self._tuner
+        if tuner is None or self._trainer is not trainer:
             return
-        tuner, probe = self._tuner, self._probe
-        self._tuner = self._trainer = self._probe = self._unmodelled = None
+        self._tuner = self._trainer = None
         self._outcome, self._profile = tuner.outcome, tuner.profile
         try:
-            if probe is not None:
-                probe.stop()
-            try:
-                tuner.stop()
-            finally:
-                self._close()
+            with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
+                endings.callback(self._close)
+                endings.callback(tuner.stop)
+                endings.callback(self._unwatch)
         except Exception as error:
+            if strict:
+                raise
             _log.warning("The board could not be put back: %r. `powertrain restore` does it by hand.", error)
+
+    def _unwatch(self) -> None:
+        """Leave no hook on the user's model."""
+        probe, self._probe, self._unmodelled = self._probe, None, None
+        if probe is not None:
+            probe.stop()
 
     def _close(self) -> None:
         """Let go of a device that was opened here; one that was given is its owner's."""

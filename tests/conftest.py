@@ -13,6 +13,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
+from leftovers import left_since, running
 
 from lightning_powertrain.profiling import sensor_noise
 
@@ -26,6 +27,14 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of profiles of its own for each test, and for the processes that it starts."""
     monkeypatch.setenv("POWERTRAIN_CACHE", str(tmp_path / "profile-cache"))
     return tmp_path / "profile-cache"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    """No test leaves a thread or a child process behind, whether it passes or fails."""
+    before = running()
+    yield
+    assert left_since(before) == []
 
 
 @pytest.fixture

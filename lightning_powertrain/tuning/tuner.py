@@ -126,7 +126,7 @@ class Tuner:
             self._holds_board = self._is_running = self._is_busy = True
             self._course.start()
         except Exception as error:
-            self._give_up(error)
+            self.give_up(error)
         return self
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
@@ -144,7 +144,7 @@ class Tuner:
                 if cycle_complete:
                     self._interval_ended()
         except Exception as error:
-            self._give_up(error)
+            self.give_up(error)
 
     def interrupt(self) -> None:
         """Report that something other than training goes on: validation, a checkpoint, the edge of an epoch.
@@ -152,6 +152,24 @@ class Tuner:
         The time from the last end of a minibatch to the next is then no measure of a minibatch.
         """
         self._clean = False
+
+    def give_up(self, error: Exception) -> None:
+        """Report that something which tuning needs has failed: the board is put back, and training goes on.
+
+        Args:
+            error: What was raised; it is part of the one warning.
+
+        Raises:
+            Exception: ``error`` itself, under ``strict``.
+        """
+        state = "The board is as it was found"
+        try:
+            self._let_go()
+        except Exception as failure:
+            state = _not_put_back(failure)
+        if self._settings.strict:
+            raise error
+        _log.warning("Power-mode tuning has stopped: %r. %s; training goes on.", error, state)
 
     def stop(self) -> None:
         """Put the board back as it was found. May be called at any time, and more than once.
@@ -203,16 +221,6 @@ class Tuner:
             self.stop()
         # What was just done in here (fitting, switching) is no part of the next minibatch.
         self._last_end_s = self._device.clock.now()
-
-    def _give_up(self, error: Exception) -> None:
-        state = "The board is as it was found"
-        try:
-            self._let_go()
-        except Exception as failure:
-            state = _not_put_back(failure)
-        if self._settings.strict:
-            raise error
-        _log.warning("Power-mode tuning has stopped: %r. %s; training goes on.", error, state)
 
 
 def _not_put_back(error: Exception) -> str:

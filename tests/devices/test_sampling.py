@@ -88,3 +88,28 @@ def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
         device.has_read.wait(0.001)
     np.testing.assert_array_equal(sampler.between(start_s, device.clock.now())[1][:3], [1.0, 3.0, 5.0])
     sampler.stop()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a reading that raises anything but DeviceError and OSError ends the sampling thread, with a traceback on "
+    "the user's terminal beside the one warning that tuning has stopped",
+)
+def test_a_reading_that_fails_in_an_unforeseen_way_does_not_end_sampling(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[object] = []
+    failed = threading.Event()
+
+    def read_power() -> PowerReading:
+        failed.set()
+        raise ValueError("a sensor that shows letters")
+
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    monkeypatch.setattr(device, "clock", SystemClock())
+    monkeypatch.setattr(device, "read_power", read_power)
+    sampler = PowerSampler(device, period_s=0.001)
+    sampler.start()
+    assert failed.wait(5.0)
+    sampler.stop()
+    assert died == []

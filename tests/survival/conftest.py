@@ -1,10 +1,21 @@
-"""Prints the matrix at the end of the run."""
+"""Prints the matrix at the end of the run; looks then for what is left running."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from leftovers import left_since, running
 
 from survival.event import KINDS, MOMENTS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_left_running() -> Iterator[None]:
+    """Once for all tests, not for each as elsewhere: here jobs run side by side, ahead of the tests that want them."""
+    before = running()
+    yield
+    assert left_since(before) == []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

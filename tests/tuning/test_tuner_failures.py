@@ -143,3 +143,25 @@ def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
     strict.stop()
     assert device.mode == device.found
     assert device.restored == 1, "another stop tries again"
+
+
+def test_what_fails_around_a_tuner_can_be_left_to_it(
+    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = OSError("the training loop cannot count")
+    for strict in (False, True):
+        tuner = Tuner(device, 12, predictor=oracle, modes=3, strict=strict).start()
+        for _ in range(300):
+            tuner.minibatch_ended()
+        assert device.mode != device.found
+        if strict:
+            with pytest.raises(OSError, match="cannot count") as raised:
+                tuner.give_up(error)
+            assert raised.value is error
+        else:
+            tuner.give_up(error)
+            assert "cannot count" in caplog.text
+        assert device.mode == device.found
+        assert tuner.phase is Phase.OFF
+        tuner.stop()
+    assert len(caplog.records) == 1

@@ -1,0 +1,246 @@
+"""Whatever of ours fails in a hook: the board is put back, one warning, the same weights; an error under ``strict``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from breaking import CALLBACK, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
+from fakes import FakeDevice, Oracle
+from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
+from pytorch_lightning.loggers import CSVLogger
+
+from lightning_powertrain import SimulatedDevice
+from lightning_powertrain.errors import PowerTrainError
+
+pytestmark = LIGHTNING_WARNINGS
+
+MODEL_OF_ITS_OWN = "simulated:orin-agx-64gb"
+
+Open = Callable[[str | None], Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing of ours that fails.
+
+    Args:
+        what: Dotted name of what fails.
+        hook: The hook of the callback in which it does.
+        after: Calls of it that go well before.
+        device: Name of the device that is asked for; the board of the test is what is then opened.
+    """
+
+    what: str
+    hook: str
+    after: int = 0
+    device: str | None = None
+
+
+FAILURES = {
+    "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
+    "opening the board": Failure(f"{CALLBACK}.open_device", "on_train_start"),
+    "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__", "on_train_start"),
+    "reporter": Failure(f"{CALLBACK}.LoggerReporter", "on_train_start"),
+    "probe made": Failure(f"{CALLBACK}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
+    "length of the job": Failure(f"{CALLBACK}.minibatches_left", "on_train_start"),
+    "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
+    "tuner started": Failure(f"{CALLBACK}.Tuner.start", "on_train_start"),
+    "snapshot": Failure("fakes.FakeDevice.snapshot", "on_train_start"),
+    "sampling": Failure("lightning_powertrain.devices.VirtualClock.every", "on_train_start"),
+    "probe started": Failure(f"{CALLBACK}.ModelProbe.start", "on_train_batch_start", device=MODEL_OF_ITS_OWN),
+    "probe finished": Failure(f"{CALLBACK}.ModelProbe.finish", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
+    "workers after a minibatch": Failure(
+        f"{CALLBACK}.loader_workers", "on_train_batch_end", after=1, device=MODEL_OF_ITS_OWN
+    ),
+    "look for checkpoints": Failure(f"{CALLBACK}.checkpoints_saved", "on_train_batch_end", after=20),
+    "last minibatch": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_batch_end", after=2),
+    "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=100),
+    "minibatch noted": Failure("fakes.FakeDevice.minibatch_ended", "on_train_batch_end", after=100),
+    "clock": Failure("lightning_powertrain.devices.VirtualClock.now", "on_train_batch_end", after=200),
+    "mode read": Failure("fakes.FakeDevice.current_mode", "on_train_batch_end"),
+    "first mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end"),
+    "third mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end", after=2),
+    "power sensor": Failure("fakes.FakeDevice.read_power", "on_train_batch_end"),
+    "predictor fitted": Failure("fakes.Oracle.fit", "on_train_batch_end"),
+    "prediction": Failure("fakes.Oracle.predict", "on_train_batch_end"),
+    "validation started": Failure(f"{CALLBACK}.Tuner.interrupt", "on_validation_start"),
+    "checkpoint saved": Failure(f"{CALLBACK}.Tuner.interrupt", "on_save_checkpoint", after=1),
+    "epoch ended": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_epoch_end", after=5),
+    "tuner stopped": Failure(f"{CALLBACK}.Tuner.stop", "on_train_end", after=1),
+    "board closed": Failure("fakes.FakeDevice.close", "on_train_end"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """The weights without the callback."""
+    return trained(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Open:
+    """Opens the board of the test, which is what the callback finds, whichever it asks for."""
+
+    def opened(name: str | None) -> FakeDevice | SimulatedDevice:
+        device = SimulatedDevice("orin-agx-64gb") if name else FakeDevice()
+        monkeypatch.setattr(f"{CALLBACK}.open_device", lambda name, seed: device)
+        monkeypatch.setattr(f"{CALLBACK}.default_predictor", lambda reference, seed: oracle)
+        monkeypatch.setattr(type(device), "settle_s", 0.2)
+        return device
+
+    return opened
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failure_of_ours_is_one_warning(
+    failure: Failure,
+    opened: Open,
+    plain: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    device = opened(failure.device)
+    found = device.current_mode()
+    callback = powertrain(failure.device, budget="12 W", modes=3)
+    with monkeypatch.context() as patch:
+        raised = break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
+        weights = trained(tmp_path, callback)
+    assert raised[0] == failure.hook
+    assert [message for message in warnings_of(caplog) if "unheard of" not in message] == []
+    assert len(warnings_of(caplog)) == 1
+    assert device.current_mode() == found
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+def test_a_failure_of_ours_is_an_error_when_strict(
+    failure: Failure, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = opened(failure.device)
+    found = device.current_mode()
+    callback = powertrain(failure.device, budget="12 W", modes=3, strict=True)
+    with monkeypatch.context() as patch:
+        break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
+        with pytest.raises(UnforeseenError, match="unheard of"):
+            trained(tmp_path, callback)
+    assert device.current_mode() == found
+
+
+# Errors of other kinds, at the start, in the middle and at the end.
+
+
+@pytest.mark.parametrize("error", [PowerTrainError("of ours"), OSError(5, "of the system")], ids=repr)
+@pytest.mark.parametrize("name", ["opening the board", "third mode set", "look for checkpoints", "board closed"])
+def test_errors_of_every_kind(
+    name: str,
+    error: Exception,
+    opened: Open,
+    plain: Weights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failure, device = FAILURES[name], opened(None)
+    for strict in (False, True):
+        callback = powertrain(failure.device, budget="12 W", modes=3, strict=strict)
+        with monkeypatch.context() as patch:
+            break_after(patch, failure.what, failure.after, error)
+            if strict:
+                with pytest.raises(type(error)) as raised:
+                    trained(tmp_path, callback)
+                assert raised.value is error
+            else:
+                weights = trained(tmp_path, callback)
+                assert all(torch.equal(weights[name], plain[name]) for name in plain)
+        assert len(warnings_of(caplog)) == 1
+        assert device.mode == device.found
+
+
+# A board that cannot be put back.
+
+
+def test_board_that_cannot_be_put_back_is_one_warning(
+    opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = opened(None)
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "restore", stuck)
+        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    assert len(warnings_of(caplog)) == 1
+    assert "could not be put back" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "restore", stuck)
+        with pytest.raises(UnforeseenError, match="stuck"):
+            trained(tmp_path, powertrain(device, budget="12 W", modes=3, strict=True))
+
+
+def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(
+    opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = opened(None)
+    device.fail_after = 2
+    with monkeypatch.context() as patch:
+        patch.setattr(device, "restore", stuck)
+        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    stopped, still = warnings_of(caplog)
+    assert "refused a write" in stopped
+    assert "could not be put back" in stopped
+    assert "could not be put back" in still
+
+
+# Those who only watch.
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "lightning_powertrain.reporting.LoggerReporter.measured",
+        "lightning_powertrain.reporting.LoggerReporter.closed",
+        "lightning_powertrain.reporting.ConsoleReporter.phase_changed",
+        "lightning_powertrain.reporting.RunWriter.verified",
+        f"{CALLBACK}.logging_step",
+    ],
+)
+def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
+    what: str, opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    device = opened(None)
+    callback = powertrain(device, budget="12 W", modes=3, verbose=True)
+    with monkeypatch.context() as patch:
+        raised = break_after(patch, what, 0, OSError("disk full"))
+        weights = trained(tmp_path, callback)
+    assert len(raised) == 1
+    assert len(warnings_of(caplog)) == 1
+    assert locked(callback)
+    assert device.mode == device.found
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    with monkeypatch.context() as patch:
+        break_after(patch, what, 0, OSError("disk full"))
+        with pytest.raises(OSError, match="disk full"):
+            trained(tmp_path, powertrain(device, budget="12 W", modes=3, verbose=True, strict=True))
+    assert device.mode == device.found
+
+
+def test_a_logger_that_fails_is_left_out_and_tuning_goes_on(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(CSVLogger):
+        def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+            if any(name.startswith("powertrain/") for name in metrics):
+                raise OSError("disk full")
+            super().log_metrics(metrics, step)
+
+    device = opened(None)
+    callback = powertrain(device, budget="12 W", modes=3)
+    trainer(callback, logger=Full(tmp_path)).fit(Model(), data(600))
+    assert locked(callback)
+    assert len(warnings_of(caplog)) == 1
+    assert device.mode == device.found

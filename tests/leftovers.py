@@ -1,0 +1,46 @@
+"""What a test must not leave behind: threads and child processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+
+import psutil
+
+# Workers of a data loader and the like are told to end, and take a moment.
+_PATIENCE_S = 5.0
+
+_MAY_STAY = {
+    "TMonitor": "tqdm has one thread that watches over all bars, to the end of the process",
+    "multiprocessing.resource_tracker": "multiprocessing starts one with its first semaphore, for all that follow",
+    "multiprocessing.forkserver": "multiprocessing starts one for all jobs that are forked from it",
+    "virtual_board.serve": "a virtual board is mounted once for all tests that use it",
+}
+
+Running = threading.Thread | psutil.Process
+
+
+def running() -> set[Running]:
+    """Threads and child processes of this process, their children included."""
+    return {*threading.enumerate(), *psutil.Process().children(recursive=True)}
+
+
+def left_since(before: Collection[Running]) -> list[str]:
+    """Those that run now and did not before, after some time to end; without those that may stay."""
+    end_s = time.monotonic() + _PATIENCE_S
+    while True:
+        names = [_name(each) for each in running() - set(before)]
+        left = [name for name in names if not any(allowed in name for allowed in _MAY_STAY)]
+        if not left or time.monotonic() > end_s:
+            return left
+        time.sleep(0.02)
+
+
+def _name(each: Running) -> str:
+    if isinstance(each, threading.Thread):
+        return f"thread {each.name} ({type(each).__name__})"
+    try:
+        return f"process {each.pid} ({each.status()}): {' '.join(each.cmdline())}"
+    except psutil.NoSuchProcess:  # It has just ended: the next look will not find it.
+        return f"process {each.pid}"
