@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from types import TracebackType
 
 from lightning_powertrain.devices import Device
@@ -12,7 +13,7 @@ from lightning_powertrain.profiling import Interval, Profile, Provenance, Window
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
-from lightning_powertrain.tuning.plan import check_modes, check_share
+from lightning_powertrain.tuning.plan import check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -34,6 +35,8 @@ class Tuner:
         predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
         modes: How many modes to sample; at least what the predictor needs.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
+        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
+            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
         seed: Makes the sample of modes reproducible.
         strict: Raise errors, and treat a budget that no mode can meet as one.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
@@ -59,6 +62,7 @@ class Tuner:
         predictor: Predictor | None = None,
         modes: int = 50,
         max_share: float = 0.1,
+        precision: float | None = 0.02,
         seed: int = 0,
         strict: bool = False,
         match_threads: bool = False,
@@ -68,7 +72,9 @@ class Tuner:
         predictor = predictor or default_predictor(seed=seed)
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
+        check_precision(precision)
         self._device = device
+        self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads)
         self._audience = Audience(observers, strict)
         self._course: Course | None = None
@@ -109,8 +115,9 @@ class Tuner:
         """
         self.stop()
         device, settings = self._device, self._settings
-        about = Provenance(device.board.key, workload, device.simulated, {"seed": settings.seed})
-        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s)
+        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
+        details = {"seed": settings.seed, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
         self._course = Course(device, settings, window, minibatches, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True
