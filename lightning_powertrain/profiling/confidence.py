@@ -76,7 +76,7 @@ def power_half_width(watts: FloatArray, seconds: float) -> float:
         seconds: Time in which they were taken.
     """
     effective, freedom = _independent(len(watts), seconds)
-    if freedom < _LEAST_FREEDOM:
+    if freedom < _LEAST_FREEDOM or not watts.any():
         return math.inf
     spread = float(watts.std() / watts.mean()) * math.sqrt(effective / (effective - 1))
     return _half_width(max(spread, _LEAST_POWER_SPREAD), effective, freedom)
@@ -90,11 +90,10 @@ def expected_half_width(minibatches: int, seconds: float) -> float:
         seconds: Time that they take.
     """
     of_time = _half_width(_TYPICAL_TIME_SPREAD, minibatches, minibatches - 1)
-    of_power = _half_width(_LEAST_POWER_SPREAD, seconds / (2 * _FILTER_S), seconds / _FILTER_S - 1)
-    return max(of_time, of_power)
+    return max(of_time, _half_width(_LEAST_POWER_SPREAD, *_independent(math.inf, seconds)))
 
 
-def _independent(readings: int, seconds: float) -> tuple[float, float]:
+def _independent(readings: float, seconds: float) -> tuple[float, float]:
     """Effective number of readings, and degrees of freedom of their variance."""
     return min(readings, seconds / (2 * _FILTER_S)), min(readings, seconds / _FILTER_S) - 1
 

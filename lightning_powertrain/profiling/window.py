@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 # Some jobs interrupt every interval (epochs of one minibatch, validation after each). After this many times the wanted
 # minibatches were interrupted, the window closes with what it has, so that no job can stall it.
 _PATIENCE = 4
+
+# Shorter than this share of the median, the first intervals of a window are those of a host that runs ahead.
+_RUNS_AHEAD = 0.9
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,11 @@ class WindowPlan:
 
     def _expected(self, time_ms: float) -> int:
         """Minibatches that a window takes if they scatter as usual."""
-        shortest = max(self.least, self.discard, math.ceil(self.minimum_s / time_ms * 1e3))
-        for count in range(shortest, self.minibatches):
-            if self.precision is not None and expected_half_width(count, count * time_ms / 1e3) <= self.precision:
+        if self.precision is None:
+            return self.minibatches
+        for count in range(max(self.least, self.discard), self.minibatches):
+            seconds = count * time_ms / 1e3
+            if seconds >= self.minimum_s and expected_half_width(count, seconds) <= self.precision:
                 return count
         return self.minibatches
 
@@ -152,10 +156,19 @@ def _is_precise(clean: Sequence[Interval], plan: WindowPlan, power: PowerSampler
     """Whether mean time and mean power are known as well as the plan asks for."""
     if plan.precision is None or _minibatches(clean) < max(plan.least, plan.discard):
         return False
-    if _seconds(clean) < plan.minimum_s or time_half_width(_times_ms(clean)) > plan.precision:
+    if _seconds(clean) < plan.minimum_s or time_half_width(_settled(_times_ms(clean))) > plan.precision:
         return False
     watts = _watts_inside(clean, *power.between(clean[0].start_s, clean[-1].end_s))
     return power_half_width(watts, _seconds(clean)) <= plan.precision
+
+
+def _settled(times_ms: FloatArray) -> FloatArray:
+    """Times without the first short ones, in which the host only refills the accelerator's queue.
+
+    The window began by emptying it. That does no harm to the mean, as the window ends in the same way, but it says
+    nothing about how minibatches scatter.
+    """
+    return times_ms[np.argmax(times_ms > _RUNS_AHEAD * np.median(times_ms)) :]
 
 
 def _times_ms(intervals: Sequence[Interval], tail_s: float = 0.0) -> FloatArray:

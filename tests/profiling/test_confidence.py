@@ -99,6 +99,7 @@ def test_few_readings_or_minibatches_tell_nothing() -> None:
     assert power_half_width(np.full(3, 20.0), 60.0) == math.inf
     assert power_half_width(np.full(10, 20.0), 1.0) == math.inf
     assert power_half_width(np.empty(0), 1.0) == math.inf
+    assert power_half_width(np.zeros(100), 10.0) == math.inf
     assert time_half_width(np.array([100.0, 101.0, 99.0])) == math.inf
     assert expected_half_width(3, 60.0) == math.inf
 

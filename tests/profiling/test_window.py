@@ -158,6 +158,15 @@ def test_fast_minibatches_leave_too_little_time_to_know_the_power(device: FakeDe
     assert measurement.capped
 
 
+def test_a_host_that_runs_ahead_does_not_prolong_the_window(device: FakeDevice) -> None:
+    """Each minibatch takes 0.5 s on the accelerator, whose queue holds three and a bit and is empty at first."""
+    ahead = [0.05, 0.05, 0.05, 0.3]
+    plan = WindowPlan(discard=1, settle_s=0.0)
+    measurement, _ = run(device, plan, [0.5, *ahead, *[0.5] * 40], tail_s=0.5 * 4 - sum(ahead))
+    assert (measurement.minibatches, measurement.capped) == (12, False)
+    assert measurement.time_ms == pytest.approx(500.0)
+
+
 def test_interruptions_do_not_make_a_window_precise(device: FakeDevice) -> None:
     plan = WindowPlan(discard=1, settle_s=0.0)
     measurement, count = run(device, plan, [0.5, 0.5, 7.0], dirty=[False, False, True])
