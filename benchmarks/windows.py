@@ -6,7 +6,8 @@ SIMULATED: boards, workloads and their scatter are those of ``docs/simulation.md
 Each protocol measures 50 modes of every workload on ``orin-agx-64gb``: the paper's (random modes, fixed windows), the
 same windows on a Latin hypercube, and the default. An error is that of one window, against the settled time of the mode
 and its power at the temperature of that moment. MAPE is the error of the default predictor, fitted on these windows,
-over all 18,096 modes. Figures are medians over seeds, with the least and the most in brackets.
+over all 18,096 modes. Figures are medians over seeds, some with the least and the most in brackets; shares are those of
+all windows.
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ def main() -> None:
     parser.add_argument("--workload", action="append", choices=workload_names(), help="default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"SIMULATED {BOARD}, {MODES} modes, {arguments.seeds} seeds; all but MAPE and seconds: medians over seeds")
-    print(f"held: windows that are off by no more than {PRECISION:.0%}; planned: expected seconds over real ones\n")
+    print(f"SIMULATED {BOARD}, {MODES} modes, {arguments.seeds} seeds; errors in per cent")
+    print(f"capped, held: share of all windows, per cent; held: off by no more than {PRECISION:.0%}")
+    print("planned: expected seconds over real ones\n")
     print(HEADER)
     everything: dict[str, list[Run]] = {name: [] for name in PROTOCOLS}
     for workload in arguments.workload or workload_names():
@@ -149,13 +151,13 @@ def mape(device: SimulatedDevice, workload: str, sample: Sequence[Measurement], 
 
 def row(name: str, runs: Sequence[Run]) -> str:
     table = np.array([astuple(each) for each in runs])
-    middle = Run(*np.median(table, axis=0))
+    middle, mean = Run(*np.median(table, axis=0)), Run(*table.mean(axis=0))
     least, most = Run(*table.min(axis=0)), Run(*table.max(axis=0))
     figures = [
         f"{middle.seconds:6.0f} [{least.seconds:.0f}-{most.seconds:.0f}]".rjust(20),
-        f"{middle.planned:9.2f}{middle.minibatches:13.0f}{middle.capped:6.0f} %",
-        f"{middle.time_median:18.2f}{middle.time_95:6.2f}{middle.time_held:6.0f}",
-        f"{middle.power_median:19.2f}{middle.power_95:6.2f}{middle.power_held:6.0f}",
+        f"{middle.planned:9.2f}{middle.minibatches:13.0f}{mean.capped:6.0f} %",
+        f"{middle.time_median:18.2f}{middle.time_95:6.2f}{mean.time_held:6.1f}",
+        f"{middle.power_median:19.2f}{middle.power_95:6.2f}{mean.power_held:6.1f}",
         f"{middle.time_mape:5.2f} [{least.time_mape:.2f}-{most.time_mape:.2f}]".rjust(17),
         f"{middle.power_mape:5.2f} [{least.power_mape:.2f}-{most.power_mape:.2f}]".rjust(17),
     ]

@@ -20,6 +20,9 @@ FloatArray = npt.NDArray[np.float64]
 # minibatches were interrupted, the window closes with what it has, so that no job can stall it.
 _PATIENCE = 4
 
+# Mean length of the windows of simulated boards over the shortest that would do: hiccups prolong some of them.
+_LONGER_BY_CHANCE = 1.15
+
 # Shorter than this share of the median, the first intervals of a window are those of a host that runs ahead.
 _RUNS_AHEAD = 0.9
 
@@ -79,7 +82,7 @@ class WindowPlan:
         for count in range(max(self.least, self.discard), self.minibatches):
             seconds = count * time_ms / 1e3
             if seconds >= self.minimum_s and expected_half_width(count, seconds) <= self.precision:
-                return count
+                return min(self.minibatches, round(_LONGER_BY_CHANCE * count))
         return self.minibatches
 
 

@@ -181,13 +181,14 @@ def test_accumulation_cycles_count_as_one_interval_each(device: FakeDevice) -> N
     assert measurement.time_ms == pytest.approx(500.0)
 
 
-def test_expected_seconds_are_the_real_ones(device: FakeDevice) -> None:
-    for precision in (0.02, None):
-        for time_ms in (4.0, 50.0, 100.0, 3000.0):
-            plan = WindowPlan(discard=8, settle_s=2.0, precision=precision)
-            start_s = device.clock.now()
-            run(device, plan, [time_ms / 1e3])
-            assert plan.seconds(time_ms) == pytest.approx(device.clock.now() - start_s, rel=0.04)
+@pytest.mark.parametrize(("precision", "tolerance"), [(None, 0.04), (0.02, 0.12)])
+def test_expected_seconds_are_the_real_ones(device: FakeDevice, precision: float | None, tolerance: float) -> None:
+    """Without noise a window that may end early does so a little earlier than is expected of others."""
+    for time_ms in (4.0, 50.0, 100.0, 3000.0):
+        plan = WindowPlan(discard=8, settle_s=2.0, precision=precision)
+        start_s = device.clock.now()
+        run(device, plan, [time_ms / 1e3])
+        assert plan.seconds(time_ms) == pytest.approx(device.clock.now() - start_s, rel=tolerance)
 
 
 @given(time_ms=st.floats(0.5, 1e4), precision=st.floats(0.001, 0.9), discard=st.integers(1, 64))
@@ -227,7 +228,7 @@ def test_means_are_as_precise_as_asked_for(workload: str) -> None:
     assert np.mean(off <= 0.02) >= 0.95
     assert np.median([each.minibatches for each in measured]) < 20
     expected_s = sum(plan.seconds(time_ms) for time_ms in true.time_ms.tolist())
-    assert device.clock.now() == pytest.approx(expected_s, rel=0.15)
+    assert device.clock.now() == pytest.approx(expected_s, rel=0.07)
 
 
 @given(count=st.integers(1, 54), seed=st.integers(0, 10))
