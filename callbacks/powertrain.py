@@ -20,7 +20,7 @@ from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Observer, Outcome, Tuner, check_hard, check_modes, check_share
+from lightning_powertrain.tuning import Observer, Outcome, Tuner, check_hard, check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -45,6 +45,8 @@ class PowerTrainCallback(pl.Callback):
         predictor: Predicts the modes that are not measured, such as
             :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
+        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
+            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
         seed: Makes the sample of modes reproducible.
         hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
             lowest mode and feels its way up, which takes longer.
@@ -72,6 +74,7 @@ class PowerTrainCallback(pl.Callback):
         reference: str | Path = DEFAULT_REFERENCE,
         predictor: Predictor | None = None,
         max_share: float = 0.1,
+        precision: float | None = 0.02,
         seed: int = 0,
         hard: bool = False,
         strict: bool = False,
@@ -85,8 +88,10 @@ class PowerTrainCallback(pl.Callback):
         check_modes(modes, self._predictor.minimum_modes, _count_modes(device))
         check_share(max_share)
         check_hard(hard, self._budget)
+        check_precision(precision)
         self._modes = modes
         self._max_share = max_share
+        self._precision = precision
         self._seed = seed
         self._hard = hard
         self._strict = strict
@@ -204,6 +209,7 @@ class PowerTrainCallback(pl.Callback):
             predictor=self._predictor,
             modes=self._modes,
             max_share=self._max_share,
+            precision=self._precision,
             seed=self._seed,
             hard=self._hard,
             strict=self._strict,

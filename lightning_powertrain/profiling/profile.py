@@ -51,6 +51,8 @@ class Measurement:
         settle_s: Seconds from the switch to the start of the window.
         throttled_by: What held the board back meanwhile, such as ``"cpu-throttle-alert+over-current"``; empty if
             nothing did. If something did, the figures are not those of the mode.
+        capped: Whether the window ended because it was full, before its means were known as precisely as was asked
+            for; False for windows of a fixed length.
     """
 
     mode: PowerMode
@@ -63,6 +65,7 @@ class Measurement:
     discarded_minibatches: int = 0
     settle_s: float = 0.0
     throttled_by: str = ""
+    capped: bool = False
 
     @property
     def time_noise(self) -> float:
@@ -82,7 +85,7 @@ class Measurement:
 
 
 _COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
-_NUMBERS = tuple(column for column in _COLUMNS if column != "throttled_by")
+_NUMBERS = tuple(column for column in _COLUMNS if column not in ("throttled_by", "capped"))
 _COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
 
 
@@ -202,4 +205,6 @@ def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
         if not 0 < values[column] < math.inf:
             raise ValueError(f"{column} is {row[column]}")
     mode = PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs})
-    return Measurement(mode, **values, throttled_by=row.get("throttled_by") or "")  # type: ignore[arg-type]
+    # The last columns came later; older files are without.
+    throttled_by, capped = row.get("throttled_by") or "", row.get("capped") == "True"
+    return Measurement(mode, **values, throttled_by=throttled_by, capped=capped)  # type: ignore[arg-type]

@@ -105,3 +105,16 @@ def check_share(max_share: float) -> None:
         raise ArgumentError.of(
             "max_share", max_share, "a number above 0 and up to 1, such as 0.1 for a tenth of the job"
         )
+
+
+def check_precision(precision: float | None) -> None:
+    """Refuse a precision that is none.
+
+    Raises:
+        ArgumentError: If ``precision`` is neither None nor between 0 and 1.
+    """
+    is_number = isinstance(precision, (int, float)) and not isinstance(precision, bool)
+    if precision is not None and not (is_number and 0.0 < precision < 1.0):
+        raise ArgumentError.of(
+            "precision", precision, "a number above 0 and below 1, such as 0.02 for 2 %, or None for 40 minibatches"
+        )

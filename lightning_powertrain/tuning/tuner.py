@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
@@ -13,7 +14,7 @@ from lightning_powertrain.profiling import Interval, Profile, Provenance, Window
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
-from lightning_powertrain.tuning.plan import check_hard, check_modes, check_share
+from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -37,6 +38,8 @@ class Tuner:
         modes: How many modes to measure, at least what the predictor needs; ``"auto"`` for as many as it takes until
             no other promises to be better than the best measured one by more than 0.3 %, at most 50.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
+        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
+            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
         seed: Makes the sample of modes reproducible.
         hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
             lowest mode and feels its way up, which takes longer; see docs/budgets.md for how well it keeps the limit.
@@ -64,6 +67,7 @@ class Tuner:
         predictor: Predictor | None = None,
         modes: int | Literal["auto"] = 50,
         max_share: float = 0.1,
+        precision: float | None = 0.02,
         seed: int = 0,
         hard: bool = False,
         strict: bool = False,
@@ -75,7 +79,9 @@ class Tuner:
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
         check_hard(hard, objective)
+        check_precision(precision)
         self._device = device
+        self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
         self._course: Course | None = None
@@ -116,8 +122,9 @@ class Tuner:
         """
         self.stop()
         device, settings = self._device, self._settings
-        about = Provenance(device.board.key, workload, device.simulated, {"seed": settings.seed})
-        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s)
+        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
+        details = {"seed": settings.seed, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
         self._course = Course(device, settings, window, minibatches, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True

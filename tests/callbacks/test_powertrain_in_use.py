@@ -257,6 +257,7 @@ def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[st
         ({"modes": 2}, "modes=2 is not valid.*from 5"),
         ({"modes": 20_000}, "modes=20000 is not valid.*to 18096"),
         ({"max_share": 0}, "max_share=0"),
+        ({"precision": 0}, "precision=0"),
         ({"reference": "no-such-reference"}, "no-such-reference"),
     ],
 )

@@ -68,6 +68,19 @@ def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> Non
     tuner.stop()
 
 
+@pytest.mark.parametrize("precision", [0.02, None])
+def test_how_it_was_measured_stands_in_the_profile(device: FakeDevice, oracle: Oracle, precision: float | None) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
+    tuner.start(prefetched=8)
+    train(tuner)
+    assert tuner.profile is not None
+    about = tuner.profile.provenance.details["window"]
+    assert about.items() >= {"precision": precision, "minibatches": 40, "discard": 8, "settle_s": 2.0}.items()
+    # Minibatches of the tiny board are too fast for its power to be known before the window is full.
+    assert all(measurement.capped == (precision is not None) for measurement in tuner.profile.measurements)
+    tuner.stop()
+
+
 def test_time_left_is_what_the_rest_really_takes(device: FakeDevice, oracle: Oracle) -> None:
     class Watch(Observer):
         def __init__(self) -> None:

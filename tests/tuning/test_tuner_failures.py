@@ -96,6 +96,12 @@ def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
         Tuner(device, 12, predictor=oracle, modes=3, max_share=share)
 
 
+@pytest.mark.parametrize("precision", [0, -0.1, 1.0, 2, float("nan"), "2 %", True])
+def test_bad_precision(device: FakeDevice, oracle: Oracle, precision: float) -> None:
+    with pytest.raises(ArgumentError, match=r"precision=.*above 0 and below 1.*None for 40 minibatches"):
+        Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
+
+
 def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
     with pytest.raises(ArgumentError, match="budget='30 X'"):
         Tuner(device, "30 X", predictor=oracle, modes=3)
