@@ -34,6 +34,7 @@ _PARAMETERS = (
     ("contention", log(0.25), 0.6, False),
     ("sharpness", log(4.0), 0.6, False),
     ("background", log(0.1), 1.0, False),
+    ("spreading", log(0.03), 1.2, True),
 )
 _SHARE_OF_CLUSTER = (0.0, 1.5)
 _EXPONENT_OF_OTHER = (0.0, 0.5)
@@ -106,14 +107,15 @@ class TimeModel:
 
         return log_time
 
-    def activity(self, modes: IntArray, parameters: FloatArray) -> Activity:
-        """What keeps the board busy in ``modes``."""
+    def activity(self, modes: IntArray, parameters: FloatArray, log_time: FloatArray) -> Activity:
+        """What keeps the board busy in ``modes``, whose minibatches take a time that is known better than by physics."""
         stages = self._stages_of(modes)(parameters)
+        total = np.exp(log_time + self.layout.log_others(modes).T @ parameters[len(parameters) - len(self.layout.columns("other")):])
         return Activity(
-            gpu=stages.gpu / stages.total,
-            memory=stages.memory / stages.total,
-            host=np.minimum(stages.host / stages.total, 1.0),
-            loader=stages.loader / stages.total * stages.busy_cores,
+            gpu=np.minimum(stages.gpu / total, 1.0),
+            memory=np.minimum(stages.memory / total, 1.0),
+            host=np.minimum(stages.host / total, 1.0),
+            loader=stages.loader / total * stages.busy_cores,
         )
 
     def _stages_of(self, modes: IntArray) -> _StageTimes:
@@ -151,6 +153,7 @@ class _StageTimes:
             contention,
             sharpness,
             background,
+            spreading,
         ) = (values[..., index, :] for index in range(len(_PARAMETERS)))
         weights = [np.ones_like(fixed)]
         weights += [values[..., len(_PARAMETERS) + cluster, :] for cluster in range(len(self.cores) - 1)]
@@ -168,7 +171,7 @@ class _StageTimes:
         loader_time = work * _saturating(self.most_cores, threads) / busy_cores
         slowest = np.maximum(np.maximum(gpu_time, host_time), loader_time)
         overlap = sum((stage / slowest) ** sharpness for stage in (gpu_time, host_time, loader_time))
-        total = fixed + slowest * overlap ** (1 / sharpness)
+        total = fixed + spreading * (1 - 1 / online) + slowest * overlap ** (1 / sharpness)
         return _Stages(gpu_time, memory, host_time, loader_time, busy_cores, total)
 
     def _mean_clock(self, weights: list[FloatArray], cores: FloatArray) -> FloatArray:

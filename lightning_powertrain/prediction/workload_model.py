@@ -59,10 +59,12 @@ class WorkloadModel:
 
     def residuals(self, layout: KnobLayout, modes: IntArray) -> Residuals:
         """What the physics of this workload leaves over in modes of a board."""
-        time = self.time.residual(_time_points(layout, modes, Residuals()))
+        points = _time_points(layout, modes, Residuals())
+        time = self.time.residual(points)
         if self.power is None:
             return Residuals(time)
-        return Residuals(time, self.power.residual(_power_points(layout, modes, self.time, Residuals())))
+        log_time = points.curve(self.time.parameters) + time
+        return Residuals(time, self.power.residual(_power_points(layout, modes, self.time, log_time, Residuals())))
 
     def expected_time_ms(self, layout: KnobLayout, modes: IntArray) -> FloatArray:
         """Times alone, which cost less than a whole prediction, shape ``(n,)``."""
@@ -75,7 +77,7 @@ class WorkloadModel:
         log_power = power_spread = np.full(len(modes), np.nan)
         power_error = float("nan")
         if self.power is not None:
-            log_power, power_spread = self.power.predict(_power_points(layout, modes, self.time, borrowed))
+            log_power, power_spread = self.power.predict(_power_points(layout, modes, self.time, log_time, borrowed))
             power_error = self.power.error
         return Prediction(
             time_ms=np.exp(log_time),
@@ -97,7 +99,7 @@ def _fit_power(
     borrowed: Residuals,
     reference: WorkloadModel | None,
 ) -> GreyBox:
-    points, prior = _power_points(layout, profile.modes, time, borrowed), PowerModel(layout).prior
+    points, prior = _power_points(layout, profile.modes, time, np.log(profile.time_ms), borrowed), PowerModel(layout).prior
     log_power = np.log(profile.power_w)
     if reference is not None and reference.power is not None:
         prior = prior.tightened(reference.power.parameters, _LIKE_REFERENCE)
@@ -111,6 +113,6 @@ def _time_points(layout: KnobLayout, modes: IntArray, borrowed: Residuals) -> Po
     return Points(TimeModel(layout).curve(modes), layout.logs(modes), borrowed.time)
 
 
-def _power_points(layout: KnobLayout, modes: IntArray, time: GreyBox, borrowed: Residuals) -> Points:
-    activity = TimeModel(layout).activity(modes, time.parameters)
+def _power_points(layout: KnobLayout, modes: IntArray, time: GreyBox, log_time: FloatArray, borrowed: Residuals) -> Points:
+    activity = TimeModel(layout).activity(modes, time.parameters, log_time)
     return Points(PowerModel(layout).curve(modes, activity), layout.logs(modes), borrowed.power)
