@@ -93,6 +93,13 @@ class GaussianProcess:
         residuals, spread = self._left_out
         return np.asarray(residuals / spread, dtype=np.float64)
 
+    @property
+    def weights(self) -> tuple[FloatArray, FloatArray]:
+        """Means of the features' weights, shape ``(k,)``, and their covariance, shape ``(k, k)``."""
+        member = self._members[0]
+        known = member.whitening @ self._features
+        return self._features.T @ member.solution, np.eye(known.shape[1]) - known.T @ known
+
     def mean(self, inputs: FloatArray, features: FloatArray) -> FloatArray:
         """Means alone, which cost much less than variances, shape ``(m,)``."""
         total = np.zeros(len(inputs))

@@ -8,6 +8,7 @@ fit, so that the uncertainty of its parameters is part of the process and not th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ class Points(NamedTuple):
     curve: Curve
     inputs: FloatArray
     borrowed: FloatArray | None = None
+    unsure: Callable[[FloatArray], FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ class GreyBox:
         """Mean relative error of each measurement as predicted from all others."""
         return float(np.mean(np.abs(np.expm1(self._process.left_out_residuals))))
 
+    @property
+    def root(self) -> FloatArray:
+        """How parameters vary about the fit: this matrix times independent standard normal numbers, shape ``(p, p)``."""
+        count = len(self.parameters)
+        covariance = self._process.weights[1][:count, :count]
+        values, vectors = np.linalg.eigh(covariance)
+        return self._prior.spread[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
+
     def predict(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms and their standard deviations, noise of a measurement included; shape ``(n,)`` each."""
         base, features = self._linearised(points)
@@ -95,6 +105,8 @@ class GreyBox:
         values, slopes = with_jacobian(points.curve, self.parameters)
         base = values + slopes @ (self._prior.mean - self.parameters)
         features = slopes * self._prior.spread
+        if points.unsure is not None:
+            features = np.column_stack([features, points.unsure(self.parameters)])
         if points.borrowed is None:
             return base, features
         share, spread = _BORROWED

@@ -16,6 +16,7 @@ from lightning_powertrain.profiling import Profile
 
 # Another workload's parameters are expected this much closer to the reference's than to those of no workload at all.
 _LIKE_REFERENCE = 0.5
+_D = 1e-2
 # Half a 90 % interval, in standard deviations.
 _HALF_WIDTH = 1.645
 
@@ -114,5 +115,15 @@ def _time_points(layout: KnobLayout, modes: IntArray, borrowed: Residuals) -> Po
 
 
 def _power_points(layout: KnobLayout, modes: IntArray, time: GreyBox, log_time: FloatArray, borrowed: Residuals) -> Points:
-    activity = TimeModel(layout).activity(modes, time.parameters, log_time)
-    return Points(PowerModel(layout).curve(modes, activity), layout.logs(modes), borrowed.power)
+    model, power = TimeModel(layout), PowerModel(layout)
+    root = time.root
+
+    def unsure(parameters: FloatArray) -> FloatArray:
+        curves = [
+            power.curve(modes, model.activity(modes, time.parameters + _D * shift, log_time))(parameters)
+            for shift in (np.zeros(len(root)), *root.T)
+        ]
+        return np.stack([(curve - curves[0]) / _D for curve in curves[1:]], axis=1)
+
+    activity = model.activity(modes, time.parameters, log_time)
+    return Points(power.curve(modes, activity), layout.logs(modes), borrowed.power, unsure)
