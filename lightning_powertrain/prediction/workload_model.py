@@ -78,8 +78,11 @@ class WorkloadModel:
         log_power = power_spread = np.full(len(modes), np.nan)
         power_error = float("nan")
         if self.power is not None:
-            log_power, power_spread = self.power.predict(_power_points(layout, modes, self.time, log_time, borrowed))
+            points = _power_points(layout, modes, self.time, log_time, borrowed)
+            longer = _power_points(layout, modes, self.time, log_time + time_spread, borrowed)
+            log_power, power_spread = self.power.predict(points)
             power_error = self.power.error
+            power_spread = np.hypot(power_spread, longer.curve(self.power.parameters) - points.curve(self.power.parameters))
         return Prediction(
             time_ms=np.exp(log_time),
             power_w=np.exp(log_power),
