@@ -35,14 +35,19 @@ class KernelPrior:
     lengths: tuple[float, float] = (0.8, 0.6)
     amplitude: tuple[float, float] = (0.08, 0.6)
     noise: tuple[float, float] = (0.016, 0.5)
+    like: tuple[float, ...] | None = None
+    tight: tuple[float, float, float] = (0.5, 1.0, 0.5)
 
     def mean(self, knobs: int) -> FloatArray:
         """Means of the logarithms of all settings: a length for each knob, the amplitude, the noise."""
+        if self.like is not None:
+            return np.array(self.like)
         return np.log([*[self.lengths[0]] * knobs, self.amplitude[0], self.noise[0]])
 
     def spread(self, knobs: int) -> FloatArray:
         """Their standard deviations."""
-        return np.array([*[self.lengths[1]] * knobs, self.amplitude[1], self.noise[1]])
+        l, a, n = self.tight if self.like is not None else (1.0, 1.0, 1.0)
+        return np.array([*[l * self.lengths[1]] * knobs, a * self.amplitude[1], n * self.noise[1]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +97,10 @@ class GaussianProcess:
         """The same over the standard deviations that go with it, of a measurement that is trusted."""
         residuals, spread = self._left_out
         return np.asarray(residuals / spread, dtype=np.float64)
+
+    @property
+    def settings(self) -> FloatArray:
+        return self._members[0].settings
 
     @property
     def weights(self) -> tuple[FloatArray, FloatArray]:
@@ -198,5 +207,4 @@ def _matern(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatA
     lengths, amplitude = np.exp(settings[:-2]), np.exp(2 * settings[-2])
     left, right = left / lengths, right / lengths
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
-    distance = np.sqrt(3 * np.maximum(squares, 0.0))
-    return np.asarray(amplitude * (1 + distance) * np.exp(-distance), dtype=np.float64)
+    return np.asarray(amplitude * np.exp(-np.sqrt(np.maximum(squares, 0.0))), dtype=np.float64)

@@ -7,7 +7,7 @@ fit, so that the uncertainty of its parameters is part of the process and not th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,12 +67,15 @@ class GreyBox:
         seed: Of all draws.
     """
 
-    def __init__(self, points: Points, log_values: FloatArray, prior: Prior, target: Target, seed: int) -> None:
+    def __init__(self, points: Points, log_values: FloatArray, prior: Prior, target: Target, seed: int, like: GreyBox | None = None) -> None:
         self._prior = prior
         starts = prior.starts(target.starts, np.random.default_rng(seed))
         self.parameters = fit_map(points.curve, log_values, prior, starts, target.scatter)
         base, features = self._linearised(points)
-        self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
+        kernel = target.kernel
+        if like is not None:
+            kernel = replace(kernel, like=tuple(like._process.settings))
+        self._process = GaussianProcess(points.inputs, features, log_values - base, kernel, seed)
         squares = self._process.left_out_z**2
         self._widening = float(np.sqrt((_TYPICAL + squares.sum()) / (_TYPICAL + len(squares))))
 

@@ -53,7 +53,7 @@ class WorkloadModel:
         points, prior = _time_points(layout, modes, borrowed), TimeModel(layout).prior
         if reference is not None:
             prior = prior.tightened(reference.time.parameters, _LIKE_REFERENCE)
-        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), TIME, seed)
+        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), TIME, seed, None if reference is None else reference.time)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
         return cls(layout, time, _fit_power(profile, layout, seed, time, borrowed, reference))
@@ -110,7 +110,7 @@ def _fit_power(
     # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
     if reference is None or reference.power is None or reference.layout != layout:
         prior = prior.centred_on(points.curve, log_power)
-    return GreyBox(points, log_power, prior, POWER, seed)
+    return GreyBox(points, log_power, prior, POWER, seed, None if reference is None else reference.power)
 
 
 def _time_points(layout: KnobLayout, modes: IntArray, borrowed: Residuals) -> Points:
