@@ -22,32 +22,37 @@ _BLOCK = 2048
 _JITTER = 1e-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KernelPrior:
     """Log-normal priors: medians, and standard deviations of logarithms.
 
     Args:
-        lengths: Of the distance, in log units of a knob, over which residuals are alike.
+        lengths: Of the distance, in log units of a knob, over which residuals are alike; its median may be one
+            for each knob, shape ``(knobs,)``.
         amplitude: Of the residuals.
         noise: Of the measurements, and of what varies from mode to mode without any pattern.
     """
 
-    lengths: tuple[float, float] = (0.8, 0.6)
+    lengths: tuple[float | FloatArray, float] = (0.8, 0.6)
     amplitude: tuple[float, float] = (0.08, 0.6)
     noise: tuple[float, float] = (0.016, 0.5)
-    like: tuple[float, ...] | None = None
-    tight: tuple[float, float, float] = (0.5, 1.0, 0.5)
 
     def mean(self, knobs: int) -> FloatArray:
         """Means of the logarithms of all settings: a length for each knob, the amplitude, the noise."""
-        if self.like is not None:
-            return np.array(self.like)
-        return np.log([*[self.lengths[0]] * knobs, self.amplitude[0], self.noise[0]])
+        return np.log([*np.broadcast_to(self.lengths[0], knobs), self.amplitude[0], self.noise[0]])
 
     def spread(self, knobs: int) -> FloatArray:
         """Their standard deviations."""
-        l, a, n = self.tight if self.like is not None else (1.0, 1.0, 1.0)
-        return np.array([*[l * self.lengths[1]] * knobs, a * self.amplitude[1], n * self.noise[1]])
+        return np.array([*[self.lengths[1]] * knobs, self.amplitude[1], self.noise[1]])
+
+    def tightened(self, settings: FloatArray, factor: float) -> KernelPrior:
+        """A prior around the settings of another process, with its spread reduced."""
+        amplitude, noise = np.exp(settings[-2:]).tolist()
+        return KernelPrior(
+            (np.exp(settings[:-2]), factor * self.lengths[1]),
+            (amplitude, factor * self.amplitude[1]),
+            (noise, factor * self.noise[1]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +105,14 @@ class GaussianProcess:
 
     @property
     def settings(self) -> FloatArray:
+        """Logarithms of the most probable settings: a length for each knob, the amplitude, the noise."""
         return self._members[0].settings
 
     @property
-    def weights(self) -> tuple[FloatArray, FloatArray]:
-        """Means of the features' weights, shape ``(k,)``, and their covariance, shape ``(k, k)``."""
-        member = self._members[0]
-        known = member.whitening @ self._features
-        return self._features.T @ member.solution, np.eye(known.shape[1]) - known.T @ known
+    def weight_covariance(self) -> FloatArray:
+        """Covariance of the features' weights after the measurements, shape ``(k, k)``."""
+        known = self._members[0].whitening @ self._features
+        return np.asarray(np.eye(known.shape[1]) - known.T @ known, dtype=np.float64)
 
     def mean(self, inputs: FloatArray, features: FloatArray) -> FloatArray:
         """Means alone, which cost much less than variances, shape ``(m,)``."""
@@ -207,4 +212,5 @@ def _matern(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatA
     lengths, amplitude = np.exp(settings[:-2]), np.exp(2 * settings[-2])
     left, right = left / lengths, right / lengths
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
-    return np.asarray(amplitude * np.exp(-np.sqrt(np.maximum(squares, 0.0))), dtype=np.float64)
+    distance = np.sqrt(3 * np.maximum(squares, 0.0))
+    return np.asarray(amplitude * (1 + distance) * np.exp(-distance), dtype=np.float64)

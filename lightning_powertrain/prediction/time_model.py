@@ -45,8 +45,8 @@ class Activity:
     """What keeps a board busy; shares of the time of a minibatch, arrays of shape ``(n,)``.
 
     Args:
-        gpu: The GPU runs kernels.
-        memory: The GPU moves data, at the highest memory clock.
+        gpu: The GPU runs kernels; at most 1.
+        memory: The GPU moves data; at most 1.
         host: The main thread works; at most 1.
         loader: Cores that load data.
     """
@@ -77,9 +77,10 @@ class TimeModel:
     * GPU: ``gpu / g + gpu_memory / m``
     * main thread: ``(host / c + host_memory / m) (1 + contention max(0, (threads + 1) / n' - 1))``
     * workers: ``(loader / c + loader_memory / m) / speedup(n')``, which stops to grow at ``threads`` cores
-    * minibatch: ``fixed`` and the p-norm of the three, ``p = sharpness``
+    * minibatch: ``fixed``, ``spreading (1 - 1 / n)`` and the p-norm of the three, ``p = sharpness``
 
-    where ``n' = n - background / c``: what the system itself needs is lost, and on one slow core that is much. Several
+    where ``n' = n - background / c``: what the system itself needs is lost, and on one slow core that is much; and on
+    many cores threads lose time to each other, by waking up and by moving (one core can be the fastest). Several
     CPU clusters share the threads by learnt weights; a knob of role ``other`` enters as a power with a learnt exponent.
 
     Args:
@@ -108,9 +109,10 @@ class TimeModel:
         return log_time
 
     def activity(self, modes: IntArray, parameters: FloatArray, log_time: FloatArray) -> Activity:
-        """What keeps the board busy in ``modes``, whose minibatches take a time that is known better than by physics."""
+        """What keeps the board busy in ``modes`` whose times are known better than from these parameters alone."""
         stages = self._stages_of(modes)(parameters)
-        total = np.exp(log_time + self.layout.log_others(modes).T @ parameters[len(parameters) - len(self.layout.columns("other")):])
+        others = self.layout.log_others(modes)
+        total = np.exp(log_time + parameters[len(parameters) - len(others) :] @ others)
         return Activity(
             gpu=np.minimum(stages.gpu / total, 1.0),
             memory=np.minimum(stages.memory / total, 1.0),

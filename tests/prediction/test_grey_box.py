@@ -67,7 +67,7 @@ def test_higher_clocks_are_never_slower_nor_thriftier_at_equal_activity(seed: in
     if knobs[column].role != "cores":
         parameters = model.prior.starts(2, rng)[1]
         assert model.curve(high)(parameters)[0] <= model.curve(low)(parameters)[0] + 1e-9
-        activity = model.activity(low, parameters)
+        activity = model.activity(low, parameters, model.curve(low)(parameters))
         watts = power.prior.starts(2, rng)[1]
         assert power.curve(high, activity)(watts)[0] >= power.curve(low, activity)(watts)[0] - 1e-9
 

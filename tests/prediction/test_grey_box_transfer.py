@@ -49,7 +49,8 @@ def test_few_modes_suffice_and_intervals_hold(reference: Profile, workload: str)
     assert np.mean(np.abs(prediction.power_w / truth.power_w - 1)) < 0.035
     assert prediction.time_low_ms is not None and prediction.time_high_ms is not None  # noqa: PT018
     held = (prediction.time_low_ms <= truth.time_ms) & (truth.time_ms <= prediction.time_high_ms)
-    assert 0.75 < held.mean() < 0.995
+    assert held.mean() > 0.75
+    assert np.median(prediction.time_high_ms / prediction.time_low_ms) < 1.2
     assert 0 < prediction.time_error < 0.2
     assert 0 < prediction.power_error < 0.1
 
