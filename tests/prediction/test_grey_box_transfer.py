@@ -55,6 +55,21 @@ def test_few_modes_suffice_and_intervals_hold(reference: Profile, workload: str)
     assert 0 < prediction.power_error < 0.1
 
 
+def test_power_intervals_know_that_activity_is_uncertain(reference: Profile) -> None:
+    """BERT where slow CPUs starve a fast GPU: whether the GPU waits, few times alone cannot tell."""
+    modes = ORIN.modes.array
+    starved = modes[(modes[:, 1] <= 268800) & (modes[:, 2] >= 1134750000)]
+    truth = simulated_profile(ORIN, "bert-base", starved).power_w
+    held = []
+    for seed in range(3):
+        predictor = GreyBoxTransfer(reference, seed)
+        predictor.fit(profile_of(ORIN, "bert-base", 20, seed))
+        prediction = predictor.predict(starved)
+        assert prediction.power_low_w is not None and prediction.power_high_w is not None  # noqa: PT018
+        held.append(np.mean((prediction.power_low_w <= truth) & (truth <= prediction.power_high_w)))
+    assert np.mean(held) > 0.8
+
+
 def test_reference_helps(reference: Profile) -> None:
     truth = simulated_profile(ORIN, "yolov8n", ALL)
     few = [profile_of(ORIN, "yolov8n", 8, seed) for seed in range(3)]
