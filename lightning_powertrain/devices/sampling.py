@@ -51,7 +51,15 @@ class _Sampler(Generic[T]):
         """Take one sample more."""
         with contextlib.suppress(DeviceError, OSError):
             reading = self._read()
-            self._samples.append((self._device.clock.now(), reading))
+            self.add(self._device.clock.now(), reading)
+
+    def add(self, at_s: float, reading: T) -> None:
+        """Keep a sample that was taken elsewhere, at ``at_s`` on the device's clock."""
+        self._samples.append((at_s, reading))
+
+    def taken(self) -> list[tuple[float, T]]:
+        """Hand over all samples since the last call, oldest first, and forget them."""
+        return [self._samples.popleft() for _ in range(len(self._samples))]
 
     @abstractmethod
     def _read(self) -> T: ...

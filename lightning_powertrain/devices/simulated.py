@@ -151,6 +151,16 @@ class SimulatedDevice:
             self._catch_up()
         self._clock.advance(self._pace.next_s())
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass in which the board waits for others, and draws what an idle one does in this mode."""
+        self._catch_up()
+        busy, throttled = self._draw, self._throttled
+        self._draw = _draw(_steady_at_reference(self._physics.board, None, tuple(self._mode.values())))
+        self._clock.advance(seconds)
+        self._catch_up()
+        if self._throttled == throttled:  # Otherwise the board has entered another state already.
+            self._draw = busy
+
     def _settle(self) -> None:
         self._pace.settle(*_seconds(self._enter()), self._workload.prefetched)
 
@@ -162,9 +172,7 @@ class SimulatedDevice:
             caps = {"cpu_khz": thermal.throttled_cpu_khz, "gpu_hz": thermal.throttled_gpu_hz}
             mode = self._modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
         steady = _steady_at_reference(self._physics.board, self._workload, tuple(mode.values()))
-        self._draw = Draw(
-            steady.rails_w[0], steady.rails_w_per_c[0], float(steady.total_w[0]), float(steady.total_w_per_c[0])
-        )
+        self._draw = _draw(steady)
         self._heat_matters = self._throttled or self._slow.settled_c(self._draw) > thermal.trip_c
         return steady
 
@@ -181,8 +189,12 @@ class SimulatedDevice:
 
 
 @lru_cache(maxsize=1 << 14)
-def _steady_at_reference(board: str, workload: Workload, mode: tuple[int, ...]) -> SteadyState:
+def _steady_at_reference(board: str, workload: Workload | None, mode: tuple[int, ...]) -> SteadyState:
     return steady_state(load_physics(board), workload, np.array([mode], dtype=np.int64), REFERENCE_C)
+
+
+def _draw(steady: SteadyState) -> Draw:
+    return Draw(steady.rails_w[0], steady.rails_w_per_c[0], float(steady.total_w[0]), float(steady.total_w_per_c[0]))
 
 
 def _as_workload(workload: str | Workload) -> Workload:

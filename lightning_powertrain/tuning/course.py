@@ -51,6 +51,7 @@ class Course:
 
     Args:
         device: The board; its state is remembered already.
+        samplers: Sample its power and its health.
         settings: What the user decided.
         window: How long a mode is measured.
         minibatches: Length of the job; None if not known.
@@ -61,6 +62,7 @@ class Course:
     def __init__(
         self,
         device: Device,
+        samplers: Samplers,
         settings: Settings,
         window: WindowPlan,
         minibatches: int | None,
@@ -72,7 +74,7 @@ class Course:
         self._window = window
         self._minibatches = minibatches
         self._audience = audience
-        self._samplers = Samplers(device)
+        self._samplers = samplers
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._interrupted_s = 0.0
         self._steps: Steps | None = None

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
@@ -47,6 +47,7 @@ class Tuner:
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
         observers: Told of every step.
+        samplers: What samples power and health of the board, by default every 0.1 s and 1 s.
 
     Raises:
         ArgumentError: If an argument is not valid.
@@ -73,6 +74,7 @@ class Tuner:
         strict: bool = False,
         match_threads: bool = False,
         observers: Sequence[Observer] = (),
+        samplers: Samplers | None = None,
     ) -> None:
         objective = parse_budget(budget)
         predictor = predictor or default_predictor(seed=seed)
@@ -81,6 +83,7 @@ class Tuner:
         check_hard(hard, objective)
         check_precision(precision)
         self._device = device
+        self._samplers = samplers or Samplers(device)
         self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
@@ -126,7 +129,7 @@ class Tuner:
         details = {"seed": settings.seed, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
-        self._course = Course(device, settings, window, minibatches, profile, self._audience)
+        self._course = Course(device, self._samplers, settings, window, minibatches, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True
         try:
             device.snapshot()

@@ -1,0 +1,7 @@
+"""Many boards in one job: one process tunes them all, the others do as it says."""
+
+from lightning_powertrain.fleet.leader import Leader
+from lightning_powertrain.fleet.member import Member
+from lightning_powertrain.fleet.peers import Peers, TorchPeers
+
+__all__ = ["Leader", "Member", "Peers", "TorchPeers"]

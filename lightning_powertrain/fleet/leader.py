@@ -1,0 +1,164 @@
+"""What the first process of a job does: it tunes all boards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.fleet.equals import EqualBoards
+from lightning_powertrain.fleet.messages import Dismissed, Done, GoOn, Hello, Link, Order, described
+from lightning_powertrain.fleet.peers import Peers
+from lightning_powertrain.fleet.station import Station
+from lightning_powertrain.profiling import Profile
+from lightning_powertrain.tuning import Outcome, Phase, Tuner
+
+
+class Leader:
+    """Tunes the boards of all processes as one, and has the face of a :class:`~lightning_powertrain.tuning.Tuner`.
+
+    All processes meet at the end of each minibatch, or of each accumulation cycle: each says what it has seen, then
+    they do what the leader orders, until it sends all back to training. Whatever fails on one of them is told at the
+    meeting, so that all stop together. Once a mode was chosen there are no more meetings.
+
+    Args:
+        peers: All processes of the job; this one must be of rank 0.
+        device: The board of this one.
+        make_tuner: Makes the tuner, given what stands for all boards.
+    """
+
+    def __init__(self, peers: Peers, device: Device, make_tuner: Callable[[Device, Samplers], Tuner]) -> None:
+        self._link = Link(peers)
+        self._device = device
+        self._station = Station(peers.rank, device)
+        self._make_tuner = make_tuner
+        self._boards: EqualBoards | None = None
+        self._tuner: Tuner | None = None
+        self._gives_orders = False
+
+    @property
+    def phase(self) -> Phase:
+        """Where the tuner stands."""
+        return self._tuner.phase if self._tuner else Phase.OFF
+
+    @property
+    def profile(self) -> Profile | None:
+        """What was measured so far; of each mode the power of the board that drew most."""
+        return self._tuner.profile if self._tuner else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """All that was found out; None until a mode was chosen."""
+        return self._tuner.outcome if self._tuner else None
+
+    def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Leader:
+        """Meet the others, take hold of all boards, and begin to measure.
+
+        Raises:
+            PowerTrainError: If one of the processes has a board that it cannot drive, or boards differ.
+        """
+        try:
+            hellos = self._link.gather(self._station.hello())
+            with self._meeting():
+                self._boards = self._all_boards(hellos)
+                self._tuner = self._make_tuner(self._boards, self._boards.samplers)
+                self._boards.set_start()
+                self._tuner.start(minibatches=minibatches, prefetched=prefetched, workload=workload)
+        except BaseException:
+            self._station.let_go()
+            raise
+        return self
+
+    def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
+        """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        self._station.minibatch_ended()
+        if not self._link.is_open:
+            return
+        assert self._tuner is not None
+        if not cycle_complete:
+            self._tuner.minibatch_ended(cycle_complete=False)
+            return
+        try:
+            self._meet()
+        except Exception as error:
+            self._tuner.give_up(error)
+            return
+        with self._meeting():
+            self._tuner.minibatch_ended()
+
+    def interrupt(self) -> None:
+        """Report that something other than training goes on; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        if self._tuner is not None:
+            self._tuner.interrupt()
+
+    def give_up(self, error: Exception) -> None:
+        """Report that something which tuning needs has failed; the others put their boards back at the next meeting."""
+        if self._tuner is not None:
+            self._tuner.give_up(error)
+
+    def stop(self) -> None:
+        """Put the board of this process back as it was found. May be called at any time, and more than once."""
+        self._link.close()
+        try:
+            if self._tuner is not None:
+                self._tuner.stop()
+        finally:
+            self._station.let_go()
+
+    def _meet(self) -> None:
+        reports = self._link.gather(self._station.report())
+        met_s = self._station.met_s
+        self._station.met(reports)
+        assert self._boards is not None
+        self._boards.samplers.take_in(reports, met_s)
+
+    @contextmanager
+    def _meeting(self) -> Iterator[None]:
+        """The part of a meeting in which the others wait for orders."""
+        failure = ""
+        self._gives_orders = True
+        try:
+            yield
+        except Exception as error:
+            failure = described(error)
+            raise
+        finally:
+            self._gives_orders = False
+            if self._link.is_open:
+                self._end_meeting(failure)
+
+    def _end_meeting(self, failure: str) -> None:
+        """Send all back to training."""
+        is_over = bool(failure) or self.phase in (Phase.OFF, Phase.LOCKED)
+        keeps_mode = is_over and not failure and self.phase is Phase.LOCKED
+        try:
+            self._link.gather(Dismissed(failure, keeps_mode) if is_over else GoOn())
+        except Exception as error:
+            if not failure:
+                self.give_up(error)
+        if is_over:
+            self._link.hang_up()
+            self._station.stop_sampling()
+
+    def _command(self, order: Order) -> list[Done]:
+        if not (self._gives_orders and self._link.is_open):
+            if order.mode is not None:
+                raise PowerTrainError("the boards of a job can be set only while all its processes meet")
+            self._station.let_go()
+            return []
+        try:
+            self._link.gather(order)
+            return self._link.gather(self._station.obey(order))
+        except BaseException:
+            if order.mode is None:
+                self._station.let_go()
+            raise
+
+    def _all_boards(self, hellos: Sequence[Hello]) -> EqualBoards:
+        boards = {rank: hello for rank, hello in enumerate(hellos) if hello.board is not None}
+        if len({hello.simulated for hello in boards.values()}) > 1:
+            raise PowerTrainError("some boards of this job are simulated and some are not")
+        if len({(hello.board.key, hello.modes.knobs) for hello in boards.values()}) > 1:
+            raise PowerTrainError("the boards of this job differ")
+        return EqualBoards(boards, self._device.clock, self._command)

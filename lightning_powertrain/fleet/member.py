@@ -1,0 +1,111 @@
+"""What every process of a job but the first does: it drives its board as the first one says."""
+
+from __future__ import annotations
+
+import logging
+
+from lightning_powertrain.devices import Device
+from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
+from lightning_powertrain.fleet.peers import Peers
+from lightning_powertrain.fleet.station import Station
+from lightning_powertrain.tuning import Outcome, Phase
+from lightning_powertrain.profiling import Profile
+
+_log = logging.getLogger("lightning_powertrain")
+
+
+class Member:
+    """Takes a board through the power modes that the leader of the job asks for.
+
+    Has the face of a :class:`~lightning_powertrain.tuning.Tuner`; what was found out is known to the leader.
+
+    Args:
+        peers: All processes of the job.
+        device: The board; None if another process drives it.
+        strict: Raise errors.
+        match_threads: See :class:`~lightning_powertrain.tuning.Tuner`.
+    """
+
+    def __init__(self, peers: Peers, device: Device | None, *, strict: bool = False, match_threads: bool = False) -> None:
+        self._link = Link(peers)
+        self._station = Station(peers.rank, device, match_threads)
+        self._strict = strict
+
+    @property
+    def phase(self) -> Phase:
+        """Not known here."""
+        return Phase.OFF
+
+    @property
+    def profile(self) -> Profile | None:
+        """Not known here."""
+        return None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Not known here."""
+        return None
+
+    def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Member:
+        """Meet the others, and take hold of the board.
+
+        Raises:
+            PowerTrainError: If one of the processes has a board that it cannot drive.
+        """
+        try:
+            self._link.gather(self._station.hello())
+            self._serve()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
+        """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        self._station.minibatch_ended()
+        if not (cycle_complete and self._link.is_open):
+            return
+        try:
+            self._station.met(self._link.gather(self._station.report()))
+            self._serve()
+        except Exception as error:
+            self._let_go()
+            if self._strict:
+                raise
+            _log.debug("Power-mode tuning has stopped: %r.", error)
+
+    def interrupt(self) -> None:
+        """The leader takes note of it."""
+
+    def give_up(self, error: Exception) -> None:
+        """Report that something which tuning needs has failed: tuning ends everywhere at the next meeting."""
+        self._station.fail(error)
+
+    def stop(self) -> None:
+        """Put the board back as it was found. May be called at any time, and more than once."""
+        self._link.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._link.hang_up()
+        try:
+            self._station.let_go()
+        except Exception as error:
+            if self._strict:
+                raise
+            _log.warning("The board could not be put back (%r): `powertrain restore` does it by hand.", error)
+
+    def _serve(self) -> None:
+        """Do what the leader asks for, until it sends everybody back to training."""
+        while True:
+            order = self._link.gather(Message())[0]
+            if isinstance(order, GoOn):
+                return
+            if isinstance(order, Dismissed):
+                self._link.hang_up()
+                if order.keeps_mode:
+                    self._station.stop_sampling()
+                else:
+                    self._let_go()
+                return
+            self._link.gather(self._station.obey(order))

@@ -1,0 +1,56 @@
+"""How the processes of one job talk to each other."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Protocol
+
+import torch.distributed as dist
+
+
+class Peers(Protocol):
+    """The processes of a job; each has one of these.
+
+    Attributes:
+        rank: Which of them this one is, from 0.
+    """
+
+    @property
+    def rank(self) -> int: ...
+
+    def gather(self, mine: Any) -> list[Any]:
+        """Give ``mine`` to all, and return what each gave, in order of rank. Returns once every process has called it.
+
+        Raises:
+            Exception: If a process is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Talk no more."""
+        ...
+
+
+class TorchPeers:
+    """The processes of ``torch.distributed``, which must have been initialised. All of them have to make one together.
+
+    They talk over Gloo, beside whatever the job itself talks over: with NCCL each word would wait for the accelerator.
+    """
+
+    def __init__(self) -> None:
+        self._group: Any = dist.new_group(backend="gloo") if dist.is_gloo_available() else dist.group.WORLD
+
+    @property
+    def rank(self) -> int:
+        return dist.get_rank()
+
+    def gather(self, mine: Any) -> list[Any]:
+        everyone: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(everyone, mine, group=self._group)
+        return everyone
+
+    def close(self) -> None:
+        group, self._group = self._group, None
+        if group not in (None, dist.group.WORLD):
+            with suppress(Exception):  # The job may have ended all groups itself.
+                dist.destroy_process_group(group)
