@@ -1,5 +1,22 @@
-"""The Lightning callbacks: they translate Trainer events and decide nothing."""
+"""The Lightning callbacks: they translate Trainer events and decide nothing.
 
-from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
+They are loaded when they are first used: every Trainer looks at :mod:`.autoload`, which must cost nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
+
+_MODULE_OF = {"PowerTrainCallback": "powertrain"}
 
 __all__ = ["PowerTrainCallback"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
