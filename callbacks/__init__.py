@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightning_powertrain.callbacks.power_monitor import PowerMonitor
     from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
 
-_MODULE_OF = {"PowerTrainCallback": "powertrain"}
+_MODULE_OF = {"PowerMonitor": "power_monitor", "PowerTrainCallback": "powertrain"}
 
-__all__ = ["PowerTrainCallback"]
+__all__ = ["PowerMonitor", "PowerTrainCallback"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from fakes import FakeDevice
 from jobs import LIGHTNING_WARNINGS, RESNET, data, powertrain
 from torch import Tensor, nn, optim
 
-from lightning_powertrain import PowerTrainCallback
+from lightning_powertrain import PowerMonitor, PowerTrainCallback
 
 pytestmark = LIGHTNING_WARNINGS
 
@@ -72,6 +72,15 @@ def test_trainer_takes_it(lightning: ModuleType, tiny: FakeDevice, bare: bool, s
     assert callback.selection.measured is not None
 
 
+@pytest.mark.parametrize("bare", [True, False])
+def test_trainer_takes_the_monitor(lightning: ModuleType, bare: bool) -> None:
+    monitor = PowerMonitor(RESNET, verbose=False)
+    job(lightning, monitor if bare else [monitor]).fit(model(lightning), data(50))
+    assert monitor.summary is not None
+    assert monitor.summary.samples == 50 * 4
+    assert monitor.summary.energy_j > 0
+
+
 def test_state_goes_through_checkpoints(lightning: ModuleType, tiny: FakeDevice, tmp_path: Path) -> None:
     first, second = Remembering(device=tiny), Remembering(device=tiny)
     trainer = job(lightning, first, max_steps=5)
@@ -100,7 +109,9 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
         "  logger: false\n"
         "  callbacks:\n"
         "    - class_path: lightning_powertrain.PowerTrainCallback\n"
-        f"      init_args: {{budget: 15 W, device: '{RESNET}', modes: 7}}\n",
+        f"      init_args: {{budget: 15 W, device: '{RESNET}', modes: 7}}\n"
+        "    - class_path: lightning_powertrain.PowerMonitor\n"
+        f"      init_args: {{device: '{RESNET}', verbose: false}}\n",
         encoding="utf-8",
     )
     command_line = import_module(f"{lightning.__name__}.cli").LightningCLI
@@ -110,6 +121,8 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
     assert callback._modes == 7
     assert str(callback._budget) == "fastest within 15 W"
+    (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
+    assert monitor._device == RESNET
 
 
 @pytest.mark.parametrize("package", PACKAGES)
