@@ -126,7 +126,8 @@ class PowerMonitor(pl.Callback):
         summary = self.summary
         self._stop()
         if self._verbose and summary is not None:
-            Console(highlight=False).print(f"Energy of this job: {summary}", markup=False, soft_wrap=True)
+            line = f"Energy of this job: {summary}"
+            self._softly(lambda: Console(highlight=False).print(line, markup=False, soft_wrap=True))
 
     def _softly(self, act: Callable[[], None]) -> None:
         """Training is sacred: whatever goes wrong ends the monitoring, with one warning."""
