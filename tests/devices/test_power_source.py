@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_nvml import FakeNvml
 from plain_board import PlainBoard
+from virtual_board import BOARDS, MountedBoard
 
-from lightning_powertrain.devices import NvmlPower, SysfsDevice, find_power_source
+from lightning_powertrain.devices import EnergyMeter, NvmlPower, SysfsDevice, find_power_source
 from lightning_powertrain.errors import DeviceNotFoundError
 
 
@@ -25,6 +27,20 @@ def test_a_jetson_is_read_without_the_helper_and_nothing_is_set(tmp_path: Path) 
     source.minibatch_ended()
     source.close()
     assert board.settings() == before
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_jetson_is_read_and_never_written(virtual_board: Callable[..., MountedBoard], name: str) -> None:
+    board = virtual_board(name)
+    source = find_power_source(root=board.root)
+    meter = EnergyMeter(source)
+    meter.start()
+    seconds, energy_j = meter.read()
+    meter.stop()
+    assert 1.0 < source.read_power().total_w < 150.0
+    assert energy_j == pytest.approx(seconds * source.read_power().total_w, rel=0.5)
+    source.close()
+    assert board.writes() == []
 
 
 def test_elsewhere_the_gpus_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
