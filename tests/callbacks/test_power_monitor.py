@@ -20,7 +20,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from lightning_powertrain import SimulatedDevice
 from lightning_powertrain.callbacks import power_monitor
-from lightning_powertrain.devices import PowerReading, find_power_source
+from lightning_powertrain.devices import Health, PowerReading, find_power_source
 from lightning_powertrain.errors import DeviceError
 
 pytestmark = LIGHTNING_WARNINGS
@@ -97,9 +97,9 @@ def test_validation_costs_energy_too(device: FakeDevice) -> None:
 @pytest.mark.parametrize("throttled", [True, False, None])
 def test_throttling_is_logged_where_it_is_known(throttled: bool | None) -> None:
     class Hot(FakeDevice):
-        pass
+        def health(self) -> Health | None:  # type: ignore[override]
+            return None if throttled is None else Health(("heat",) if throttled else ())
 
-    Hot.throttled = throttled  # type: ignore[attr-defined]
     notebook = Notebook()
     trainer(monitor(Hot()), logger=notebook).fit(Model(), data(10))
     shown = {} if throttled is None else {"power/throttled": float(throttled)}

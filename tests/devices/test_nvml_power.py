@@ -10,7 +10,7 @@ import fake_nvml
 import pytest
 from fake_nvml import FakeNvml
 
-from lightning_powertrain.devices import NvmlPower
+from lightning_powertrain.devices import Health, NvmlPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 
 

@@ -11,7 +11,7 @@ from fake_nvml import FakeNvml
 from plain_board import PlainBoard
 from virtual_board import BOARDS, MountedBoard
 
-from lightning_powertrain.devices import EnergyMeter, NvmlPower, SysfsDevice, find_power_source
+from lightning_powertrain.devices import EnergyMeter, Health, NvmlPower, SysfsDevice, find_power_source
 from lightning_powertrain.errors import DeviceNotFoundError
 
 
