@@ -20,9 +20,9 @@ from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, Predictor, Reference, load_reference
 from lightning_powertrain.prediction.baselines import PaperTransfer
 from lightning_powertrain.profiling import random_modes
-from lightning_powertrain.selection import parse_budget, select
+from lightning_powertrain.selection import PowerBudget, expected_improvement, select_measured
 
-BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", "30 W", 50
+BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", PowerBudget(30.0), 50
 AIM_S = 2.0
 METHODS: dict[str, Callable[[Reference], Predictor]] = {
     "grey-box": lambda reference: GreyBoxTransfer(reference.profile),
@@ -68,7 +68,8 @@ def decide(method: Callable[[Reference], Predictor], seconds: dict[str, list[flo
     timed("fit reference", lambda: predictor.prior_time_ms(sample))
     timed("fit", lambda: predictor.fit(profile))
     prediction = timed("predict", lambda: predictor.predict(space.array))
-    timed("select", lambda: select(parse_budget(BUDGET), space, prediction, profile, profile.measurements[0]))
+    best = timed("select", lambda: select_measured(BUDGET, profile, profile.measurements[0]))
+    timed("where to look", lambda: expected_improvement(BUDGET, prediction, best.cost))
 
 
 if __name__ == "__main__":

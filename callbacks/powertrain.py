@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 
@@ -20,7 +20,7 @@ from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Observer, Outcome, Tuner, check_modes, check_share
+from lightning_powertrain.tuning import Observer, Outcome, Tuner, check_hard, check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -29,9 +29,9 @@ class PowerTrainCallback(pl.Callback):
     r"""Finds the power mode in which this job should train, and keeps the board in it.
 
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
-    reference is transferred to this workload and predicts all others; the best for the budget is set, measured too, and
-    kept to the end of training. Then the board is put back as it was found. The trained weights are those of a run
-    without the callback, bit for bit. Off a Jetson training runs as ever, with one warning.
+    reference is transferred to this workload, predicts all others and says where to measure next; the best measured one
+    for the budget is kept to the end of training. Then the board is put back as it was found. The trained weights are
+    those of a run without the callback, bit for bit. Off a Jetson training runs as ever, with one warning.
 
     Args:
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
@@ -40,12 +40,16 @@ class PowerTrainCallback(pl.Callback):
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device
             of your own.
-        modes: How many power modes to measure.
+        modes: How many power modes to measure; ``"auto"`` for as many as it takes to settle the choice, at most 50.
         reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made.
         predictor: Predicts the modes that are not measured, such as
             :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
+        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
+            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
         seed: Makes the sample of modes reproducible.
+        hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
+            lowest mode and feels its way up, which takes longer.
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
@@ -66,11 +70,13 @@ class PowerTrainCallback(pl.Callback):
         budget: float | str | None = None,
         *,
         device: str | Device | None = None,
-        modes: int = 50,
+        modes: int | Literal["auto"] = 50,
         reference: str | Path = DEFAULT_REFERENCE,
         predictor: Predictor | None = None,
         max_share: float = 0.1,
+        precision: float | None = 0.02,
         seed: int = 0,
+        hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
         verbose: bool = True,
@@ -81,9 +87,13 @@ class PowerTrainCallback(pl.Callback):
         self._simulates_this_model = isinstance(device, str) and parse_simulated(device)[1] is None
         check_modes(modes, self._predictor.minimum_modes, _count_modes(device))
         check_share(max_share)
+        check_hard(hard, self._budget)
+        check_precision(precision)
         self._modes = modes
         self._max_share = max_share
+        self._precision = precision
         self._seed = seed
+        self._hard = hard
         self._strict = strict
         self._match_threads = match_threads
         self._verbose = verbose
@@ -199,7 +209,9 @@ class PowerTrainCallback(pl.Callback):
             predictor=self._predictor,
             modes=self._modes,
             max_share=self._max_share,
+            precision=self._precision,
             seed=self._seed,
+            hard=self._hard,
             strict=self._strict,
             match_threads=self._match_threads,
             observers=self._observers(trainer, device.simulated),

@@ -9,7 +9,8 @@
     ├── UnknownTableError                the catalogue does not know this board's table
     ├── DeviceError                      the board did not do what it was asked
     │   └── DeviceNotFoundError          there is no board here that can be driven
-    └── BudgetError                      no mode can meet the budget (only under ``strict=True``)
+    ├── BudgetError                      no mode can meet the budget (only under ``strict=True``)
+    └── MissingPackageError (ModuleNotFoundError)  an optional package is not installed
 """
 
 from __future__ import annotations
@@ -54,3 +55,16 @@ class DeviceNotFoundError(DeviceError):
 
 class BudgetError(PowerTrainError):
     """No power mode can meet the budget."""
+
+
+class MissingPackageError(PowerTrainError, ModuleNotFoundError):
+    """An optional package is not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingPackageError:
+        """Which package, and how to install it.
+
+        >>> str(MissingPackageError.of("matplotlib", "plots"))
+        "matplotlib is not installed; `pip install 'lightning-powertrain[plots]'` adds it"
+        """
+        return cls(f"{package} is not installed; `pip install 'lightning-powertrain[{extra}]'` adds it")

@@ -24,7 +24,9 @@ ALLOWED = {
     "selection": {"boards", "devices", "profiling", "prediction"},
     "tuning": {"boards", "devices", "profiling", "prediction", "selection"},
     "reporting": {"boards", "profiling", "prediction", "selection", "tuning"},
-    "evaluation": {"boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning"},
+    "evaluation": {
+        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting"),
+    },
     "testing": {"boards", "devices"},
     "callbacks": {
         *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting"),

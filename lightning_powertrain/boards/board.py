@@ -41,6 +41,7 @@ class Board:
         total: The rail that carries the whole module, or ``"sum"`` where all rails must be added.
         compatible: Device-tree identification strings, such as ``p3701-0005``.
         grids: Named subsets of the modes: for each, the values of each knob.
+        identity: What tells one very board, and its software, from others of its kind; empty in the catalogue.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Board:
     total: str = "sum"
     compatible: tuple[str, ...] = ()
     grids: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unknown_knobs(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lightning_powertrain.cli import demo, doctor, evaluate, modes, reference, restore, setup_helper
+from lightning_powertrain.cli import cache, demo, doctor, evaluate, modes, reference, restore, setup_helper
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
@@ -31,6 +31,7 @@ class _OneLineErrors(TyperGroup):
 
 app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+app.add_typer(cache.app, name="cache")
 app.command("demo")(demo.run_demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)

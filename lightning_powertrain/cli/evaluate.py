@@ -3,126 +3,177 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, MissingPackageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from lightning_powertrain.evaluation.bench import Run
-    from lightning_powertrain.evaluation.cases import Case
+    from lightning_powertrain.evaluation.experiments import Experiment
 
-_STUDY = "mobilenetv3,yolov8n,bert-base,lstm"
+# All options default to None, so that only those given replace an experiment's; what holds without one is in its help.
 
 
 def evaluate(
-    board: Annotated[str, typer.Option(help="A board that can be simulated.")] = "orin-agx-64gb",
-    workloads: Annotated[str, typer.Option(help="Simulated workloads to predict.")] = _STUDY,
+    experiment: Annotated[
+        str | None, typer.Option(help="A named experiment, which other options change; ? lists them.")
+    ] = None,
+    board: Annotated[str | None, typer.Option(help="A board that can be simulated; default: orin-agx-64gb.")] = None,
+    workloads: Annotated[
+        str | None, typer.Option(help="Simulated workloads to predict; default: mobilenetv3,yolov8n,bert-base,lstm.")
+    ] = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Workload to transfer from, or none; default: resnet18 if simulated, else none."),
+        typer.Option(
+            help="Workload of the same board to transfer from, a bundled reference of any board, or none; "
+            "default: resnet18 if simulated, else none."
+        ),
     ] = None,
-    grid: Annotated[str, typer.Option(help="Named grid of the simulated board, or all.")] = "study",
+    grid: Annotated[str | None, typer.Option(help="Named grid of the simulated board, or all; default: study.")] = None,
     dataset: Annotated[Path | None, typer.Option(help="Replay this CSV file instead of a simulation.")] = None,
-    knobs: Annotated[str, typer.Option(help="Its columns of knobs; NAME:ROLE where a name does not tell.")] = "",
-    time: Annotated[str, typer.Option(help="Its column of times.")] = "time_ms",
+    knobs: Annotated[
+        str | None, typer.Option(help="Its columns of knobs; NAME:ROLE where a name does not tell.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Its column of times; default: time_ms.")] = None,
     power: Annotated[str | None, typer.Option(help="Its column of powers in watts, if it has one.")] = None,
     workload: Annotated[str | None, typer.Option(help="Its column of workload names, if it has one.")] = None,
-    methods: Annotated[str, typer.Option(help="Which methods; default: all.")] = "",
-    modes: Annotated[str, typer.Option(help="Numbers of measured modes.")] = "10,20,50",
-    seeds: Annotated[int, typer.Option(min=1, help="Draws for each.")] = 3,
+    methods: Annotated[str | None, typer.Option(help="Which methods; default: all.")] = None,
+    modes: Annotated[str | None, typer.Option(help="Numbers of measured modes; default: 10,20,50.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Draws for each; default: 3.")] = None,
     limits: Annotated[str | None, typer.Option(help="Power limits in W, such as 17-50; default: by the data.")] = None,
+    verify: Annotated[
+        bool | None,
+        typer.Option("--verify/--no-verify", help="Also measure choices before they are kept, which is slow."),
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write figures to this folder as PNG files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every run as JSON and nothing else.")] = False,
 ) -> None:
     """Compare methods: errors, choices under power limits, and what they cost."""
-    from lightning_powertrain.evaluation.bench import run_bench
-    from lightning_powertrain.evaluation.methods import METHODS
+    if experiment == "?":
+        _list_experiments()
+        return
+    given: dict[str, Any] = {
+        "board": board,
+        "workloads": _words(workloads),
+        "reference": reference,
+        "grid": grid,
+        "dataset": dataset,
+        "knobs": _words(knobs),
+        "time": time,
+        "power": power,
+        "workload": workload,
+        "methods": _words(methods),
+        "modes": _counts(modes),
+        "seeds": seeds,
+        "limits": _limits(limits),
+        "verify": verify,
+    }
+    _check_methods(given["methods"] or ())
+    asked = {name: value for name, value in given.items() if value is not None}
+    _run(replace(_experiment(experiment), **asked), plots, as_json)
 
-    names = _words(methods) or list(METHODS)
-    unknown = [name for name in names if name not in METHODS]
-    if unknown:
-        raise ArgumentError.of("--methods", unknown[0], f"some of {', '.join(METHODS)}")
-    counts = _counts(modes)
-    cases = (
-        _simulated(board, workloads, reference or "resnet18", grid)
-        if dataset is None
-        else _recorded(dataset, knobs, time, power, workload, reference)
-    )
-    too_many = [count for count in counts if count > min(len(case.truth) for case in cases)]
+
+def _run(experiment: Experiment, plots: Path | None, as_json: bool) -> None:
+    from lightning_powertrain.evaluation.bench import run_bench
+    from lightning_powertrain.evaluation.plots import prepare_folder, save_plots
+
+    methods = _installed(experiment.methods)
+    cases = experiment.cases()
+    most = min(len(case.truth) for case in cases)
+    too_many = [count for count in experiment.modes if count > most]
     if too_many:
-        raise ArgumentError.of("--modes", too_many[0], "no more modes than there are")
-    runs = list(run_bench(cases, names, counts, seeds, _limits_w(limits, cases)))
+        raise ArgumentError.of("--modes", too_many[0], f"no more modes than there are, {most}")
+    if plots is not None:
+        prepare_folder(plots)
+    limits_w = experiment.limits_w(cases)
+    runs = list(run_bench(cases, methods, experiment.modes, experiment.seeds, limits_w, experiment.verify))
+    heading = experiment.heading(cases)
     if as_json:
         typer.echo(json.dumps([run.record() for run in runs], indent=2))
-        return
-    _print(runs, cases, reference or ("resnet18" if dataset is None else "none"))
+    else:
+        _print(runs, f"{heading}\nWorkloads: {', '.join(case.name for case in cases)}\n")
+    if plots is not None:
+        for path in save_plots(runs, cases, heading, plots):
+            typer.echo(f"Wrote {path}", err=as_json)
 
 
-def _simulated(board: str, workloads: str, reference: str, grid: str) -> list[Case]:
-    from lightning_powertrain.evaluation.cases import simulated_cases
+def _list_experiments() -> None:
+    from lightning_powertrain.evaluation.experiments import EXPERIMENTS
 
-    start = None if reference == "none" else reference
-    return simulated_cases(board, _words(workloads), start, None if grid == "all" else grid)
-
-
-def _recorded(
-    dataset: Path, knobs: str, time: str, power: str | None, workload: str | None, reference: str | None
-) -> list[Case]:
-    from lightning_powertrain.evaluation.cases import Columns, recorded_cases
-
-    if not _words(knobs):
-        raise ArgumentError.of("--knobs", knobs, "columns of the data set, such as cores,cpu_khz,gpu_hz")
-    columns = Columns(tuple(_words(knobs)), time, power, workload)
-    return recorded_cases(dataset, columns, None if reference == "none" else reference)
+    width = max(map(len, EXPERIMENTS))
+    for name, experiment in EXPERIMENTS.items():
+        typer.echo(f"{name:{width}}  {experiment.about}")
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def _experiment(name: str | None) -> Experiment:
+    from lightning_powertrain.evaluation.experiments import EXPERIMENTS, Experiment
+
+    if name is None:
+        return Experiment()
+    if name not in EXPERIMENTS:
+        raise ArgumentError.of("--experiment", name, f"one of {', '.join(EXPERIMENTS)}, or ? to list them")
+    return EXPERIMENTS[name]
 
 
-def _counts(text: str) -> list[int]:
+def _check_methods(names: Sequence[str]) -> None:
+    from lightning_powertrain.evaluation.methods import check_methods
+
+    check_methods(names)
+
+
+def _installed(names: Sequence[str]) -> list[str]:
+    """The methods of an experiment, or all, without those that are not installed, and a line about these."""
+    from lightning_powertrain.evaluation.methods import METHODS, installed_methods
+
+    wanted, installed = names or list(METHODS), installed_methods()
+    left_out = [name for name in wanted if name not in installed]
+    if left_out:
+        reason = MissingPackageError.of("scikit-learn", "evaluation")
+        typer.echo(f"Left out: {', '.join(left_out)}; {reason}.", err=True)
+    return [name for name in wanted if name in installed]
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _counts(text: str | None) -> tuple[int, ...] | None:
     words = _words(text)
+    if words is None:
+        return None
     if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
         raise ArgumentError.of("--modes", text, "whole numbers above 0, such as 10,20,50")
-    return [int(word) for word in words]
+    return tuple(int(word) for word in words)
 
 
-def _limits_w(text: str | None, cases: list[Case]) -> npt.NDArray[np.float64]:
-    """The limits asked for, in steps of 1 W; or the paper's for a simulated Orin AGX, or 20 over the data's range."""
-    import numpy as np
-
-    if text is not None:
-        parts = text.split("-")
-        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) > int(parts[1]):
-            raise ArgumentError.of("--limits", text, "two whole numbers of watts, such as 17-50")
-        return np.arange(int(parts[0]), int(parts[1]) + 1, dtype=np.float64)
-    if all(case.truth.provenance.board == "orin-agx-64gb" for case in cases):
-        return np.arange(17.0, 51.0)
-    watts = np.concatenate([case.truth.power_w for case in cases if case.has_power] or [np.empty(0)])
-    if not len(watts):
-        return np.empty(0)
-    lowest, highest = np.quantile(watts, [0.1, 0.95]).tolist()
-    return np.linspace(lowest, highest, 20)
+def _limits(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.split("-")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts) or int(parts[0]) > int(parts[1]):
+        raise ArgumentError.of("--limits", text, "two whole numbers of watts, such as 17-50")
+    return int(parts[0]), int(parts[1])
 
 
-def _print(runs: list[Run], cases: list[Case], reference: str) -> None:
-    from lightning_powertrain.evaluation.summary import decisions_table, errors_table
+def _print(runs: list[Run], heading: str) -> None:
+    from lightning_powertrain.evaluation.summary import decisions_table, errors_table, verified_table
 
     console = Console(highlight=False)
-    about = cases[0].truth.provenance
-    kind = "SIMULATED" if about.simulated else "recorded"
-    console.print(f"{kind}: {about.board}, {len(cases[0].truth):,} modes, reference {reference}")
-    console.print(f"Workloads: {', '.join(case.name for case in cases)}\n")
+    console.print(heading)
     if any(run.errors for run in runs):
         console.print(errors_table(runs, "time"))
     if any(run.decisions for run in runs):
-        console.print()
-        console.print(errors_table(runs, "power"))
+        if any(run.errors for run in runs):
+            console.print()
+            console.print(errors_table(runs, "power"))
         console.print()
         console.print(decisions_table(runs))
+    if any(run.verified for run in runs):
+        console.print()
+        console.print(verified_table(runs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections import deque
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -56,7 +57,9 @@ class _Sampler(Generic[T]):
     def _read(self) -> T: ...
 
     def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
-        return [sample for sample in self._samples.copy() if start_s <= sample[0] <= end_s]
+        # From the newest back: it is asked for what was just sampled, in between minibatches, out of an hour.
+        newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
+        return [sample for sample in newer if sample[0] <= end_s][::-1]
 
 
 class PowerSampler(_Sampler[float]):

@@ -17,7 +17,7 @@ from lightning_powertrain.devices.device import Health, PowerReading
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, read_raw
-from lightning_powertrain.devices.sysfs_board import identify, is_jetson, with_tables
+from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 
@@ -72,7 +72,7 @@ class SysfsDevice:
             raise DeviceNotFoundError("this Jetson shows no knob that could be set: is /sys mounted here?")
         self._modes = ModeSpace(knobs)
         model = (read_raw(self._root / "proc/device-tree/model") or "").strip("\0\n")
-        self._board = with_tables(catalogued, knobs, model)
+        self._board = replace(with_tables(catalogued, knobs, model), identity=own_identity(self._root))
         self._power = self._find_power(catalogued)
         self._settle_s = self._power.settle_s
         if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):

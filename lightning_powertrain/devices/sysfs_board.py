@@ -24,6 +24,13 @@ def compatible(root: Path) -> tuple[str, ...]:
     return tuple(filter(None, text.strip().split("\0")))
 
 
+def own_identity(root: Path) -> dict[str, str]:
+    """Serial number and L4T release of this very board, as far as they can be read here."""
+    files = {"serial": "proc/device-tree/serial-number", "release": "etc/nv_tegra_release"}
+    lines = {name: (read_raw(root / path) or "").strip("\0\n ").partition("\n")[0] for name, path in files.items()}
+    return {name: line for name, line in lines.items() if line}
+
+
 def identify(root: Path, tables: Tables) -> Board | None:
     """The board of the catalogue that has this identity and, among those, the most tables in common."""
     identity = " ".join(compatible(root))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lightning_powertrain.boards import Board, Knob, PowerMode, Role, load_board
+from lightning_powertrain.boards import Board, IntArray, Knob, PowerMode, Role, load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.evaluation.ground_truth import simulated_profile
 from lightning_powertrain.prediction import Reference, fit_reference, load_reference, reference_names
@@ -64,6 +64,11 @@ class Case:
         """Name of the workload."""
         return self.truth.provenance.workload
 
+    @property
+    def simulated(self) -> bool:
+        """Whether it is simulated; otherwise it was recorded on a board."""
+        return self.truth.provenance.simulated
+
     @cached_property
     def has_power(self) -> bool:
         """Whether power is known, without which nothing can be chosen."""
@@ -76,7 +81,8 @@ def simulated_cases(board: str, workloads: Sequence[str], reference: str | None,
     Args:
         board: Key of a board that can be simulated.
         workloads: Names of workloads.
-        reference: Name of the reference workload; None to do without.
+        reference: Name of the reference workload on the same board, or of a bundled reference, whose board may be
+            another; None to do without.
         grid: A named grid of the board, such as the paper's ``study``; None for all its modes.
 
     Raises:
@@ -84,9 +90,7 @@ def simulated_cases(board: str, workloads: Sequence[str], reference: str | None,
     """
     known = load_board(board)
     modes = (known.modes if grid is None else known.grid(grid)).array
-    start = (
-        None if reference is None else ReferenceWorkload(simulated_profile(known, reference, modes, _REFERENCE_SEED))
-    )
+    start = None if reference is None else _simulated_reference(known, reference, modes)
     return [
         Case(
             truth=simulated_profile(known, workload, modes),
@@ -96,6 +100,12 @@ def simulated_cases(board: str, workloads: Sequence[str], reference: str | None,
         )
         for workload in workloads
     ]
+
+
+def _simulated_reference(board: Board, name: str, modes: IntArray) -> ReferenceWorkload:
+    if name in reference_names():
+        return ReferenceWorkload(load_reference(name).profile)
+    return ReferenceWorkload(simulated_profile(board, name, modes, _REFERENCE_SEED))
 
 
 def _presets(board: Board, workload: str) -> tuple[Profile, Profile]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
 from lightning_powertrain.boards import IntArray
+from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
-from lightning_powertrain.prediction.baselines import LinearRegression, PaperTransfer
+from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
 from lightning_powertrain.profiling import latin_hypercube_rows
 
 Sampler = Callable[[IntArray, int, int], IntArray]
@@ -31,16 +33,22 @@ class Method:
         sampler: Which modes it measures; None if it measures none but the stock modes.
         predictor: Makes its predictor, from a case and a seed; None if it chooses among what it measured.
         needs_power: Whether its predictor refuses a profile without power.
+        needs_sklearn: Whether its predictor needs scikit-learn, which is an optional extra.
     """
 
     about: str
     sampler: Sampler | None = None
     predictor: Callable[[Case, int], Predictor] | None = None
     needs_power: bool = False
+    needs_sklearn: bool = False
 
 
 def _paper(case: Case, seed: int) -> Predictor:
     return PaperTransfer(None if case.reference is None else case.reference.networks, seed)
+
+
+def _boosting(case: Case, seed: int) -> Predictor:
+    return GradientBoosting(None if case.reference is None else case.reference.networks, seed)
 
 
 def _grey_box(case: Case, seed: int) -> Predictor:
@@ -56,7 +64,34 @@ METHODS = {
         "the paper's networks, trained from scratch", random_rows, lambda case, seed: PaperTransfer(None, seed), True
     ),
     "paper": Method("the paper's networks, transferred from the reference", random_rows, _paper, True),
+    "boosting": Method(
+        "gradient boosting; the reference's predictions are features, or from scratch without a reference",
+        random_rows,
+        _boosting,
+        needs_power=True,
+        needs_sklearn=True,
+    ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", latin_hypercube_rows, _grey_box),
 }
 """By name, in the order of tables."""
+
+
+def check_methods(names: Sequence[str]) -> None:
+    """Refuse methods that do not exist or that need a package that is not installed.
+
+    Raises:
+        ArgumentError: If there is no method of a name.
+        MissingPackageError: If scikit-learn is needed and not installed.
+    """
+    for name in names:
+        if name not in METHODS:
+            raise ArgumentError.of("--methods", name, f"some of {', '.join(METHODS)}")
+        if name not in installed_methods():
+            raise MissingPackageError.of("scikit-learn", "evaluation")
+
+
+def installed_methods() -> tuple[str, ...]:
+    """Names of the methods whose packages are installed."""
+    has_sklearn = find_spec("sklearn") is not None
+    return tuple(name for name, method in METHODS.items() if has_sklearn or not method.needs_sklearn)

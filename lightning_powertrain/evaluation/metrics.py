@@ -50,26 +50,55 @@ class Errors:
     power_held: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decisions:
     """What the choices for some power limits cost.
 
     Args:
-        penalty: Mean over limits of how much slower the choice is than the true optimum, in per cent; a choice above
-            the limit may be faster, which counts as it is.
-        above: Share of choices that truly draw more than the limit, in per cent.
-        above_half_w: Share of choices more than 0.5 W above it.
-        above_1_w: Share of choices more than 1 W above it.
-        mean_excess_w: Mean excess over all choices.
-        largest_excess_w: Largest excess.
+        limits_w: The limits, rising, shape ``(n,)``.
+        penalties: How much slower each choice is than the true optimum, in per cent; one above the limit may be faster,
+            which counts as it is.
+        excesses_w: How far each choice truly draws more than its limit; 0 where it does not.
     """
 
-    penalty: float
-    above: float
-    above_half_w: float
-    above_1_w: float
-    mean_excess_w: float
-    largest_excess_w: float
+    limits_w: FloatArray
+    penalties: FloatArray
+    excesses_w: FloatArray
+
+    @property
+    def penalty(self) -> float:
+        """Mean penalty, in per cent."""
+        return float(self.penalties.mean())
+
+    @property
+    def above(self) -> float:
+        """Share of choices that truly draw more than the limit, in per cent."""
+        return _percent(self.excesses_w > 0)
+
+    @property
+    def above_half_w(self) -> float:
+        """Share of choices more than 0.5 W above it, in per cent."""
+        return _percent(self.excesses_w > 0.5)
+
+    @property
+    def above_1_w(self) -> float:
+        """Share of choices more than 1 W above it, in per cent."""
+        return _percent(self.excesses_w > 1.0)
+
+    @property
+    def mean_excess_w(self) -> float:
+        """Mean excess over all choices."""
+        return float(self.excesses_w.mean())
+
+    @property
+    def largest_excess_w(self) -> float:
+        """Largest excess."""
+        return float(self.excesses_w.max())
+
+    def record(self) -> dict[str, float]:
+        """The figures over all limits, by name."""
+        names = ("penalty", "above", "above_half_w", "above_1_w", "mean_excess_w", "largest_excess_w")
+        return {name: getattr(self, name) for name in names}
 
 
 def errors_of(prediction: Prediction, truth: Profile, measured: BoolArray) -> Errors:
@@ -109,31 +138,40 @@ def near_front(costs: Costs) -> BoolArray:
     return near
 
 
+def possible_limits_w(limits_w: FloatArray, truth: Costs) -> FloatArray:
+    """The limits that some mode truly meets: the others decide nothing."""
+    return np.asarray(limits_w[limits_w >= truth.power_w.min()], dtype=np.float64)
+
+
 def decisions_of(believed: Costs, actual: Costs, truth: Costs, limits_w: FloatArray) -> Decisions | None:
     """Choices of the fastest mode within each power limit; None if no limit can be met at all.
 
     Args:
         believed: What the method holds for true of its candidates.
         actual: What these candidates truly cost.
-        truth: What all modes truly cost: the optimum is among them. Limits that no mode meets are left out.
+        truth: What all modes truly cost: the optimum is among them.
         limits_w: The limits.
     """
-    penalties, excesses = [], []
-    for limit_w in limits_w[limits_w >= truth.power_w.min()]:
-        chosen = best_index(PowerBudget(float(limit_w)), believed.time_ms, believed.power_w)
-        optimum_ms = truth.time_ms[truth.power_w <= limit_w].min()
-        penalties.append(100 * (actual.time_ms[chosen] / optimum_ms - 1))
-        excesses.append(max(0.0, actual.power_w[chosen] - limit_w))
-    if not penalties:
+    possible_w = possible_limits_w(limits_w, truth)
+    rows = [best_index(PowerBudget(limit_w), believed.time_ms, believed.power_w) for limit_w in possible_w.tolist()]
+    return judge(Costs(actual.time_ms[rows], actual.power_w[rows]), truth, possible_w)
+
+
+def judge(chosen: Costs, truth: Costs, limits_w: FloatArray) -> Decisions | None:
+    """What choices cost; None if there are none.
+
+    Args:
+        chosen: What the choice for each limit truly costs, shape ``(n,)`` each.
+        truth: What all modes truly cost.
+        limits_w: The limits, each of which some mode truly meets, shape ``(n,)``.
+    """
+    if not len(limits_w):
         return None
-    excess_w = np.array(excesses)
+    optima_ms = np.array([truth.time_ms[truth.power_w <= limit_w].min() for limit_w in limits_w])
     return Decisions(
-        penalty=float(np.mean(penalties)),
-        above=_percent(excess_w > 0),
-        above_half_w=_percent(excess_w > 0.5),
-        above_1_w=_percent(excess_w > 1.0),
-        mean_excess_w=float(excess_w.mean()),
-        largest_excess_w=float(excess_w.max()),
+        limits_w=limits_w,
+        penalties=100 * (chosen.time_ms / optima_ms - 1),
+        excesses_w=np.maximum(0.0, chosen.power_w - limits_w),
     )
 
 

@@ -63,6 +63,26 @@ def decisions_table(runs: Sequence[Run]) -> Table:
     return table
 
 
+def verified_table(runs: Sequence[Run]) -> Table:
+    """What choices cost as they are, and if each is measured before it is kept; figures as in :func:`decisions_table`.
+
+    Modes and seconds are what verifying one choice takes beyond the sample: mean.
+    """
+    table = _table("The same choices, and (after) if each is measured before it is kept")
+    for title in ("slower %", "after", "above %", "after", ">0.5 W", "after", "most W", "after", "+modes", "+s"):
+        table.add_column(title, justify="right")
+    for (method, modes), some in group(run for run in runs if run.verified is not None).items():
+        cells = []
+        for part in ("decisions", "verified.decisions"):
+            excess = max(_finite(some, f"{part}.largest_excess_w"))
+            shares = [_mean(some, f"{part}.{name}") for name in ("above", "above_half_w")]
+            cells.append([_median(some, f"{part}.penalty"), *shares, _shown(excess)])
+        pairs = [cell for pair in zip(*cells) for cell in pair]
+        cost = (_mean(some, "verified.modes"), f"{np.mean(_finite(some, 'verified.profiling_s')):.0f}")
+        table.add_row(method, str(modes or "-"), *pairs, *cost)
+    return table
+
+
 def _table(title: str) -> Table:
     table = Table(title=title, box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
     table.add_column("method", no_wrap=True)

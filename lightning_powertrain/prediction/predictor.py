@@ -13,6 +13,10 @@ from lightning_powertrain.profiling import Profile
 
 FloatArray = npt.NDArray[np.float64]
 
+# Of a normal distribution: the 90 % interval, and the mean absolute deviation, in standard deviations.
+_WIDTH_OF_90_PERCENT = 2 * 1.6449
+_STD_PER_MEAN_ERROR = np.sqrt(np.pi / 2)
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -37,6 +41,22 @@ class Prediction:
     time_high_ms: FloatArray | None = None
     power_low_w: FloatArray | None = None
     power_high_w: FloatArray | None = None
+
+    @property
+    def time_spread(self) -> FloatArray:
+        """Standard deviation of the logarithm of each time, from its interval, or else from the error to expect."""
+        return _spread(self.time_ms, self.time_low_ms, self.time_high_ms, self.time_error)
+
+    @property
+    def power_spread(self) -> FloatArray:
+        """Likewise of each power."""
+        return _spread(self.power_w, self.power_low_w, self.power_high_w, self.power_error)
+
+
+def _spread(values: FloatArray, low: FloatArray | None, high: FloatArray | None, error: float) -> FloatArray:
+    if low is not None and high is not None:
+        return np.asarray(np.log(high / low) / _WIDTH_OF_90_PERCENT, dtype=np.float64)
+    return np.full(len(values), 0.0 if np.isnan(error) else error * _STD_PER_MEAN_ERROR)
 
 
 class Predictor(Protocol):

@@ -1,18 +1,29 @@
 """Which modes to measure, how to measure one, and the profile that results."""
 
+from lightning_powertrain.profiling.cache import Entry, Key, ProfileCache
+from lightning_powertrain.profiling.fingerprint import board_fingerprint, canonical, named_fingerprint
 from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, latin_hypercube_rows
-from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance
+from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.profiling.samplers import random_modes
+from lightning_powertrain.profiling.visiting import visiting_order
 from lightning_powertrain.profiling.window import Interval, WindowPlan, measure
 
 __all__ = [
+    "Entry",
     "Interval",
+    "Key",
     "Measurement",
     "Profile",
+    "ProfileCache",
     "Provenance",
     "WindowPlan",
+    "board_fingerprint",
+    "canonical",
     "latin_hypercube",
     "latin_hypercube_rows",
     "measure",
+    "named_fingerprint",
     "random_modes",
+    "sensor_noise",
+    "visiting_order",
 ]

@@ -22,6 +22,19 @@ FloatArray = npt.NDArray[np.float64]
 _FORMAT = "lightning-powertrain profile 1"
 
 
+# An INA3221 at NVIDIA's settings averages over this long, so that samples closer than that tell the same.
+_FILTER_S = 0.43
+# The two large rails of an AGX Orin are read in steps of about 0.4 W, which a steady load does not average out; and
+# between windows in the same mode powers differ by about half a per cent.
+_STEPS_W = 0.16
+_BETWEEN_WINDOWS = 0.005
+
+
+def sensor_noise(power_w: FloatArray | float) -> FloatArray:
+    """Relative standard error of a mean power that no longer window makes smaller."""
+    return np.hypot(_STEPS_W / np.asarray(power_w), _BETWEEN_WINDOWS)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """Time and power of a workload in one power mode.
@@ -38,6 +51,8 @@ class Measurement:
         settle_s: Seconds from the switch to the start of the window.
         throttled_by: What held the board back meanwhile, such as ``"cpu-throttle-alert+over-current"``; empty if
             nothing did. If something did, the figures are not those of the mode.
+        capped: Whether the window ended because it was full, before its means were known as precisely as was asked
+            for; False for windows of a fixed length.
     """
 
     mode: PowerMode
@@ -50,6 +65,18 @@ class Measurement:
     discarded_minibatches: int = 0
     settle_s: float = 0.0
     throttled_by: str = ""
+    capped: bool = False
+
+    @property
+    def time_noise(self) -> float:
+        """Relative standard error of :attr:`time_ms`."""
+        return self.time_std_ms / self.time_ms / math.sqrt(max(1, self.minibatches))
+
+    @property
+    def power_noise(self) -> float:
+        """Relative standard error of :attr:`power_w`: of the sensor, and of samples that its filter ties together."""
+        independent = max(1.0, self.minibatches * self.time_ms / 1e3 / (2 * _FILTER_S))
+        return math.hypot(self.power_std_w / self.power_w / math.sqrt(independent), float(sensor_noise(self.power_w)))
 
     @property
     def energy_mj(self) -> float:
@@ -58,7 +85,7 @@ class Measurement:
 
 
 _COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
-_NUMBERS = tuple(column for column in _COLUMNS if column != "throttled_by")
+_NUMBERS = tuple(column for column in _COLUMNS if column not in ("throttled_by", "capped"))
 _COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
 
 
@@ -104,6 +131,11 @@ class Profile:
         for measurement in more:
             (throttled if measurement.throttled_by else sound).append(measurement)
         return replace(self, measurements=tuple(sound), throttled=tuple(throttled))
+
+    def besides(self, start: Measurement) -> tuple[Measurement, ...]:
+        """What was measured besides the mode that the job started in, which may have been measured again since."""
+        first = self.measurements.index(start) if start in self.measurements else len(self)
+        return self.measurements[:first] + self.measurements[first + 1 :]
 
     @property
     def throttling_modes(self) -> frozenset[PowerMode]:
@@ -173,4 +205,6 @@ def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
         if not 0 < values[column] < math.inf:
             raise ValueError(f"{column} is {row[column]}")
     mode = PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs})
-    return Measurement(mode, **values, throttled_by=row.get("throttled_by") or "")  # type: ignore[arg-type]
+    # The last columns came later; older files are without.
+    throttled_by, capped = row.get("throttled_by") or "", row.get("capped") == "True"
+    return Measurement(mode, **values, throttled_by=throttled_by, capped=capped)  # type: ignore[arg-type]

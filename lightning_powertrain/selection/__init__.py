@@ -1,5 +1,6 @@
 """Which mode is best: what a budget means, the Pareto front, the choice."""
 
+from lightning_powertrain.selection.improvement import expected_improvement
 from lightning_powertrain.selection.objective import (
     BUDGET_FORMS,
     LeastEnergy,
@@ -11,7 +12,7 @@ from lightning_powertrain.selection.objective import (
     parse_budget,
 )
 from lightning_powertrain.selection.pareto import pareto_front
-from lightning_powertrain.selection.selection import Selection, best_index, known_costs, select, select_measured
+from lightning_powertrain.selection.selection import Selection, best_index, guarded_excess, select_measured
 
 __all__ = [
     "BUDGET_FORMS",
@@ -23,9 +24,9 @@ __all__ = [
     "Selection",
     "TimeBudget",
     "best_index",
-    "known_costs",
+    "expected_improvement",
+    "guarded_excess",
     "pareto_front",
     "parse_budget",
-    "select",
     "select_measured",
 ]

@@ -28,6 +28,8 @@ class Objective(ABC):
 
     unit: ClassVar[str] = ""
     """Unit of :meth:`excess`."""
+    has_margin: ClassVar[bool] = True
+    """Whether a measured mode must meet the budget by more than the noise of its measurement."""
 
     @abstractmethod
     def cost(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
@@ -99,6 +101,7 @@ class NoWorse(Objective):
     """The fastest mode that is neither slower nor hungrier than one that takes ``time_ms`` and ``power_w``."""
 
     unit: ClassVar[str] = "%"
+    has_margin: ClassVar[bool] = False  # The start, to which all are compared, is as noisy.
     time_ms: float
     power_w: float
 

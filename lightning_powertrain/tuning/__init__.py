@@ -1,7 +1,17 @@
 """Moves a device through power modes during a training job, and locks the best one."""
 
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
-from lightning_powertrain.tuning.plan import check_modes, check_share
+from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 from lightning_powertrain.tuning.tuner import Tuner
 
-__all__ = ["Observer", "Outcome", "Phase", "Progress", "Tuner", "check_modes", "check_share"]
+__all__ = [
+    "Observer",
+    "Outcome",
+    "Phase",
+    "Progress",
+    "Tuner",
+    "check_hard",
+    "check_modes",
+    "check_precision",
+    "check_share",
+]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import numpy as np
 import torch
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers
-from lightning_powertrain.errors import BudgetError, DeviceError
-from lightning_powertrain.prediction import Prediction, Predictor
-from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, latin_hypercube, measure
-from lightning_powertrain.selection import Objective, Selection, select, select_measured
+from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
+from lightning_powertrain.selection import NoWorse, Objective, Selection, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
+from lightning_powertrain.tuning.safe_search import SafeSearch
+from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.threads import TorchThreads
 
 _log = logging.getLogger("lightning_powertrain")
@@ -25,11 +26,8 @@ _log = logging.getLogger("lightning_powertrain")
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
 
-# Chosen modes to try until none that was not measured promises to be better; then the best that was measured is used.
-_MOST_TRIALS = 5
-
-# How much better, as a share of the cost, a mode must promise to be than the best that was measured.
-_WORTH_A_TRIAL = 0.01
+MOST_MODES = 50
+"""Modes to measure where ``"auto"`` finds no earlier end: the paper's number (arXiv 2407.13944)."""
 
 Steps = Generator[None, Interval, None]
 
@@ -40,11 +38,12 @@ class Settings:
 
     objective: Objective | None
     predictor: Predictor
-    modes: int
+    modes: int | Literal["auto"]
     max_share: float
     seed: int
     strict: bool
     match_threads: bool
+    hard: bool
 
 
 class Course:
@@ -83,7 +82,9 @@ class Course:
         """All that was found out; None until a mode was chosen."""
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Begin to measure; under a hard budget in the lowest mode."""
+        if self._settings.hard:
+            self._apply(self._device.modes.mode(0))
         self._samplers.start()
         self._steps = self._run()
         next(self._steps)
@@ -115,53 +116,72 @@ class Course:
         for _ in range(_WARM_UP_MINIBATCHES):
             yield
         start = yield from self._measured_in_earnest(self._device.current_mode())
-        plan = self._plan(start)
+        search, plan = self._plan(start)
         self._tell_measured(start, plan, 0, 0.0)
-        if not plan.modes:
+        if not len(plan):
             self._enter(Phase.OFF)
             return
         profiling_start_s = self._uninterrupted_s()
-        yield from self._profile(plan)
-        yield from self._settle(start, profiling_start_s)
+        expected = yield from self._look_for_the_best(search, plan)
+        prediction = search.prediction
+        assert prediction is not None
+        best = select_measured(search.objective, self.profile, start)
+        if best.mode in expected:
+            best = replace(expected[best.mode], measured=best.measured)
+        spent_s = self._uninterrupted_s() - profiling_start_s
+        self._keep(Outcome(self._device.modes, self.profile, prediction, best, spent_s))
 
-    def _profile(self, plan: ProfilingPlan) -> Steps:
-        self._enter(Phase.PROFILING)
-        start_s, planned, done = self._uninterrupted_s(), len(plan.modes), 0
-        while done < len(plan.modes):
-            measurement = yield from self._measured(self._apply(plan.modes[done]))
-            if measurement.throttled_by and done < planned:  # Later, once: heat of the mode before may be the reason.
-                plan = plan.with_again(plan.modes[done], plan.costs_s[done])
-            done += 1
+    def _look_for_the_best(
+        self, search: Search, plan: ProfilingPlan
+    ) -> Generator[None, Interval, dict[PowerMode, Selection]]:
+        """Measure what the search asks for; returns what was expected of modes before they were measured."""
+        expected: dict[PowerMode, Selection] = {}
+        start_s, done, spent_s = self._uninterrupted_s(), 0, 0.0
+        while step := self._next(search, may_look_around=spent_s <= self._allowance_s(search, plan)):
+            self._enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
+            mode = self._apply(step.mode)
+            if step.expected is not None:
+                expected[mode] = search.selection_of(step)
+            if step.is_trial:
+                self._tell_selected(search, expected[mode], spent_s)
+                yield from self._measured_in_earnest(mode)
+            else:
+                measurement = yield from self._measured(mode)
+                done += 1
+                if measurement.throttled_by and done <= len(search.first_modes):
+                    plan = plan.with_one_more()
+                self._tell_measured(measurement, plan, done, self._uninterrupted_s() - start_s)
             spent_s = self._uninterrupted_s() - start_s
-            self._tell_measured(measurement, plan, done, spent_s)
-            if spent_s > plan.allowance_s and len(self.profile) >= self._settings.predictor.minimum_modes:
-                break
+        return expected
 
-    def _settle(self, start: Measurement, profiling_start_s: float) -> Steps:
-        """Choose, try, learn from it, choose again, until the best mode is one that was measured."""
-        tried: dict[PowerMode, Selection] = {}
-        for trial in count():
-            prediction = self._predict()
-            space = self._device.modes
-            selection = select(self._settings.objective, space, prediction, self.profile, start)
-            outcome = Outcome(space, self.profile, prediction, selection, self._uninterrupted_s() - profiling_start_s)
-            best = select_measured(self._settings.objective, self.profile, start)
-            if trial == _MOST_TRIALS or not _is_worth_a_trial(selection, best):
-                break
-            self._set(selection)
-            self._enter(Phase.VERIFYING)
-            self.outcome = outcome
-            self._audience.tell("selected", outcome)
-            measured = yield from self._measured_in_earnest(self._device.current_mode())
-            if not measured.throttled_by:
-                tried[selection.mode] = selection.with_measured(measured)
-        self._keep(outcome.with_selection(tried.get(best.mode, best)))
+    def _allowance_s(self, search: Search, plan: ProfilingPlan) -> float:
+        """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
+        if not self._settings.hard or self._minibatches is None:
+            return plan.allowance_s
+        best = select_measured(search.objective, self.profile, search.start)
+        return self._settings.max_share * self._minibatches * best.time_ms / 1e3
+
+    def _next(self, search: Search, may_look_around: bool) -> Step | None:
+        enough = len(self.profile) >= self._settings.predictor.minimum_modes
+        if may_look_around or not enough:
+            step = search.planned(self.profile)
+            if step is not None:
+                return step
+        self._enter(Phase.FITTING)
+        return search.learned(self.profile, may_look_around)
+
+    def _tell_selected(self, search: Search, selection: Selection, spent_s: float) -> None:
+        assert search.prediction is not None
+        self.outcome = Outcome(self._device.modes, self.profile, search.prediction, selection, spent_s)
+        self._audience.tell("selected", self.outcome)
 
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
         if excess:
             self._budget_missed(outcome.selection, excess)
         self._set(outcome.selection)
+        if self.outcome is None:  # No trial was needed: nobody was told of a choice yet.
+            self._audience.tell("selected", outcome)
         self.outcome = outcome
         self._enter(Phase.LOCKED)
         self._audience.tell("verified", outcome)
@@ -189,20 +209,6 @@ class Course:
         self._threads.match(read)
         return read
 
-    def _predict(self) -> Prediction:
-        self._enter(Phase.FITTING)
-        predictor = self._settings.predictor
-        if len(self.profile) < predictor.minimum_modes:
-            raise DeviceError(
-                f"the board throttled ({self.profile.throttled[-1].throttled_by}) in all but {len(self.profile)} of "
-                "the windows: it is too hot, or its supply too weak, to be measured"
-            )
-        predictor.fit(self.profile)
-        prediction = predictor.predict(self._device.modes.array)
-        if not (np.isfinite(prediction.time_ms).all() and np.isfinite(prediction.power_w).all()):
-            raise ArithmeticError("the predictor gave times or powers that are not finite")
-        return prediction
-
     def _measured_in_earnest(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
         """Measure the mode that is set, and once more if the board throttled."""
         measurement = yield from self._measured(mode)
@@ -214,14 +220,35 @@ class Course:
         self.profile = self.profile.with_measurements([measurement])
         return measurement
 
-    def _plan(self, start: Measurement) -> ProfilingPlan:
-        settings, space = self._settings, self._device.modes
-        modes = latin_hypercube(space, settings.modes, settings.seed)
-        costs_s = [self._window.seconds(time_ms) for time_ms in self._expected_ms(start, modes)]
-        if self._minibatches is None:
-            return ProfilingPlan(modes, costs_s)
-        job_s = self._minibatches * start.time_ms / 1e3
-        return plan_within_share(modes, costs_s, job_s, settings.max_share, settings.predictor.minimum_modes)
+    def _plan(self, start: Measurement) -> tuple[Search, ProfilingPlan]:
+        """How many modes the job can pay for, and the search that measures them."""
+        settings = self._settings
+        most = min(MOST_MODES, len(self._device.modes)) if settings.modes == "auto" else settings.modes
+        minimum = settings.predictor.minimum_modes
+
+        def costs_s(count: int) -> list[float]:
+            """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
+            times_ms = self._expected_ms(start, self._search(start, count).first_modes)
+            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count]]
+            return known + [sum(known) / len(known)] * (count - len(known))
+
+        if self._minibatches is None or settings.hard:
+            plan = ProfilingPlan(costs_s(most))
+        else:
+            job_s = self._minibatches * start.time_ms / 1e3
+            plan = plan_within_share(costs_s, most, job_s, settings.max_share, minimum)
+        return self._search(start, max(len(plan), minimum)), plan
+
+    def _search(self, start: Measurement, most: int) -> Search:
+        settings = self._settings
+        kind = SafeSearch if settings.hard else Search
+        return kind(
+            *(self._device.modes, settings.predictor),
+            settings.objective or NoWorse(start.time_ms, start.power_w),
+            *(start, most),
+            until_settled=settings.hard or settings.modes == "auto",
+            seed=settings.seed,
+        )
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
@@ -232,7 +259,7 @@ class Course:
         return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
-        progress = Progress(done, len(plan.modes), plan.seconds_left(done, spent_s))
+        progress = Progress(done, len(plan), plan.seconds_left(done, spent_s))
         self._audience.tell("measured", measurement, progress)
 
     def _uninterrupted_s(self) -> float:
@@ -240,14 +267,8 @@ class Course:
         return self._device.clock.now() - self._interrupted_s
 
     def _enter(self, phase: Phase) -> None:
-        self._audience.tell("phase_changed", phase)
-
-
-def _is_worth_a_trial(selection: Selection, best: Selection) -> bool:
-    """Whether a mode that was not measured promises enough more than the best of those that were."""
-    if selection.measured is not None:
-        return False
-    return selection.excess < best.excess or selection.cost < (1 - _WORTH_A_TRIAL) * best.cost
+        if phase is not self._audience.phase:
+            self._audience.tell("phase_changed", phase)
 
 
 def _synchronize() -> None:

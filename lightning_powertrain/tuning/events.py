@@ -74,7 +74,7 @@ class Outcome:
     @property
     def sampled(self) -> tuple[Measurement, ...]:
         """What was measured besides the mode that the job started in; nothing that was measured while throttled."""
-        return tuple(each for each in self.profile.measurements if each != self.selection.start)
+        return self.profile.besides(self.selection.start)
 
     @property
     def simulated(self) -> bool:

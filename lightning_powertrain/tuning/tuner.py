@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from types import TracebackType
+from typing import Literal
 
 from lightning_powertrain.devices import Device
 from lightning_powertrain.prediction import Predictor, default_predictor
@@ -12,7 +14,7 @@ from lightning_powertrain.profiling import Interval, Profile, Provenance, Window
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
-from lightning_powertrain.tuning.plan import check_modes, check_share
+from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -20,9 +22,10 @@ _log = logging.getLogger("lightning_powertrain")
 class Tuner:
     """Moves a device through power modes while a job trains, learns what they cost, and locks the best one.
 
-    It measures the mode that the job started in, then ``modes`` sampled ones, predicts all others, and sets the best
-    one for the budget. If that does not keep what was predicted of it, the next best is tried. The mode that stays is
-    always one that was measured; :meth:`stop` puts the board back as it was found.
+    It measures the mode that the job started in and some that are spread over the board, predicts all others, and goes
+    on where the best one for the budget is to be expected (:class:`~lightning_powertrain.tuning.search.Search`). The
+    mode that stays is always one that was measured, and within the budget by more than the noise of its measurement;
+    :meth:`stop` puts the board back as it was found.
 
     Training is sacred: whatever goes wrong in here restores the board, is logged once as a warning, and lets training
     go on; ``strict=True`` raises it instead. No random state of torch, numpy or Python is touched.
@@ -32,9 +35,14 @@ class Tuner:
         budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, an objective of your
             own, or None for "neither slower nor hungrier than the mode the job started in".
         predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
-        modes: How many modes to sample; at least what the predictor needs.
+        modes: How many modes to measure, at least what the predictor needs; ``"auto"`` for as many as it takes until
+            no other promises to be better than the best measured one by more than 0.3 %, at most 50.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
+        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
+            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
         seed: Makes the sample of modes reproducible.
+        hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
+            lowest mode and feels its way up, which takes longer; see docs/budgets.md for how well it keeps the limit.
         strict: Raise errors, and treat a budget that no mode can meet as one.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
@@ -57,9 +65,11 @@ class Tuner:
         budget: float | str | Objective | None = None,
         *,
         predictor: Predictor | None = None,
-        modes: int = 50,
+        modes: int | Literal["auto"] = 50,
         max_share: float = 0.1,
+        precision: float | None = 0.02,
         seed: int = 0,
+        hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
         observers: Sequence[Observer] = (),
@@ -68,8 +78,11 @@ class Tuner:
         predictor = predictor or default_predictor(seed=seed)
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
+        check_hard(hard, objective)
+        check_precision(precision)
         self._device = device
-        self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads)
+        self._precision = precision
+        self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
         self._course: Course | None = None
         self._is_running = False
@@ -109,8 +122,9 @@ class Tuner:
         """
         self.stop()
         device, settings = self._device, self._settings
-        about = Provenance(device.board.key, workload, device.simulated, {"seed": settings.seed})
-        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s)
+        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
+        details = {"seed": settings.seed, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
         self._course = Course(device, settings, window, minibatches, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True

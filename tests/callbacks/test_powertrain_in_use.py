@@ -76,7 +76,7 @@ def test_module_without_optimizer(tiny: FakeDevice) -> None:
         def configure_optimizers(self) -> None:  # type: ignore[override]
             return None
 
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     with pytest.warns(UserWarning, match="no optimizer"):
         trainer(callback).fit(Frozen(), data(700))
     assert callback.selection is not None
@@ -94,7 +94,7 @@ def test_manual_optimization(tiny: FakeDevice) -> None:
             self.manual_backward(self.network(batch[0]).mean())
             optimizer.step()
 
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     trainer(callback).fit(Manual(), data(700))
     assert callback.profile is not None
     assert callback.profile.time_ms == pytest.approx(true_time_ms(callback.profile.modes), rel=1e-6)
@@ -106,11 +106,11 @@ def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
     closed = []
     monkeypatch.setattr(tiny, "close", lambda: closed.append(True))
     monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", lambda name, seed: tiny)
-    trainer(powertrain(tiny, budget="12 W", modes=3)).fit(Model(), data(100))
+    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(100))
     assert closed == []
-    trainer(powertrain(None, budget="12 W", modes=3)).fit(Model(), data(100))
+    trainer(powertrain(None, budget="13 W", modes=3)).fit(Model(), data(100))
     assert closed == [True]
-    trainer(powertrain(None, budget="12 W", modes=55)).fit(Model(), data(100))
+    trainer(powertrain(None, budget="13 W", modes=55)).fit(Model(), data(100))
     assert closed == [True, True]
 
 
@@ -136,7 +136,7 @@ def test_other_stages_are_none_of_our_business(tiny: FakeDevice) -> None:
 
 
 def test_two_fits_tune_twice(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     trainer(callback).fit(Model(), data(700))
     first = callback.outcome
     trainer(callback).fit(Model(), data(700))
@@ -153,7 +153,7 @@ def test_shared_by_two_running_trainers_is_refused(tiny: FakeDevice) -> None:
                 with pytest.raises(PowerTrainError, match="another Trainer"):
                     trainer(callback).fit(Model(), data(10))
 
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     trainer(callback, Nested()).fit(Model(), data(700))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -170,7 +170,7 @@ def test_the_users_exception_is_the_one_that_surfaces(
                 raise kind("out of memory")
             return super().training_step(batch, batch_idx)
 
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     surfaced = SystemExit if kind is KeyboardInterrupt else kind
     with pytest.raises(surfaced):
         trainer(callback).fit(Failing(), data(700))
@@ -204,7 +204,7 @@ def test_nothing_is_left_on_a_model_that_fails_at_once() -> None:
 
 def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCaptureFixture) -> None:
     tiny.fail_after = 2
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     tuned, plain = weights(callback), weights()
     assert all(torch.equal(tuned[name], plain[name]) for name in plain)
     assert len([record for record in caplog.records if record.name == "lightning_powertrain"]) == 1
@@ -215,7 +215,7 @@ def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCa
 
 def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path: Path) -> None:
     loggers = [TensorBoardLogger(tmp_path, name="tb"), CSVLogger(tmp_path, name="csv")]
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     trainer(callback, logger=loggers).fit(Model(), data(700))
     rows = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert "powertrain/time_ms" in rows[0]
@@ -229,15 +229,15 @@ def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path:
 
 def test_nothing_is_written_without_a_logger(tiny: FakeDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    trainer(powertrain(tiny, budget="12 W", modes=3)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(700))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[str]) -> None:
-    trainer(powertrain(tiny, budget="12 W", modes=3)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(700))
     quiet = capfd.readouterr()
     assert "PowerTrain" not in quiet.out + quiet.err
-    trainer(powertrain(tiny, budget="12 W", modes=3, verbose=True)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", modes=3, verbose=True)).fit(Model(), data(700))
     assert "PowerTrain" in capfd.readouterr().out
 
 
@@ -257,6 +257,7 @@ def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[st
         ({"modes": 2}, "modes=2 is not valid.*from 5"),
         ({"modes": 20_000}, "modes=20000 is not valid.*to 18096"),
         ({"max_share": 0}, "max_share=0"),
+        ({"precision": 0}, "precision=0"),
         ({"reference": "no-such-reference"}, "no-such-reference"),
     ],
 )
@@ -273,7 +274,7 @@ def test_damaged_reference_fails_in_the_constructor(tmp_path: Path) -> None:
 
 
 def test_phase_is_off_afterwards(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     phases = []
 
     class Watch(pl.Callback):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
+from lightning_powertrain.evaluation.experiments import EXPERIMENTS
 
 CSV = "net,cores,gpu_hz,ms,watts\n" + "".join(
     f"{net},{cores},{gpu},{work / gpu + 30 / cores:.2f},{2 + cores + gpu / 50:.2f}\n"
@@ -42,7 +44,7 @@ QUICK = ("--methods", "random-pareto,linear,grey-box-lhs", "--modes", "6")
 
 def test_recorded_data_gives_three_tables(dataset: list[str]) -> None:
     text = run(*dataset, "--power", "watts", "--reference", "small", *QUICK)
-    assert "recorded: recorded, 12 modes, reference small" in text
+    assert f"recorded: {Path(dataset[1]).parent.name}/board.csv, 12 modes, reference small" in text
     assert "Workloads: large" in text
     for title in ("MAPE of time", "MAPE of power", "Choices within power limits"):
         assert title in text
@@ -71,9 +73,72 @@ def test_simulated_figures_say_so() -> None:
     assert "presets" in text
 
 
+def test_experiments_are_listed() -> None:
+    lines = run("--experiment", "?").splitlines()
+    assert [each.split()[0] for each in lines] == list(EXPERIMENTS)
+    assert all(each.endswith("?") for each in lines)
+
+
+def test_options_override_an_experiment() -> None:
+    few = ("--workloads", "yolov8n", "--methods", "random-pareto", "--modes", "7", "--seeds", "1", "--json")
+    (record,) = json.loads(run("--experiment", "orin-nano", *few))
+    assert (record["workload"], record["modes"], record["simulated"]) == ("yolov8n", 7, True)
+    text = run("--experiment", "orin-nano", *few[:-1], "--reference", "none")
+    assert "SIMULATED: orin-nano-8gb, 1,800 modes, reference none" in text
+
+
+def test_verified_choices_have_a_table(dataset: list[str]) -> None:
+    text = run(*dataset, "--power", "watts", *QUICK, "--verify")
+    assert "(after) if each is measured before it is kept" in text
+    assert max(map(len, text.splitlines())) <= 80
+    records = json.loads(run(*dataset, "--power", "watts", *QUICK, "--verify", "--json"))
+    assert all(record["verified_modes"] <= 5 for record in records)
+
+
+def test_figures_are_written_and_leave_json_alone(dataset: list[str], tmp_path: Path) -> None:
+    few = ("--power", "watts", "--reference", "small", *QUICK, "--seeds", "1", "--json")
+    result = CliRunner().invoke(app, ["evaluate", *dataset, *few, "--plots", str(tmp_path / "plots")])
+    assert json.loads(result.stdout)
+    written = [Path(line.removeprefix("Wrote ")) for line in result.stderr.splitlines()]
+    assert "front-large" in {path.stem for path in written}
+    assert set(written) == set((tmp_path / "plots").iterdir())
+
+
+def test_figures_without_matplotlib_are_refused_before_any_work(
+    dataset: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    message = run(*dataset, *QUICK, "--plots", str(tmp_path / "plots"), exit_code=1)
+    assert message.startswith("powertrain: matplotlib is not installed; `pip install")
+
+
+def test_recorded_experiments_need_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POWERTRAIN_DATA", raising=False)
+    assert "POWERTRAIN_DATA is not set" in run("--experiment", "tx2-alexnet", exit_code=2)
+
+
+def test_without_scikit_learn(dataset: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    command = "pip install 'lightning-powertrain[evaluation]'"
+    message = run(*dataset, "--methods", "linear,boosting", exit_code=1)
+    assert message.count("\n") == 1
+    assert command in message
+    named = ["--experiment", "profiling-cost", "--workloads", "lstm"]
+    for arguments in (dataset, named):
+        result = CliRunner().invoke(app, ["evaluate", *arguments, "--modes", "6", "--seeds", "1", "--json"])
+        assert result.exit_code == 0, result.output
+        methods = {record["method"] for record in json.loads(result.stdout)}
+        assert "grey-box" in methods
+        assert "boosting" not in methods
+        assert result.stderr.startswith("Left out: boosting; scikit-learn is not installed")
+        assert command in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--experiment", "nonsense"), "--experiment='nonsense' is not valid. Allowed: one of paper, "),
         (("--methods", "magic"), "--methods='magic' is not valid. Allowed: some of maxn, presets"),
         (("--modes", "ten"), "--modes='ten' is not valid"),
         (("--modes", "9999"), "--modes=9999 is not valid"),

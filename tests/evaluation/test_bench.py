@@ -74,10 +74,27 @@ def test_maxn_ignores_every_limit(runs: dict[str, list[Run]]) -> None:
     assert maxn.decisions.penalty < 0
 
 
+def test_verified_choices_keep_limits_better() -> None:
+    cases = simulated_cases("orin-nano-8gb", ["mobilenetv3"], "orin-agx-64gb-resnet18", None)
+    limits_w = np.linspace(6.5, 9.5, 4)
+    maxn, presets, boosting = run_bench(cases, ["maxn", "presets", "boosting"], [12], 1, limits_w, verify=True)
+    assert boosting.decisions is not None
+    assert boosting.verified is not None
+    assert boosting.verified.decisions.largest_excess_w < 0.3 < boosting.decisions.largest_excess_w
+    assert 0 < boosting.verified.modes <= 5
+    assert boosting.verified.profiling_s > 2.0 * boosting.verified.modes, "settling alone takes that"
+    assert boosting.record()["verified_above_half_w"] == 0.0
+    assert presets.verified is not None
+    assert presets.verified.decisions is presets.decisions, "they were measured already"
+    assert maxn.verified is None, "it measures nothing"
+
+
 def test_records_hold_plain_values_only(runs: dict[str, list[Run]]) -> None:
     for some in runs.values():
         record = some[0].record()
         assert all(value is None or isinstance(value, (str, int, float)) for value in record.values())
+        assert record["simulated"] is True
+        assert "prediction" not in record
         assert not any(isinstance(value, float) and np.isnan(value) for value in record.values())
 
 

@@ -25,6 +25,7 @@ measurements = st.builds(
     power_samples=counts,
     discarded_minibatches=counts,
     settle_s=positive,
+    capped=st.booleans(),
 )
 
 
@@ -82,6 +83,16 @@ def test_values_that_no_measurement_has_are_refused(tmp_path: Path) -> None:
 def test_json_is_plain(tmp_path: Path) -> None:
     about = json.loads(saved(tmp_path).with_suffix(".json").read_text(encoding="utf-8"))
     assert about["provenance"]["simulated"] is False
+
+
+def test_files_from_before_the_last_columns_can_be_read(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith(",throttled_by,capped")
+    path.write_text("".join(line.rsplit(",", 2)[0] + "\n" for line in lines), encoding="utf-8")
+    loaded = Profile.load(path)
+    assert len(loaded) == 3
+    assert not any(measurement.capped for measurement in loaded.measurements)
 
 
 def test_energy_is_time_times_power() -> None:

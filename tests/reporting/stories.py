@@ -9,7 +9,7 @@ import numpy as np
 from lightning_powertrain.boards import IntArray, Knob, ModeSpace
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
-from lightning_powertrain.selection import Objective, PowerBudget, select
+from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, best_index
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
 
 BOARD = ModeSpace(
@@ -43,7 +43,10 @@ def make_outcome(
     profile = Profile(BOARD.knobs, Provenance("test-board", workload, simulated), (start, *sampled))
     wave = np.sin(np.arange(len(BOARD)))
     prediction = Prediction(times * (1 + 0.04 * wave), powers * (1 - 0.03 * wave), 0.04, 0.03)
-    selection = replace(select(objective, BOARD, prediction, profile, start), measured=None)
+    objective = objective or NoWorse(start.time_ms, start.power_w)
+    best = best_index(objective, prediction.time_ms, prediction.power_w)
+    expected = float(prediction.time_ms[best]), float(prediction.power_w[best])
+    selection = Selection(BOARD.mode(best), objective, *expected, start, time_error=0.04, power_error=0.03)
     return Outcome(BOARD, profile, prediction, selection, profiling_s=250.0)
 
 

@@ -32,7 +32,7 @@ class Watch(Observer):
 @pytest.mark.parametrize("match_threads", [False, True])
 def test_threads_follow_the_cores_only_if_asked(device: FakeDevice, oracle: Oracle, match_threads: bool) -> None:
     watch = Watch()
-    tuner = Tuner(device, 12, predictor=oracle, modes=8, match_threads=match_threads, observers=[watch]).start()
+    tuner = Tuner(device, 13, predictor=oracle, modes=8, match_threads=match_threads, observers=[watch]).start()
     train(tuner)
     _, *sampled = watch.seen
     assert {cores for cores, _ in sampled} == {1, 2, 4}

@@ -17,12 +17,12 @@ def test_finds_the_best_mode_and_restores_the_board(
     device: FakeDevice, oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     recorder = Recorder()
-    with Tuner(device, "12 W", predictor=oracle, modes=5, observers=[recorder]).start() as tuner:
+    with Tuner(device, "13 W", predictor=oracle, modes=5, observers=[recorder]).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         chosen = tuner.outcome.selection
         assert device.mode == chosen.mode
-        assert (chosen.time_ms, chosen.power_w) == pytest.approx(brute_force(12.0))
+        assert (chosen.time_ms, chosen.power_w) == pytest.approx(brute_force(13.0))
         assert chosen.measured is not None
         assert chosen.measured.time_ms == pytest.approx(chosen.time_ms, rel=1e-6)
         assert chosen.mode not in [measurement.mode for measurement in tuner.outcome.profile.measurements[1:6]]
@@ -48,7 +48,7 @@ def test_finds_the_best_mode_and_restores_the_board(
 
 
 def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=7, seed=3)
+    tuner = Tuner(device, 13, predictor=oracle, modes=7, seed=3)
     tuner.start(prefetched=8, workload="toy")
     train(tuner)
     profile = tuner.profile
@@ -65,6 +65,19 @@ def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> Non
         assert measurement.minibatches >= 40
         assert measurement.settle_s >= 2.0
         assert measurement.discarded_minibatches >= 8
+    tuner.stop()
+
+
+@pytest.mark.parametrize("precision", [0.02, None])
+def test_how_it_was_measured_stands_in_the_profile(device: FakeDevice, oracle: Oracle, precision: float | None) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
+    tuner.start(prefetched=8)
+    train(tuner)
+    assert tuner.profile is not None
+    about = tuner.profile.provenance.details["window"]
+    assert about.items() >= {"precision": precision, "minibatches": 40, "discard": 8, "settle_s": 2.0}.items()
+    # Minibatches of the tiny board are too fast for its power to be known before the window is full.
+    assert all(measurement.capped == (precision is not None) for measurement in tuner.profile.measurements)
     tuner.stop()
 
 
@@ -102,11 +115,12 @@ def test_every_budget_ends_locked(device: FakeDevice, oracle: Oracle, budget: st
 
 
 def test_short_job_measures_what_fits(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=30, max_share=0.1)
+    recorder = Recorder()
+    tuner = Tuner(device, 12, predictor=oracle, modes=30, max_share=0.1, observers=[recorder])
     tuner.start(minibatches=12_000)
     used = train(tuner)
     assert tuner.outcome is not None
-    measured = len(tuner.outcome.profile) - 2
+    measured = recorder.progress[-1].done
     assert 3 <= measured < 30
     job_s = 12_000 * tuner.outcome.selection.start.time_ms / 1e3
     assert tuner.outcome.profiling_s <= 0.12 * job_s, "a chosen mode is tried beyond the share"
@@ -201,7 +215,7 @@ def test_own_work_is_not_counted_as_a_minibatch(
 
 
 def test_a_second_start_begins_afresh(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner = Tuner(device, 13, predictor=oracle, modes=3)
     tuner.start()
     for _ in range(200):
         tuner.minibatch_ended()

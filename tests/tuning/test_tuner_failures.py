@@ -16,7 +16,7 @@ def test_failing_board_is_restored_and_training_goes_on(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, writes: int
 ) -> None:
     device.fail_after = writes
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner = Tuner(device, 13, predictor=oracle, modes=5)
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.OFF
@@ -94,6 +94,12 @@ def test_bad_number_of_modes(device: FakeDevice, oracle: Oracle, modes: int) -> 
 def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
     with pytest.raises(ArgumentError, match=r"max_share=.*above 0 and up to 1"):
         Tuner(device, 12, predictor=oracle, modes=3, max_share=share)
+
+
+@pytest.mark.parametrize("precision", [0, -0.1, 1.0, 2, float("nan"), "2 %", True])
+def test_bad_precision(device: FakeDevice, oracle: Oracle, precision: float) -> None:
+    with pytest.raises(ArgumentError, match=r"precision=.*above 0 and below 1.*None for 40 minibatches"):
+        Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
 
 
 def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:

@@ -1,6 +1,7 @@
 """The paper's method and its baselines, for comparison with what came after them."""
 
+from lightning_powertrain.prediction.baselines.boosting import GradientBoosting
 from lightning_powertrain.prediction.baselines.linear import LinearRegression
 from lightning_powertrain.prediction.baselines.paper import PaperTransfer
 
-__all__ = ["LinearRegression", "PaperTransfer"]
+__all__ = ["GradientBoosting", "LinearRegression", "PaperTransfer"]

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes every table and figure of docs/evaluation.md anew: benchmarks/evaluation.sh FOLDER
+# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it the paper's networks.
+set -euo pipefail
+folder=${1:?usage: benchmarks/evaluation.sh FOLDER}
+# Threads of such small networks wait for each other more than they work.
+export OMP_NUM_THREADS=1 COLUMNS=100
+
+evaluate() {
+  name=$1
+  shift
+  powertrain evaluate "$@" --plots "$folder/$name" | tee "$folder/$name.txt"
+}
+
+mkdir -p "$folder"
+evaluate paper --experiment paper
+for board in agx-xavier orin-nano; do
+  evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-lhs --modes 10,50
+  for reference in none orin-agx-64gb-resnet18 resnet18; do
+    evaluate $board-from-$reference --experiment $board --reference $reference \
+      --workloads mobilenetv3,yolov8n --methods grey-box-lhs
+  done
+done
+evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
+evaluate decisions --experiment decisions --methods presets,random-pareto,boosting,grey-box-lhs --modes 10 --verify
+evaluate decisions-paper --experiment decisions --methods paper --modes 10 --workloads mobilenetv3,lstm --seeds 1 --verify
+evaluate tx2-inception --experiment tx2-inception
+evaluate tx2-alexnet --experiment tx2-alexnet

@@ -1,0 +1,154 @@
+"""Named experiments: what to try methods on, and how often."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.evaluation.cases import Case, Columns, recorded_cases, simulated_cases
+from lightning_powertrain.evaluation.metrics import FloatArray
+
+DATA_FOLDER = "POWERTRAIN_DATA"
+"""The environment variable that names the folder of recorded data sets."""
+
+_RECORDED = Path(f"${DATA_FOLDER}")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What to try methods on, and how often.
+
+    Args:
+        about: What it asks, in a line.
+        board: The simulated board.
+        workloads: The simulated workloads.
+        reference: The workload to transfer from, or a bundled reference; ``none`` to do without. None is ``resnet18``
+            on a simulated board and no reference for recorded data.
+        grid: Named grid of the simulated board, or ``all``.
+        dataset: A CSV file of recorded data instead of a simulation.
+        knobs: Its columns of knobs; ``name:role`` where a name does not tell the role.
+        time: Its column of times.
+        power: Its column of powers in watts; None if it has none.
+        workload: Its column of workload names; None if it has only one.
+        methods: Names of methods; empty for all that are installed.
+        modes: Numbers of measured modes.
+        seeds: Draws for each.
+        limits: Lowest and highest power limit in watts, in steps of 1 W; None for limits by the data.
+        verify: Whether choices are measured before they are kept as well.
+    """
+
+    about: str = ""
+    board: str = "orin-agx-64gb"
+    workloads: tuple[str, ...] = ("mobilenetv3", "yolov8n", "bert-base", "lstm")
+    reference: str | None = None
+    grid: str = "study"
+    dataset: Path | None = None
+    knobs: tuple[str, ...] = ()
+    time: str = "time_ms"
+    power: str | None = None
+    workload: str | None = None
+    methods: tuple[str, ...] = ()
+    modes: tuple[int, ...] = (10, 20, 50)
+    seeds: int = 3
+    limits: tuple[int, int] | None = None
+    verify: bool = False
+
+    @property
+    def transferred_from(self) -> str:
+        """Name of the reference, or ``none``."""
+        return self.reference or ("resnet18" if self.dataset is None else "none")
+
+    def cases(self) -> list[Case]:
+        """The workloads to predict.
+
+        Raises:
+            ArgumentError: If a board, workload, grid, reference or column does not exist, or the folder of recorded
+                data is not known.
+            FileFormatError: If the data set cannot be read.
+        """
+        reference = None if self.transferred_from == "none" else self.transferred_from
+        if self.dataset is None:
+            return simulated_cases(self.board, self.workloads, reference, None if self.grid == "all" else self.grid)
+        if not self.knobs:
+            raise ArgumentError.of("--knobs", "", "columns of the data set, such as cores,cpu_khz,gpu_hz")
+        columns = Columns(self.knobs, self.time, self.power, self.workload)
+        return recorded_cases(_located(self.dataset), columns, reference)
+
+    def limits_w(self, cases: list[Case]) -> FloatArray:
+        """Power limits: as asked; else the paper's for the board that it studied, or 20 over the data's range."""
+        if self.limits is not None:
+            return np.arange(self.limits[0], self.limits[1] + 1, dtype=np.float64)
+        if all(case.truth.provenance.board == "orin-agx-64gb" for case in cases):
+            return np.arange(17.0, 51.0)
+        watts = np.concatenate([case.truth.power_w for case in cases if case.has_power] or [np.empty(0)])
+        if not len(watts):
+            return np.empty(0)
+        lowest, highest = np.quantile(watts, [0.1, 0.95]).tolist()
+        return np.linspace(lowest, highest, 20)
+
+    def heading(self, cases: list[Case]) -> str:
+        """Where the figures come from, and whether they are simulated."""
+        source = (
+            f"SIMULATED: {self.board}" if self.dataset is None else f"recorded: {'/'.join(self.dataset.parts[-2:])}"
+        )
+        return f"{source}, {len(cases[0].truth):,} modes, reference {self.transferred_from}"
+
+
+def _located(dataset: Path) -> Path:
+    """The path of a data set, which may lie in the folder of recorded data."""
+    if dataset.parts[:1] != _RECORDED.parts:
+        return dataset
+    folder = os.environ.get(DATA_FOLDER)
+    if not folder:
+        name = Path(*dataset.parts[1:])
+        raise ArgumentError(
+            f"{DATA_FOLDER} is not set. Set this environment variable to the folder of recorded data that holds {name}."
+        )
+    return Path(folder, *dataset.parts[1:])
+
+
+EXPERIMENTS = {
+    "paper": Experiment("How many modes does each of the paper's workloads need, from ResNet-18?"),
+    "profiling-cost": Experiment(
+        "What do errors and choices cost in seconds of profiling?",
+        methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs"),
+        modes=(5, 10, 15, 20, 30, 50, 100),
+    ),
+    "decisions": Experiment(
+        "How good are the choices within each power limit from 17 to 50 W?", modes=(10, 50), limits=(17, 50)
+    ),
+    "agx-xavier": Experiment(
+        "Does a reference of an Orin AGX help on an AGX Xavier?",
+        board="agx-xavier",
+        workloads=("resnet18", "mobilenetv3", "yolov8n"),
+        reference="orin-agx-64gb-resnet18",
+        grid="all",
+    ),
+    "orin-nano": Experiment(
+        "Does a reference of an Orin AGX help on an Orin Nano?",
+        board="orin-nano-8gb",
+        workloads=("resnet18", "mobilenetv3", "yolov8n"),
+        reference="orin-agx-64gb-resnet18",
+        grid="all",
+    ),
+    "tx2-inception": Experiment(
+        "Do methods transfer between image sizes on a real Jetson TX2?",
+        dataset=_RECORDED / "tx2-inception" / "profile.csv",
+        knobs=("cores", "cpu_khz", "gpu_hz", "emc_hz"),
+        workload="workload",
+        reference="inceptionv3_600x600",
+    ),
+    "tx2-alexnet": Experiment(
+        "Do methods work on a real Jetson TX2 with two CPU clusters, without a reference?",
+        dataset=_RECORDED / "tx2-alexnet" / "profile.csv",
+        knobs=("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"),
+        power="power_w",
+        workload="workload",
+        methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs"),
+    ),
+}
+"""By name."""

@@ -1,0 +1,247 @@
+"""Runs as figures: errors and what choices cost by method, and Pareto fronts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.evaluation.bench import Run
+from lightning_powertrain.evaluation.cases import Case
+from lightning_powertrain.evaluation.methods import METHODS
+from lightning_powertrain.evaluation.metrics import Decisions, FloatArray
+from lightning_powertrain.evaluation.summary import group
+from lightning_powertrain.reporting.drawing import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILION,
+    legend_below,
+    new_figure,
+    use_grid,
+    use_log_scale,
+)
+from lightning_powertrain.selection import pareto_front
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ORANGE, _SKY, _YELLOW = "#E69F00", "#56B4E9", "#B8A200"
+_COLOURS = (GREY, BLACK, _YELLOW, _SKY, _ORANGE, VERMILION, PURPLE, BLUE, GREEN)
+_MARKERS = "xPvs^DpoH"
+_PENALTIES = (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000)
+_SPREAD = "median and 10-90 % band over workloads and seeds"
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder, and fail before hours of work rather than after them.
+
+    Raises:
+        MissingPackageError: If matplotlib is not installed.
+        PowerTrainError: If the folder cannot be made.
+    """
+    new_figure(1, 1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PowerTrainError(f"The folder {folder} for figures cannot be made ({error}).") from error
+
+
+def save_plots(runs: Sequence[Run], cases: Sequence[Case], heading: str, folder: Path) -> list[Path]:
+    """Write all figures that the runs give material for; returns their paths.
+
+    Args:
+        runs: Of one experiment.
+        cases: What they were on.
+        heading: Where the figures come from, and whether they are simulated.
+        folder: Where to; exists already.
+    """
+    paths = []
+    for name, figure in _figures(runs, cases, heading):
+        path = folder / f"{name}.png"
+        figure.savefig(path)
+        paths.append(path)
+    return paths
+
+
+def _figures(runs: Sequence[Run], cases: Sequence[Case], heading: str) -> Iterator[tuple[str, Figure]]:
+    predicting = [run for run in runs if run.errors is not None]
+    if predicting:
+        yield "errors", errors_figure(predicting, heading)
+        yield "errors-by-seconds", errors_figure(predicting, heading, by_seconds=True)
+    deciding = [run for run in runs if run.decisions is not None]
+    sampling = [run for run in deciding if METHODS[run.method].sampler is not None]
+    if sampling:
+        yield "decisions-by-seconds", cost_figure(sampling, heading)
+    for modes in sorted({run.modes for run in sampling}):
+        shown = [run for run in deciding if METHODS[run.method].sampler is None or run.modes == modes]
+        yield f"decisions-{modes}-modes", decisions_figure(shown, f"{modes} measured modes", heading)
+    for case in cases:
+        own = [run for run in predicting if run.workload == case.name and run.seed == 0]
+        if case.has_power and own:
+            most = max(run.modes for run in own)
+            yield f"front-{case.name}", front_figure([run for run in own if run.modes == most], case, heading)
+
+
+def errors_figure(runs: Sequence[Run], heading: str, by_seconds: bool = False) -> Figure:
+    """Errors of time and power: median over workloads and seeds, and their 10-90 % band, a line for each method.
+
+    Args:
+        runs: Of methods that predict.
+        heading: Where the figures come from.
+        by_seconds: Against the median of the seconds that measuring takes, instead of the number of modes.
+    """
+    figure = new_figure(10, 5)
+    figure.suptitle(f"{heading}\n{_SPREAD}", fontsize="medium")
+    has_power = any(np.isfinite(run.errors.power) for run in runs if run.errors)
+    targets = ("time", "power") if has_power else ("time",)
+    for column, target in enumerate(targets, start=1):
+        axes = figure.add_subplot(1, len(targets), column)
+        drawn = [_draw_band(axes, some, f"errors.{target}", by_seconds) for some in _by_method(runs).values()]
+        use_log_scale(axes, np.concatenate(drawn))
+        axes.set_ylabel(f"MAPE of {target}, all modes (%)")
+    legend_below(figure)
+    return figure
+
+
+def cost_figure(runs: Sequence[Run], heading: str) -> Figure:
+    """What unverified choices cost against the seconds of profiling: median over workloads and seeds, and the band.
+
+    Args:
+        runs: Of methods that sample modes, where power is known.
+        heading: Where the figures come from.
+    """
+    figure = new_figure(10, 5)
+    figure.suptitle(f"{heading}\nunverified choices, {_SPREAD}", fontsize="medium")
+    penalty, above = figure.subplots(1, 2)
+    for some in _by_method(runs).values():
+        _draw_band(penalty, some, "decisions.penalty", by_seconds=True)
+        _draw_band(above, some, "decisions.above_half_w", by_seconds=True)
+    _use_symmetric_log_scale(penalty, 10, _PENALTIES)
+    penalty.set_ylabel("Slower than the true optimum (%), mean over limits")
+    above.set_ylabel("Choices more than 0.5 W above the limit (%)")
+    legend_below(figure)
+    return figure
+
+
+def _draw_band(axes: Axes, runs: Sequence[Run], figure: str, by_seconds: bool) -> FloatArray:
+    """Draw a figure of the runs of one method, such as ``errors.time``; returns the ends of its bands."""
+    x, quantiles = [], []
+    for (_, modes), some in group(runs).items():
+        x.append(float(np.median([run.profiling_s for run in some])) if by_seconds else modes)
+        quantiles.append(np.quantile([attrgetter(figure)(run) for run in some], [0.1, 0.5, 0.9]))
+    low, middle, high = np.transpose(quantiles)
+    look = _look(runs[0].method)
+    axes.fill_between(x, low, high, color=look["color"], alpha=0.12, linewidth=0)
+    axes.plot(x, middle, label=runs[0].method, **look)
+    axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
+    use_grid(axes)
+    return np.concatenate([low, high])
+
+
+def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
+    """What choices cost against the power limit: median penalty and mean excess over workloads and seeds.
+
+    Dashed: if each choice is measured before it is kept, where that was tried.
+    """
+    figure = new_figure(10, 5.5)
+    figure.suptitle(f"{heading}: {title}", fontsize="medium")
+    penalty, excess = figure.subplots(1, 2)
+    for method, some in _by_method(runs).items():
+        look = {**_look(method), "markevery": 4}
+        before = [run.decisions for run in some if run.decisions is not None]
+        _draw_decisions(penalty, excess, before, {"label": method, **look})
+        after = [run.verified.decisions for run in some if run.verified is not None]
+        if after and METHODS[method].predictor is not None:
+            _draw_decisions(penalty, excess, after, {"label": f"{method}, verified", **look, "linestyle": "--"})
+    penalty.axhline(0, c=BLACK, linewidth=0.8)
+    _use_symmetric_log_scale(penalty, 10, _PENALTIES)
+    penalty.set_ylabel("Slower than the true optimum (%), median")
+    _use_symmetric_log_scale(excess, 0.1, (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50))
+    excess.set_ylim(bottom=0)
+    excess.set_ylabel("True power above the limit (W), mean")
+    for axes in (penalty, excess):
+        axes.set_xlabel("Power limit (W)")
+        use_grid(axes)
+    legend_below(figure)
+    return figure
+
+
+def _use_symmetric_log_scale(axes: Axes, linear: float, ticks: Sequence[float]) -> None:
+    """Linear near zero and logarithmic beyond: some methods are off by a hundred times as much as others."""
+    from matplotlib.ticker import FixedLocator
+
+    axes.set_yscale("symlog", linthresh=linear)
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _draw_decisions(penalty: Axes, excess: Axes, decisions: Sequence[Decisions], look: dict[str, Any]) -> None:
+    """Workloads differ in the limits that they can meet: each limit counts those that can."""
+    limits_w = np.unique(np.concatenate([some.limits_w for some in decisions]))
+    penalties = [_over(decisions, limit_w, lambda some: some.penalties) for limit_w in limits_w]
+    excesses_w = [_over(decisions, limit_w, lambda some: some.excesses_w) for limit_w in limits_w]
+    penalty.plot(limits_w, [np.median(values) for values in penalties], **look)
+    excess.plot(limits_w, [np.mean(values) for values in excesses_w], **look)
+
+
+def _over(decisions: Sequence[Decisions], limit_w: float, figure: Callable[[Decisions], FloatArray]) -> FloatArray:
+    return np.concatenate([figure(some)[some.limits_w == limit_w] for some in decisions])
+
+
+def front_figure(runs: Sequence[Run], case: Case, heading: str) -> Figure:
+    """The true Pareto front of a workload, and what each method takes for it, a panel for each.
+
+    Args:
+        runs: On this workload, of methods that predict, with one number of modes and one seed.
+        case: The workload.
+        heading: Where the figures come from.
+    """
+    columns = math.ceil(math.sqrt(len(runs)))
+    lines = math.ceil(len(runs) / columns)
+    figure = new_figure(4 * columns, 1.6 + 3.2 * lines)
+    figure.suptitle(f"{heading}\n{case.name}, {runs[0].modes} measured modes, seed {runs[0].seed}", fontsize="medium")
+    for number, run in enumerate(runs, start=1):
+        _draw_front(figure.add_subplot(lines, columns, number), run, case)
+    legend_below(figure)
+    return figure
+
+
+def _draw_front(axes: Axes, run: Run, case: Case) -> None:
+    assert run.prediction is not None
+    time_ms, power_w = case.truth.time_ms, case.truth.power_w
+    predicted_ms, predicted_w = run.prediction.time_ms, run.prediction.power_w
+    axes.scatter(power_w, time_ms, s=3, c=GREY, alpha=0.4, linewidths=0, rasterized=True, label="all modes, true")
+    front = pareto_front(time_ms, power_w)
+    line: dict[str, Any] = {"linewidth": 1.2, "drawstyle": "steps-post"}
+    axes.plot(power_w[front], time_ms[front], c=BLACK, zorder=4, label="true front", **line)
+    chosen = pareto_front(predicted_ms, predicted_w)
+    axes.plot(predicted_w[chosen], predicted_ms[chosen], c=VERMILION, label="predicted front, as predicted", **line)
+    axes.scatter(power_w[chosen], time_ms[chosen], s=8, c=_SKY, zorder=3, label="predicted front, what it truly costs")
+    use_log_scale(axes, time_ms)
+    axes.set_ylim(time_ms.min() / 1.3, time_ms.max() * 1.1)
+    axes.set_xlim(power_w.min() * 0.9, power_w.max() * 1.05)
+    axes.set(xlabel="Power (W)", ylabel="Minibatch time (ms)")
+    axes.set_title(run.method, fontsize="small")
+    use_grid(axes)
+
+
+def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    methods: dict[str, list[Run]] = {}
+    for run in runs:
+        methods.setdefault(run.method, []).append(run)
+    return methods
+
+
+def _look(method: str) -> dict[str, Any]:
+    """The same colour and marker for a method in all figures."""
+    index = list(METHODS).index(method) % len(_COLOURS)
+    return {"color": _COLOURS[index], "marker": _MARKERS[index], "markersize": 4, "linewidth": 1.4}

@@ -1,0 +1,275 @@
+"""Profiles that outlive their job: one folder, one entry a workload and board.
+
+An entry is a folder of its own that is complete before it gets its name and never changes afterwards. Its name ends in
+a number that counts up with each replacement (the clock of a board that was just switched on may be years behind) and
+something random. The highest name counts, and whoever writes removes the lower ones. So nobody waits for anybody, a
+reader sees the old entry or the new one and never a mixture, and a process may be killed at any moment.
+
+Of two jobs that finish at once one wins; their profiles are not merged. An entry is replaced because it no longer
+holds, and measurements of another day, or of another temperature, would live on in a mixture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.profiling.profile import Profile
+
+_log = logging.getLogger("lightning_powertrain")
+
+VARIABLE = "POWERTRAIN_CACHE"
+"""Environment variable that names the folder; empty or ``off`` for no cache."""
+
+MOST_ENTRIES = 100
+"""Entries that are kept; beyond that the oldest go."""
+
+_FORMAT = "lightning-powertrain cache 1"
+_ABOUT, _PROFILE = "entry.json", "profile.csv"
+_ENTRY = re.compile(r"[0-9a-f]{32}-(\d{8})-[0-9a-f]{8}")
+_SCRATCH = re.compile(r"\.scratch-[0-9a-f]{8}")
+
+# Writing takes milliseconds: what is older was left behind by a process that was killed.
+_ABANDONED_S = 3600.0
+
+# How often an entry may be replaced under the eyes of a reader until it gives up.
+_MOST_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a profile holds for. Any budget can be served from it, so no budget is part of it.
+
+    Args:
+        workload: Fingerprint of the workload.
+        board: Fingerprint of the board.
+    """
+
+    workload: str
+    board: str
+
+    @property
+    def name(self) -> str:
+        """What the names of its entries start with: half a SHA-256, in hexadecimal."""
+        return hashlib.sha256(json.dumps([self.workload, self.board]).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies in the cache.
+
+    Args:
+        folder: Where.
+        saved_s: When it was written, in seconds since 1970.
+        size_bytes: Size of its files.
+        key: What it holds for; None if it cannot be read: damaged, or written by another version.
+        profile: The profile; None if it cannot be read.
+    """
+
+    folder: Path
+    saved_s: float
+    size_bytes: int
+    key: Key | None = None
+    profile: Profile | None = None
+
+
+class ProfileCache:
+    """Keeps profiles for later jobs. It never fails a job: what goes wrong is one warning, and counts as a miss.
+
+    Args:
+        folder: Where; None for the folder that the environment variable ``POWERTRAIN_CACHE`` names (no cache if that is
+            empty or ``off``), or else ``lightning-powertrain`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self._warned = False
+        self._folder: Path | None
+        try:
+            self._folder = _usual_folder() if folder is None else Path(folder)
+        except RuntimeError as error:  # This user has no home.
+            self._folder = None
+            self._warn(error)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the entries lie; None if the cache is switched off."""
+        return self._folder
+
+    def load(self, key: Key) -> Profile | None:
+        """The profile of ``key``; None if there is none that can be read."""
+        try:
+            return self._load(key)
+        except Exception as error:
+            self._warn(error)
+            return None
+
+    def store(self, key: Key, profile: Profile) -> None:
+        """Keep ``profile`` under ``key``, in place of what was there."""
+        if self._folder is None:
+            return
+        scratch = self._folder / _scratch_name()
+        try:
+            scratch.mkdir(parents=True)
+            _write(scratch, key, profile)
+            entry = self._folder / self._next_name(key)
+            scratch.rename(entry)
+            _sync(self._folder)
+            self._tidy(key, entry)
+        except Exception as error:
+            self._warn(error)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All that lies in the cache, the newest first; what was removed meanwhile is left out."""
+        found = []
+        for folder in self._folders(""):
+            try:
+                key, profile = _read(folder)
+                found.append(Entry(folder, _saved_s(folder), _size_bytes(folder), key, profile))
+            except FileFormatError:
+                if folder.exists():
+                    found.append(Entry(folder, _saved_s(folder), _size_bytes(folder)))
+        return tuple(sorted(found, key=lambda entry: entry.saved_s, reverse=True))
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an entry.
+
+        Raises:
+            OSError: If it cannot be removed.
+        """
+        _discard(entry.folder)
+
+    def _load(self, key: Key) -> Profile | None:
+        for _ in range(_MOST_ATTEMPTS):
+            folder = max(self._folders(key.name), default=None)
+            if folder is None:
+                return None
+            try:
+                return _read(folder)[1]
+            except FileFormatError:
+                if folder.exists():
+                    raise
+                # It has just been replaced.
+        return None
+
+    def _folders(self, start: str) -> list[Path]:
+        """Entries whose names start so. Nothing else in the folder is ours, and nothing else is ever touched."""
+        if self._folder is None:
+            return []
+        return [path for path in self._folder.glob(f"{start}*") if _ENTRY.fullmatch(path.name)]
+
+    def _next_name(self, key: Key) -> str:
+        numbers = [int(path.name.split("-")[1]) for path in self._folders(key.name)]
+        return f"{key.name}-{max(numbers, default=0) + 1:08}-{secrets.token_hex(4)}"
+
+    def _tidy(self, key: Key, entry: Path) -> None:
+        """Remove what ``entry`` replaces, the oldest entries beyond the limit, and what killed processes left."""
+        assert self._folder is not None
+        for path in self._folders(key.name):
+            if path.name < entry.name:
+                _discard(path)
+        others = sorted((path for path in self._folders("") if path != entry), key=_saved_s)
+        for path in others[: max(0, len(others) + 1 - MOST_ENTRIES)]:
+            _discard(path)
+        for path in self._folder.glob(".scratch-*"):
+            if _SCRATCH.fullmatch(path.name) and time.time() - _saved_s(path) > _ABANDONED_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            reason = error if isinstance(error, FileFormatError) else repr(error)
+            _log.warning("The job does without the cache of profiles (%s): %s.", self._folder or VARIABLE, reason)
+
+
+def _usual_folder() -> Path | None:
+    named = os.environ.get(VARIABLE)
+    if named is not None:
+        return Path(named).expanduser() if named not in ("", "off") else None
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG base directory specification has relative paths ignored.
+    return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "lightning-powertrain"
+
+
+def _write(folder: Path, key: Key, profile: Profile) -> None:
+    profile.save(folder / _PROFILE)
+    about = {"format": _FORMAT, "key": asdict(key), "sha256": _checksums(folder)}
+    (folder / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    for path in (*folder.iterdir(), folder):
+        _sync(path)
+
+
+def _read(folder: Path) -> tuple[Key, Profile]:
+    """An entry, every byte of which counts: its name is the checksum of the key, and the key's file holds the others.
+
+    Raises:
+        FileFormatError: If it is damaged, or was written by another version.
+    """
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        if about["format"] != _FORMAT:
+            raise ValueError(f"its format is {about['format']!r}, expected {_FORMAT!r}")
+        key = Key(**about["key"])
+        if not folder.name.startswith(key.name) or about["sha256"] != _checksums(folder):
+            raise ValueError("a checksum does not match")
+        return key, Profile.load(folder / _PROFILE)
+    except Exception as error:  # Any bytes may lie in these files.
+        raise FileFormatError(
+            f"{folder} is not a profile that can be read ({error}). It will be replaced; `powertrain cache clear` "
+            "removes it too"
+        ) from error
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    names = (_PROFILE, Path(_PROFILE).with_suffix(".json").name)
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _sync(path: Path) -> None:
+    """Have what was written reach the disk: boards lose their power without notice."""
+    source = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(source)
+    finally:
+        os.close(source)
+
+
+def _discard(folder: Path) -> None:
+    """Remove an entry. It loses its name first: nobody finds half of it."""
+    scratch = folder.with_name(_scratch_name())
+    try:
+        folder.rename(scratch)
+    except FileNotFoundError:  # Another process was quicker.
+        return
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch_name() -> str:
+    return f".scratch-{secrets.token_hex(4)}"
+
+
+def _saved_s(folder: Path) -> float:
+    """When a folder was last written to; 0 if it is gone."""
+    return _or_zero(lambda: folder.stat().st_mtime)
+
+
+def _size_bytes(folder: Path) -> int:
+    return int(_or_zero(lambda: sum(path.stat().st_size for path in folder.iterdir())))
+
+
+def _or_zero(number: Callable[[], float]) -> float:
+    try:
+        return number()
+    except OSError:
+        return 0.0

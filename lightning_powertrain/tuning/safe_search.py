@@ -1,0 +1,68 @@
+"""A search that keeps a power budget while it looks around, for a supply that really ends there."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.errors import BudgetError, PowerTrainError
+from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Profile
+from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.tuning.search import Search
+
+FloatArray = npt.NDArray[np.float64]
+
+# A mode is measured if its power, plus this many times its spread, is within the budget.
+_SPREADS = 2.5
+# And if some measured mode is near enough that no model has to be believed far from where it was seen: all knobs
+# together may differ by half of the table of one.
+_REACH = 0.5
+# The first modes raise one knob each, by this share of its table, above everything at its lowest.
+_FIRST_STEP = 0.2
+
+
+class SafeSearch(Search):
+    """Starts from the lowest mode, and measures only modes whose upper bound of power lies within the budget.
+
+    The bound is that of the predictor, which every measurement moves outwards. Each next mode is the one of the largest
+    expected improvement among those; the search ends when none promises more than 0.3 %. Expects a start in the lowest
+    mode, and an objective that is a :class:`~lightning_powertrain.selection.PowerBudget`.
+
+    Raises:
+        BudgetError: If not even the lowest mode is within the budget.
+    """
+
+    def _first_modes(self, seed: int) -> list[PowerMode]:
+        assert isinstance(self.objective, PowerBudget)
+        if self.start.power_w > self.objective.limit_w:
+            raise BudgetError(
+                f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
+                f"{self.objective.limit_w:g} W"
+            )
+        lowest = dict(self._space.mode(0))
+        raised = []
+        for knob in self._space.knobs:
+            level = min(len(knob.values) - 1, max(1, round(_FIRST_STEP * (len(knob.values) - 1))))
+            raised.append(PowerMode(**{**lowest, knob.name: knob.values[level]}))
+        return list(dict.fromkeys(raised))
+
+    def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
+        if prediction.power_high_w is None:
+            raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
+        assert isinstance(self.objective, PowerBudget)
+        promise = super()._promise(prediction, profile)
+        bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
+        safe = (bound_w <= self.objective.limit_w) & self._is_near(profile)
+        return np.where(safe, promise, 0.0)
+
+    def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
+        """Which modes are near one that was measured."""
+        tops = np.array(self._space.shape) - 1
+        levels = np.stack(np.unravel_index(np.arange(len(self._space)), self._space.shape), axis=1)
+        positions = levels / np.maximum(tops, 1)
+        near = np.zeros(len(self._space), dtype=np.bool_)
+        for mode in {each.mode for each in profile.measurements if each.mode in self._space}:
+            near |= np.abs(positions - positions[self._space.index(mode)]).sum(axis=1) <= _REACH
+        return near

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightning_powertrain.boards import load_board
+from lightning_powertrain.errors import ArgumentError, FileFormatError, MissingPackageError
+from lightning_powertrain.evaluation.bench import run_bench
+from lightning_powertrain.evaluation.experiments import EXPERIMENTS, Experiment
+from lightning_powertrain.evaluation.methods import METHODS, check_methods, installed_methods
+
+
+@pytest.mark.parametrize("name", [name for name, each in EXPERIMENTS.items() if each.dataset is None])
+def test_simulated_experiments_can_be_built(name: str) -> None:
+    experiment = replace(EXPERIMENTS[name], workloads=EXPERIMENTS[name].workloads[:1])
+    (case,) = experiment.cases()
+    assert case.simulated
+    assert case.has_power
+    assert experiment.heading([case]).startswith(f"SIMULATED: {experiment.board}, ")
+    limits_w = experiment.limits_w([case])
+    assert case.truth.power_w.min() < limits_w[-1]
+    check_methods(experiment.methods)
+
+
+def test_each_experiment_asks_something_and_names_real_methods() -> None:
+    for experiment in EXPERIMENTS.values():
+        assert experiment.about.endswith("?")
+        assert set(experiment.methods) <= set(METHODS)
+
+
+def test_a_reference_may_be_of_another_board() -> None:
+    experiment = replace(EXPERIMENTS["orin-nano"], workloads=("yolov8n",))
+    (case,) = experiment.cases()
+    assert case.reference is not None
+    assert case.reference.profile.provenance.board == "orin-agx-64gb"
+    assert case.truth.knobs == load_board("orin-nano-8gb").knobs != case.reference.profile.knobs
+    (run,) = run_bench([case], ["grey-box-lhs"], [10], 1, experiment.limits_w([case]))
+    assert run.errors is not None
+    assert run.errors.time < 12
+    (boosted,) = run_bench([case], ["boosting"], [20], 1, np.empty(0))
+    assert boosted.errors is not None
+    assert boosted.errors.power < 20
+
+
+def test_limits_are_as_asked_or_those_of_the_study_or_of_the_data() -> None:
+    study = replace(Experiment(), workloads=("lstm",))
+    (case,) = study.cases()
+    assert study.limits_w([case]).tolist() == list(range(17, 51))
+    assert replace(study, limits=(20, 22)).limits_w([case]).tolist() == [20.0, 21.0, 22.0]
+    nano = replace(EXPERIMENTS["orin-nano"], workloads=("lstm",))
+    (other,) = nano.cases()
+    by_data = nano.limits_w([other])
+    assert len(by_data) == 20
+    assert other.truth.power_w.min() < by_data[0] < by_data[-1] < other.truth.power_w.max()
+
+
+@pytest.mark.parametrize("name", ["tx2-inception", "tx2-alexnet"])
+def test_recorded_experiments_look_into_the_data_folder(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("POWERTRAIN_DATA", raising=False)
+    with pytest.raises(ArgumentError, match=rf"POWERTRAIN_DATA is not set\..*{name}/profile.csv"):
+        EXPERIMENTS[name].cases()
+    monkeypatch.setenv("POWERTRAIN_DATA", str(tmp_path))
+    with pytest.raises(FileFormatError, match=str(tmp_path / name)):
+        EXPERIMENTS[name].cases()
+    (tmp_path / name).mkdir()
+    knobs, row = ",".join(EXPERIMENTS[name].knobs), ",".join("1" for _ in EXPERIMENTS[name].knobs)
+    lines = [f"{knobs},time_ms,power_w,workload", *(f"{row},7,5,{net}" for net in ("new", "inceptionv3_600x600"))]
+    (tmp_path / name / "profile.csv").write_text("\n".join(lines))
+    cases = EXPERIMENTS[name].cases()
+    assert cases[0].name == "new"
+    assert EXPERIMENTS[name].heading(cases).startswith(f"recorded: {name}/profile.csv, 1 modes, reference ")
+
+
+def test_a_method_without_its_package_is_left_out_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed_methods() == tuple(METHODS)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert set(METHODS) - set(installed_methods()) == {"boosting"}
+    check_methods(["linear"])
+    with pytest.raises(MissingPackageError, match=r"pip install 'lightning-powertrain\[evaluation\]'"):
+        check_methods(["linear", "boosting"])

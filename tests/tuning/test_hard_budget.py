@@ -1,0 +1,46 @@
+"""A hard budget in a job: the board is never set to a mode above it, not even for the first minibatch."""
+
+from __future__ import annotations
+
+import pytest
+from watching import train
+
+from lightning_powertrain.devices import SimulatedDevice
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
+
+
+class Watch(Observer):
+    def __init__(self, device: SimulatedDevice) -> None:
+        self.device = device
+        self.seen_w: list[float] = []
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        self.seen_w.append(measurement.power_w)
+
+
+def test_no_minibatch_runs_above_a_hard_budget() -> None:
+    device = SimulatedDevice("orin-agx-64gb", "mobilenetv3")
+    found = device.current_mode()
+    watch = Watch(device)
+    tuner = Tuner(device, "20 W", hard=True, observers=[watch]).start(minibatches=40_000)
+    assert device.current_mode() == device.modes.mode(0)
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.outcome is not None
+    assert max(watch.seen_w) <= 20.5
+    assert tuner.outcome.selection.is_confirmed
+    assert tuner.outcome.selection.start.mode == device.modes.mode(0)
+    tuner.stop()
+    assert device.current_mode() == found
+
+
+def test_a_hard_budget_that_nothing_keeps_leaves_the_board_alone(caplog: pytest.LogCaptureFixture) -> None:
+    device = SimulatedDevice("orin-agx-64gb", "lstm")
+    found = device.current_mode()
+    tuner = Tuner(device, "3 W", hard=True).start()
+    train(tuner)
+    assert tuner.phase is Phase.OFF
+    assert device.current_mode() == found
+    (record,) = caplog.records
+    assert "no mode keeps a hard budget of 3 W" in record.getMessage()
