@@ -22,27 +22,37 @@ _BLOCK = 2048
 _JITTER = 1e-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KernelPrior:
     """Log-normal priors: medians, and standard deviations of logarithms.
 
     Args:
-        lengths: Of the distance, in log units of a knob, over which residuals are alike.
+        lengths: Of the distance, in log units of a knob, over which residuals are alike; its median may be one
+            for each knob, shape ``(knobs,)``.
         amplitude: Of the residuals.
         noise: Of the measurements, and of what varies from mode to mode without any pattern.
     """
 
-    lengths: tuple[float, float] = (0.8, 0.6)
+    lengths: tuple[float | FloatArray, float] = (0.8, 0.6)
     amplitude: tuple[float, float] = (0.08, 0.6)
     noise: tuple[float, float] = (0.016, 0.5)
 
     def mean(self, knobs: int) -> FloatArray:
         """Means of the logarithms of all settings: a length for each knob, the amplitude, the noise."""
-        return np.log([*[self.lengths[0]] * knobs, self.amplitude[0], self.noise[0]])
+        return np.log([*np.broadcast_to(self.lengths[0], knobs), self.amplitude[0], self.noise[0]])
 
     def spread(self, knobs: int) -> FloatArray:
         """Their standard deviations."""
         return np.array([*[self.lengths[1]] * knobs, self.amplitude[1], self.noise[1]])
+
+    def tightened(self, settings: FloatArray, factor: float) -> KernelPrior:
+        """A prior around the settings of another process, with its spread reduced."""
+        amplitude, noise = np.exp(settings[-2:]).tolist()
+        return KernelPrior(
+            (np.exp(settings[:-2]), factor * self.lengths[1]),
+            (amplitude, factor * self.amplitude[1]),
+            (noise, factor * self.noise[1]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +102,17 @@ class GaussianProcess:
         """The same over the standard deviations that go with it, of a measurement that is trusted."""
         residuals, spread = self._left_out
         return np.asarray(residuals / spread, dtype=np.float64)
+
+    @property
+    def settings(self) -> FloatArray:
+        """Logarithms of the most probable settings: a length for each knob, the amplitude, the noise."""
+        return self._members[0].settings
+
+    @property
+    def weight_covariance(self) -> FloatArray:
+        """Covariance of the features' weights after the measurements, shape ``(k, k)``."""
+        known = self._members[0].whitening @ self._features
+        return np.asarray(np.eye(known.shape[1]) - known.T @ known, dtype=np.float64)
 
     def mean(self, inputs: FloatArray, features: FloatArray) -> FloatArray:
         """Means alone, which cost much less than variances, shape ``(m,)``."""

@@ -7,7 +7,8 @@ fit, so that the uncertainty of its parameters is part of the process and not th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +17,10 @@ from lightning_powertrain.prediction.gaussian_process import FloatArray, Gaussia
 from lightning_powertrain.prediction.map_fit import Curve, Prior, fit_map, with_jacobian
 
 # How much of the reference's residual to expect here: mean and standard deviation.
-_BORROWED = (0.6, 0.3)
-# The spread of intervals is scaled by how far left-out measurements were off; this many typical ones are added to them.
-_TYPICAL = 10
+_BORROWED = (0.3, 0.3)
+# The spread of intervals is scaled by how far left-out measurements were off. This many are added to them that are off
+# by so many standard deviations: more than one, as all settings were chosen with the measurements that are left out.
+_TYPICAL, _TYPICAL_Z = 10, 1.2
 
 
 class Points(NamedTuple):
@@ -28,11 +30,14 @@ class Points(NamedTuple):
         curve: Logarithm of the target in these modes as a function of the parameters.
         inputs: Logarithms of the knobs, shape ``(n, knobs)``.
         borrowed: What the physical curve leaves over in the reference workload, shape ``(n,)``; None without one.
+        unsure: Parameters to slopes by what else is uncertain, each in its standard deviations, shape ``(n, k)``; None
+            if nothing is.
     """
 
     curve: Curve
     inputs: FloatArray
     borrowed: FloatArray | None = None
+    unsure: Callable[[FloatArray], FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Target:
     scatter: float
     starts: int
     kernel: KernelPrior
+
+    def tightened(self, other: GreyBox, factor: float) -> Target:
+        """The same for a process that is like another, with the spread of its prior reduced."""
+        return replace(self, kernel=self.kernel.tightened(other.settings, factor))
 
 
 TIME = Target(0.03, 24, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5)))
@@ -72,12 +81,24 @@ class GreyBox:
         base, features = self._linearised(points)
         self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
         squares = self._process.left_out_z**2
-        self._widening = float(np.sqrt((_TYPICAL + squares.sum()) / (_TYPICAL + len(squares))))
+        self._widening = float(np.sqrt((_TYPICAL * _TYPICAL_Z**2 + squares.sum()) / (_TYPICAL + len(squares))))
 
     @property
     def error(self) -> float:
         """Mean relative error of each measurement as predicted from all others."""
         return float(np.mean(np.abs(np.expm1(self._process.left_out_residuals))))
+
+    @property
+    def settings(self) -> FloatArray:
+        """Settings of the process: logarithms of a length for each knob, of the amplitude and of the noise."""
+        return self._process.settings
+
+    @property
+    def doubt(self) -> FloatArray:
+        """What turns independent standard normal numbers into deviations of the parameters, shape ``(p, p)``."""
+        count = len(self.parameters)
+        values, vectors = np.linalg.eigh(self._process.weight_covariance[:count, :count])
+        return np.asarray(self._prior.spread[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
 
     def predict(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms and their standard deviations, noise of a measurement included; shape ``(n,)`` each."""
@@ -94,8 +115,11 @@ class GreyBox:
         """Expected logarithms before any measurement, and features whose weights are N(0, 1) then."""
         values, slopes = with_jacobian(points.curve, self.parameters)
         base = values + slopes @ (self._prior.mean - self.parameters)
-        features = slopes * self._prior.spread
-        if points.borrowed is None:
-            return base, features
-        share, spread = _BORROWED
-        return base + share * points.borrowed, np.column_stack([features, spread * points.borrowed])
+        features = [slopes * self._prior.spread]
+        if points.unsure is not None:
+            features.append(points.unsure(self.parameters))
+        if points.borrowed is not None:
+            share, spread = _BORROWED
+            base = base + share * points.borrowed
+            features.append(spread * points.borrowed[:, None])
+        return base, np.concatenate(features, axis=1)

@@ -34,6 +34,7 @@ _PARAMETERS = (
     ("contention", log(0.25), 0.6, False),
     ("sharpness", log(4.0), 0.6, False),
     ("background", log(0.1), 1.0, False),
+    ("spreading", log(0.03), 1.2, True),
 )
 _SHARE_OF_CLUSTER = (0.0, 1.5)
 _EXPONENT_OF_OTHER = (0.0, 0.5)
@@ -44,8 +45,8 @@ class Activity:
     """What keeps a board busy; shares of the time of a minibatch, arrays of shape ``(n,)``.
 
     Args:
-        gpu: The GPU runs kernels.
-        memory: The GPU moves data, at the highest memory clock.
+        gpu: The GPU runs kernels; at most 1.
+        memory: The GPU moves data; at most 1.
         host: The main thread works; at most 1.
         loader: Cores that load data.
     """
@@ -76,9 +77,10 @@ class TimeModel:
     * GPU: ``gpu / g + gpu_memory / m``
     * main thread: ``(host / c + host_memory / m) (1 + contention max(0, (threads + 1) / n' - 1))``
     * workers: ``(loader / c + loader_memory / m) / speedup(n')``, which stops to grow at ``threads`` cores
-    * minibatch: ``fixed`` and the p-norm of the three, ``p = sharpness``
+    * minibatch: ``fixed``, ``spreading (1 - 1 / n)`` and the p-norm of the three, ``p = sharpness``
 
-    where ``n' = n - background / c``: what the system itself needs is lost, and on one slow core that is much. Several
+    where ``n' = n - background / c``: what the system itself needs is lost, and on one slow core that is much; and on
+    many cores threads lose time to each other, by waking up and by moving (one core can be the fastest). Several
     CPU clusters share the threads by learnt weights; a knob of role ``other`` enters as a power with a learnt exponent.
 
     Args:
@@ -106,14 +108,16 @@ class TimeModel:
 
         return log_time
 
-    def activity(self, modes: IntArray, parameters: FloatArray) -> Activity:
-        """What keeps the board busy in ``modes``."""
+    def activity(self, modes: IntArray, parameters: FloatArray, log_time: FloatArray) -> Activity:
+        """What keeps the board busy in ``modes`` whose times are known better than from these parameters alone."""
         stages = self._stages_of(modes)(parameters)
+        others = self.layout.log_others(modes)
+        total = np.exp(log_time + parameters[len(parameters) - len(others) :] @ others)
         return Activity(
-            gpu=stages.gpu / stages.total,
-            memory=stages.memory / stages.total,
-            host=np.minimum(stages.host / stages.total, 1.0),
-            loader=stages.loader / stages.total * stages.busy_cores,
+            gpu=np.minimum(stages.gpu / total, 1.0),
+            memory=np.minimum(stages.memory / total, 1.0),
+            host=np.minimum(stages.host / total, 1.0),
+            loader=stages.loader / total * stages.busy_cores,
         )
 
     def _stages_of(self, modes: IntArray) -> _StageTimes:
@@ -151,6 +155,7 @@ class _StageTimes:
             contention,
             sharpness,
             background,
+            spreading,
         ) = (values[..., index, :] for index in range(len(_PARAMETERS)))
         weights = [np.ones_like(fixed)]
         weights += [values[..., len(_PARAMETERS) + cluster, :] for cluster in range(len(self.cores) - 1)]
@@ -168,7 +173,7 @@ class _StageTimes:
         loader_time = work * _saturating(self.most_cores, threads) / busy_cores
         slowest = np.maximum(np.maximum(gpu_time, host_time), loader_time)
         overlap = sum((stage / slowest) ** sharpness for stage in (gpu_time, host_time, loader_time))
-        total = fixed + slowest * overlap ** (1 / sharpness)
+        total = fixed + spreading * (1 - 1 / online) + slowest * overlap ** (1 / sharpness)
         return _Stages(gpu_time, memory, host_time, loader_time, busy_cores, total)
 
     def _mean_clock(self, weights: list[FloatArray], cores: FloatArray) -> FloatArray:

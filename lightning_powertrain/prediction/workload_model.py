@@ -9,13 +9,17 @@ import numpy as np
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Points
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
+from lightning_powertrain.prediction.map_fit import Curve
 from lightning_powertrain.prediction.power_model import PowerModel
 from lightning_powertrain.prediction.predictor import Prediction
 from lightning_powertrain.prediction.time_model import TimeModel
 from lightning_powertrain.profiling import Profile
 
-# Another workload's parameters are expected this much closer to the reference's than to those of no workload at all.
+# Another workload's parameters, and the settings of its process, are expected this much closer to the reference's than
+# to those of no workload at all.
 _LIKE_REFERENCE = 0.5
+# By how many standard deviations to change times' parameters, to see what power does.
+_STEP = 1e-2
 # Half a 90 % interval, in standard deviations.
 _HALF_WIDTH = 1.645
 
@@ -49,20 +53,23 @@ class WorkloadModel:
         """Fit to a profile, close to a reference if there is one."""
         modes, log_time = profile.modes, np.log(profile.time_ms)
         borrowed = Residuals() if reference is None else reference.residuals(layout, modes)
-        points, prior = _time_points(layout, modes, borrowed), TimeModel(layout).prior
+        points, prior, target = _time_points(layout, modes, borrowed), TimeModel(layout).prior, TIME
         if reference is not None:
             prior = prior.tightened(reference.time.parameters, _LIKE_REFERENCE)
-        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), TIME, seed)
+            target = target.tightened(reference.time, _LIKE_REFERENCE)
+        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
         return cls(layout, time, _fit_power(profile, layout, seed, time, borrowed, reference))
 
     def residuals(self, layout: KnobLayout, modes: IntArray) -> Residuals:
         """What the physics of this workload leaves over in modes of a board."""
-        time = self.time.residual(_time_points(layout, modes, Residuals()))
+        points = _time_points(layout, modes, Residuals())
+        time = self.time.residual(points)
         if self.power is None:
             return Residuals(time)
-        return Residuals(time, self.power.residual(_power_points(layout, modes, self.time, Residuals())))
+        log_time = points.curve(self.time.parameters) + time
+        return Residuals(time, self.power.residual(_power_points(layout, modes, self.time, log_time, Residuals())))
 
     def expected_time_ms(self, layout: KnobLayout, modes: IntArray) -> FloatArray:
         """Times alone, which cost less than a whole prediction, shape ``(n,)``."""
@@ -75,7 +82,11 @@ class WorkloadModel:
         log_power = power_spread = np.full(len(modes), np.nan)
         power_error = float("nan")
         if self.power is not None:
-            log_power, power_spread = self.power.predict(_power_points(layout, modes, self.time, borrowed))
+            points = _power_points(layout, modes, self.time, log_time, borrowed)
+            log_power, power_spread = self.power.predict(points)
+            slower = _power_points(layout, modes, self.time, log_time + time_spread, borrowed)
+            change = slower.curve(self.power.parameters) - points.curve(self.power.parameters)
+            power_spread = np.hypot(power_spread, change)
             power_error = self.power.error
         return Prediction(
             time_ms=np.exp(log_time),
@@ -97,20 +108,35 @@ def _fit_power(
     borrowed: Residuals,
     reference: WorkloadModel | None,
 ) -> GreyBox:
-    points, prior = _power_points(layout, profile.modes, time, borrowed), PowerModel(layout).prior
-    log_power = np.log(profile.power_w)
+    log_time, log_power = np.log(profile.time_ms), np.log(profile.power_w)
+    points = _power_points(layout, profile.modes, time, log_time, borrowed)
+    prior, target = PowerModel(layout).prior, POWER
     if reference is not None and reference.power is not None:
         prior = prior.tightened(reference.power.parameters, _LIKE_REFERENCE)
+        target = target.tightened(reference.power, _LIKE_REFERENCE)
     # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
     if reference is None or reference.power is None or reference.layout != layout:
         prior = prior.centred_on(points.curve, log_power)
-    return GreyBox(points, log_power, prior, POWER, seed)
+    return GreyBox(points, log_power, prior, target, seed)
 
 
 def _time_points(layout: KnobLayout, modes: IntArray, borrowed: Residuals) -> Points:
     return Points(TimeModel(layout).curve(modes), layout.logs(modes), borrowed.time)
 
 
-def _power_points(layout: KnobLayout, modes: IntArray, time: GreyBox, borrowed: Residuals) -> Points:
-    activity = TimeModel(layout).activity(modes, time.parameters)
-    return Points(PowerModel(layout).curve(modes, activity), layout.logs(modes), borrowed.power)
+def _power_points(
+    layout: KnobLayout, modes: IntArray, time: GreyBox, log_time: FloatArray, borrowed: Residuals
+) -> Points:
+    """Modes whose time is known, measured or predicted: which stage it is spent in stays uncertain."""
+    time_model, power_model = TimeModel(layout), PowerModel(layout)
+
+    def curve_for(time_parameters: FloatArray) -> Curve:
+        return power_model.curve(modes, time_model.activity(modes, time_parameters, log_time))
+
+    curve = curve_for(time.parameters)
+
+    def unsure(parameters: FloatArray) -> FloatArray:
+        deviations = [curve_for(time.parameters + _STEP * doubt)(parameters) for doubt in time.doubt.T]
+        return (np.stack(deviations, axis=1) - curve(parameters)[:, None]) / _STEP
+
+    return Points(curve, layout.logs(modes), borrowed.power, unsure)

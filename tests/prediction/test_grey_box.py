@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lightning_powertrain.boards import Knob, load_board
 from lightning_powertrain.prediction.gaussian_process import GaussianProcess, KernelPrior
+from lightning_powertrain.prediction.grey_box import GreyBox, Points, Target
 from lightning_powertrain.prediction.knob_layout import KnobLayout
 from lightning_powertrain.prediction.map_fit import FloatArray, Prior, fit_map, with_jacobian
 from lightning_powertrain.prediction.power_model import PowerModel
@@ -67,7 +68,7 @@ def test_higher_clocks_are_never_slower_nor_thriftier_at_equal_activity(seed: in
     if knobs[column].role != "cores":
         parameters = model.prior.starts(2, rng)[1]
         assert model.curve(high)(parameters)[0] <= model.curve(low)(parameters)[0] + 1e-9
-        activity = model.activity(low, parameters)
+        activity = model.activity(low, parameters, model.curve(low)(parameters))
         watts = power.prior.starts(2, rng)[1]
         assert power.curve(high, activity)(watts)[0] >= power.curve(low, activity)(watts)[0] - 1e-9
 
@@ -105,6 +106,57 @@ def test_left_out_residuals_are_those_of_a_process_without_the_point() -> None:
     mean, variance = rest.predict(inputs[:1], features[:1])
     assert whole.left_out_residuals[0] == pytest.approx(values[0] - mean[0], abs=1e-6)
     assert whole.left_out_z[0] == pytest.approx((values[0] - mean[0]) / np.sqrt(variance[0]), rel=1e-5)
+
+
+def test_weights_are_as_uncertain_as_in_a_linear_regression() -> None:
+    rng = np.random.default_rng(1)
+    inputs, features = rng.uniform(-2, 0, (12, 2)), rng.standard_normal((12, 3))
+    plain = KernelPrior(lengths=(0.8, 1e-9), amplitude=(1e-6, 1e-9), noise=(0.5, 1e-9))
+    gaussian = GaussianProcess(inputs, features, features @ rng.standard_normal(3), plain, 0)
+    expected = np.linalg.inv(np.eye(3) + features.T @ features / 0.5**2)
+    np.testing.assert_allclose(gaussian.weight_covariance, expected, atol=1e-8)
+
+
+def test_prior_of_settings_moves_to_those_of_another_process() -> None:
+    settings = np.log([0.5, 2.0, 0.04, 0.01])
+    tightened = KernelPrior().tightened(settings, 0.5)
+    np.testing.assert_allclose(tightened.mean(2), settings)
+    np.testing.assert_allclose(tightened.spread(2), 0.5 * KernelPrior().spread(2))
+
+
+def test_what_is_unsure_widens_predictions_where_it_matters_and_is_learnt() -> None:
+    clocks = np.column_stack([np.log(CLOCKS)])
+    values = two_terms(np.log([0.3, 2.0]))
+    tilt = np.linspace(0.0, 0.3, 12)[:, None]
+    target = Target(0.01, 1, KernelPrior(amplitude=(0.001, 0.1), noise=(0.005, 0.1)))
+
+    def spread(rows: slice, unsure: FloatArray | None) -> FloatArray:
+        def points(part: slice) -> Points:
+            slopes = None if unsure is None else unsure[part]
+            return Points(
+                lambda parameters: two_terms(parameters)[..., part],
+                clocks[part],
+                unsure=None if slopes is None else lambda _: slopes,
+            )
+
+        box = GreyBox(points(rows), values[rows], PRIOR, target, 0)
+        return box.predict(points(slice(None)))[1]
+
+    few, many = slice(0, 6), slice(None)
+    assert spread(few, tilt)[-1] > 1.5 * spread(few, None)[-1]
+    assert spread(many, tilt)[-1] < 1.2 * spread(many, None)[-1]
+
+
+def test_a_slower_minibatch_keeps_the_board_less_busy() -> None:
+    orin = load_board("orin-agx-64gb")
+    modes, model = orin.modes.array[::997], TimeModel(KnobLayout(orin.knobs))
+    parameters = model.prior.mean
+    physics = model.curve(modes)(parameters)
+    as_thought, slower = (model.activity(modes, parameters, physics + extra) for extra in (0.0, np.log(2.0)))
+    for name in ("gpu", "memory", "loader"):
+        np.testing.assert_allclose(getattr(slower, name), getattr(as_thought, name) / 2)
+    hurried = model.activity(modes, parameters, physics - 10.0)
+    assert max(hurried.gpu.max(), hurried.memory.max(), hurried.host.max()) <= 1.0
 
 
 def test_far_away_the_process_knows_nothing() -> None:

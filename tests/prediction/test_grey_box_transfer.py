@@ -49,9 +49,25 @@ def test_few_modes_suffice_and_intervals_hold(reference: Profile, workload: str)
     assert np.mean(np.abs(prediction.power_w / truth.power_w - 1)) < 0.035
     assert prediction.time_low_ms is not None and prediction.time_high_ms is not None  # noqa: PT018
     held = (prediction.time_low_ms <= truth.time_ms) & (truth.time_ms <= prediction.time_high_ms)
-    assert 0.75 < held.mean() < 0.995
+    assert held.mean() > 0.75
+    assert np.median(prediction.time_high_ms / prediction.time_low_ms) < 1.2
     assert 0 < prediction.time_error < 0.2
     assert 0 < prediction.power_error < 0.1
+
+
+def test_power_intervals_know_that_activity_is_uncertain(reference: Profile) -> None:
+    """BERT where slow CPUs starve a fast GPU: whether the GPU waits, few times alone cannot tell."""
+    modes = ORIN.modes.array
+    starved = modes[(modes[:, 1] <= 268800) & (modes[:, 2] >= 1134750000)]
+    truth = simulated_profile(ORIN, "bert-base", starved).power_w
+    held = []
+    for seed in range(3):
+        predictor = GreyBoxTransfer(reference, seed)
+        predictor.fit(profile_of(ORIN, "bert-base", 20, seed))
+        prediction = predictor.predict(starved)
+        assert prediction.power_low_w is not None and prediction.power_high_w is not None  # noqa: PT018
+        held.append(np.mean((prediction.power_low_w <= truth) & (truth <= prediction.power_high_w)))
+    assert np.mean(held) > 0.8
 
 
 def test_reference_helps(reference: Profile) -> None:
