@@ -76,9 +76,12 @@ def test_fit_simulates_a_profile_and_says_so(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("lightning_powertrain.prediction.fit_reference", fit_reference)
     command = ("fit", "simulated:orin-agx-64gb:lstm", "--grid", "study", "--name", "x", "--out", tmp_path)
     assert "SIMULATED" in run(*command)
-    (profile,) = fitted
+    run(*command, "--modes", 30)
+    profile, sampled = fitted
     assert (len(profile), profile.provenance.workload, profile.provenance.simulated) == (4368, "lstm", True)
     assert Reference.load(tmp_path / "x").details["grid"] == "study"
+    assert len({measurement.mode for measurement in sampled.measurements}) == 30
+    assert {tuple(mode) for mode in sampled.modes} <= {tuple(mode) for mode in profile.modes}
 
 
 def test_list_and_details_say_simulated() -> None:
@@ -104,6 +107,8 @@ def test_json_is_all_that_is_known() -> None:
         (("fit", "simulated:toaster:lstm", "--name", "x"), "toaster"),
         (("fit", "simulated:orin-agx-64gb:lstm", "--grid", "coarse", "--name", "x"), "coarse"),
         (("fit", "profile.csv", "--grid", "study", "--name", "x"), "only together with a simulated profile"),
+        (("fit", "profile.csv", "--modes", "9", "--name", "x"), "--modes=9"),
+        (("fit", "simulated:orin-agx-64gb:lstm", "--modes", "99999", "--name", "x"), "99999"),
         (("fit", "profile.csv", "--name", "../x"), "a name without folders"),
         (("fit", "profile.csv", "--name", ""), "a name without folders"),
     ],
