@@ -25,7 +25,7 @@ class Remembering(PowerTrainCallback):
     """A callback with a state to put into checkpoints."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("12 W", modes=3, max_share=1.0, verbose=False, **options)
+        super().__init__("13 W", modes=3, max_share=1.0, verbose=False, **options)
         self.remembered = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def model(lightning: ModuleType) -> Any:
 @pytest.mark.parametrize("bare", [True, False])
 @pytest.mark.parametrize("stateful", [True, False])
 def test_trainer_takes_it(lightning: ModuleType, tiny: FakeDevice, bare: bool, stateful: bool) -> None:
-    callback = Remembering(device=tiny) if stateful else powertrain(tiny, budget="12 W", modes=3)
+    callback = Remembering(device=tiny) if stateful else powertrain(tiny, budget="13 W", modes=3)
     job(lightning, callback if bare else [callback]).fit(model(lightning), data(700))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -91,7 +91,7 @@ def test_state_goes_through_checkpoints(lightning: ModuleType, tiny: FakeDevice,
 
 
 def test_one_callback_serves_both_in_turn(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="12 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", modes=3)
     for package in PACKAGES:
         pytest.importorskip(package.partition(".")[0])
         lightning = import_module(package)

@@ -50,6 +50,7 @@ def test_exact_figures_reach_the_loggers(device: FakeDevice) -> None:
             "power/power_w": pytest.approx(joules / seconds),
             "power/energy_j": pytest.approx(minibatches * joules),
             "power/energy_per_sample_j": pytest.approx(joules / 4),
+            "power/throttled": 0.0,
         }
     assert loggers[0].rows == loggers[1].rows
 
