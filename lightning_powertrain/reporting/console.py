@@ -71,7 +71,7 @@ class ConsoleReporter(Observer):
             return
         self._clear_progress()
         selection = outcome.selection
-        self._say(f"chosen mode {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
+        self._say(f"trying {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
 
     def verified(self, outcome: Outcome) -> None:
         if self._closed:
