@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
+
+from lightning_powertrain.callbacks import _lightning as pl
 
 
 def minibatches_left(trainer: pl.Trainer) -> int | None:
@@ -49,6 +50,11 @@ def _minibatches_of(cycles: int, accumulated: int, epoch: float, done: int) -> f
     behind = cycles_of_epoch if done >= epoch else done // accumulated
     epochs, cycles_more = divmod(behind + cycles, cycles_of_epoch)
     return epochs * epoch + cycles_more * accumulated - done
+
+
+def is_stepping(trainer: pl.Trainer) -> bool:
+    """Whether the minibatch that has just ended is the last of its accumulation cycle."""
+    return trainer.is_last_batch or (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
 def loader_workers(trainer: pl.Trainer) -> tuple[int, int]:

@@ -9,12 +9,18 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
-
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.callbacks.job import checkpoints_saved, loader_workers, logging_step, minibatches_left
-from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
+from lightning_powertrain.callbacks import _lightning as pl
+from lightning_powertrain.callbacks.job import (
+    checkpoints_saved,
+    is_stepping,
+    loader_workers,
+    logging_step,
+    minibatches_left,
+)
+from lightning_powertrain.devices import Device, Samplers, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.fleet import Leader, Member, TorchPeers
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
@@ -98,7 +104,7 @@ class PowerTrainCallback(pl.Callback):
         self._match_threads = match_threads
         self._verbose = verbose
         self._trainer: pl.Trainer | None = None
-        self._tuner: Tuner | None = None
+        self._tuner: Tuner | Leader | Member | None = None
         self._probe: ModelProbe | None = None
         self._unmodelled: SimulatedDevice | None = None
         self._opened: Device | None = None
@@ -133,9 +139,8 @@ class PowerTrainCallback(pl.Callback):
         self._outcome = self._profile = None
         self._has_failed = False
         if getattr(trainer, "fast_dev_run", False):
-            _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
-        elif trainer.world_size > 1:
-            _log.warning("Power-mode tuning is skipped: jobs of more than one process are not supported yet.")
+            if trainer.is_global_zero:
+                _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
         else:
             self._start(trainer, pl_module)
 
@@ -148,19 +153,21 @@ class PowerTrainCallback(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._while_tuning(lambda tuner: self._minibatch_ended(trainer, tuner))
+        if self._has_failed and self._tuner is not None:  # The other processes of the job have to hear of it.
+            self._tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._while_tuning(Tuner.interrupt)
+        self._while_tuning(lambda tuner: tuner.interrupt())
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._while_tuning(Tuner.interrupt)
+        self._while_tuning(lambda tuner: tuner.interrupt())
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        self._while_tuning(Tuner.interrupt)
+        self._while_tuning(lambda tuner: tuner.interrupt())
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop(trainer, strict=self._strict)
@@ -179,7 +186,7 @@ class PowerTrainCallback(pl.Callback):
         except Exception as error:
             self._fail(error)
 
-    def _while_tuning(self, act: Callable[[Tuner], object]) -> None:
+    def _while_tuning(self, act: Callable[[Tuner | Leader | Member], object]) -> None:
         if self._tuner is not None and not self._has_failed:
             try:
                 act(self._tuner)
@@ -202,8 +209,43 @@ class PowerTrainCallback(pl.Callback):
         _log.warning("Training runs as ever, in the power mode that the board is in: %s.", reason)
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        device = self._open_device()
-        tuner = Tuner(
+        folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
+        if trainer.world_size > 1:
+            tuner, device = self._part_in_fleet(trainer, folder)
+        else:
+            device = self._open_device(self._seed)
+            tuner = self._new_tuner(device, Samplers(device), trainer, folder)
+        self._trainer, self._tuner = trainer, tuner
+        workload = type(pl_module).__name__
+        if isinstance(device, SimulatedDevice) and self._simulates_this_model:
+            self._probe, self._unmodelled = ModelProbe(pl_module), device
+        elif isinstance(device, SimulatedDevice):
+            workload = device.workload.name
+        tuner.start(minibatches=minibatches_left(trainer), prefetched=prod(loader_workers(trainer)), workload=workload)
+
+    def _part_in_fleet(self, trainer: pl.Trainer, folder: str | None) -> tuple[Leader | Member, Device | None]:
+        """What this process does in a job of several, and the board that it drives: the first one of each node does."""
+        peers, device, failure = TorchPeers(), None, None
+        try:
+            device = self._open_device(self._seed + trainer.global_rank) if trainer.local_rank == 0 else None
+        except Exception as error:
+            failure = error
+        part: Leader | Member
+        if trainer.is_global_zero:
+            part = Leader(
+                peers,
+                device,
+                lambda boards, samplers: self._new_tuner(boards, samplers, trainer, folder),
+                strict=self._strict,
+            )
+        else:
+            part = Member(peers, device, strict=self._strict, match_threads=self._match_threads)
+        if failure is not None:
+            part.give_up(failure)
+        return part, device
+
+    def _new_tuner(self, device: Device, samplers: Samplers, trainer: pl.Trainer, folder: str | None) -> Tuner:
+        return Tuner(
             device,
             self._budget,
             predictor=self._predictor,
@@ -214,24 +256,17 @@ class PowerTrainCallback(pl.Callback):
             hard=self._hard,
             strict=self._strict,
             match_threads=self._match_threads,
-            observers=self._observers(trainer, device.simulated),
+            observers=self._observers(trainer, folder, device.simulated),
+            samplers=samplers,
         )
-        self._trainer, self._tuner = trainer, tuner
-        workload = type(pl_module).__name__
-        if isinstance(device, SimulatedDevice) and self._simulates_this_model:
-            self._probe, self._unmodelled = ModelProbe(pl_module), device
-        elif isinstance(device, SimulatedDevice):
-            workload = device.workload.name
-        tuner.start(minibatches=minibatches_left(trainer), prefetched=prod(loader_workers(trainer)), workload=workload)
 
-    def _open_device(self) -> Device:
+    def _open_device(self, seed: int) -> Device:
         if self._device is None or isinstance(self._device, str):
-            self._opened = open_device(self._device, self._seed)
+            self._opened = open_device(self._device, seed)
             return self._opened
         return self._device
 
-    def _observers(self, trainer: pl.Trainer, simulated: bool) -> list[Observer]:
-        folder = trainer.log_dir if trainer.loggers else None
+    def _observers(self, trainer: pl.Trainer, folder: str | None, simulated: bool) -> list[Observer]:
         observers: list[Observer] = [
             LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated)
         ]
@@ -249,17 +284,16 @@ class PowerTrainCallback(pl.Callback):
         if self._probe is not None:
             self._probe.start()
 
-    def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner) -> None:
+    def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner | Leader | Member) -> None:
         if self._probe is not None and self._unmodelled is not None:
             # The first minibatch has shown the simulated board what this model asks of it.
             self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
             self._probe = self._unmodelled = None
-        last, saved = trainer.is_last_batch, checkpoints_saved(trainer)
-        if last or saved != self._saved:  # The last minibatch may be a short one.
+        saved = checkpoints_saved(trainer)
+        if trainer.is_last_batch or saved != self._saved:  # The last minibatch may be a short one.
             tuner.interrupt()
         self._saved = saved
-        is_stepping = (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        tuner.minibatch_ended(cycle_complete=last or is_stepping)
+        tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
 
     def _stop(self, trainer: pl.Trainer, strict: bool = False) -> None:
         """Let go of the board."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
 from collections import deque
 from itertools import takewhile
@@ -34,6 +33,7 @@ class _Sampler(Generic[T]):
         self._period_s = period_s
         self._samples: deque[tuple[float, T]] = deque(maxlen=round(_KEEP_S / period_s))
         self._cancel: Cancel | None = None
+        self._failure: Exception | None = None
 
     def start(self) -> None:
         """Begin to sample; does nothing when already sampling."""
@@ -49,25 +49,37 @@ class _Sampler(Generic[T]):
 
     def sample(self) -> None:
         """Take one sample more."""
-        with contextlib.suppress(DeviceError, OSError):
+        try:
             reading = self._read()
-            self.add(self._device.clock.now(), reading)
+        except (DeviceError, OSError):
+            return
+        except Exception as error:  # Raised where samples are asked for: a thread has nobody to tell.
+            self._failure = error
+            return
+        self.add(self._device.clock.now(), reading)
 
     def add(self, at_s: float, reading: T) -> None:
-        """Keep a sample that was taken elsewhere, at ``at_s`` on the device's clock."""
+        """Keep a sample, taken at ``at_s`` on the device's clock, here or elsewhere."""
         self._samples.append((at_s, reading))
 
     def taken(self) -> list[tuple[float, T]]:
-        """Hand over all samples since the last call, oldest first, and forget them."""
+        """Hand over all samples, oldest first, and forget them."""
+        self._raise_failure()
         return [self._samples.popleft() for _ in range(len(self._samples))]
 
     @abstractmethod
     def _read(self) -> T: ...
 
     def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
+        self._raise_failure()
         # From the newest back: it is asked for what was just sampled, in between minibatches, out of an hour.
         newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
         return [sample for sample in newer if sample[0] <= end_s][::-1]
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
 
 class PowerSampler(_Sampler[float]):

@@ -66,6 +66,7 @@ class SimulatedDevice:
         idle = steady_state(self._physics, None, self._modes.rows([self._mode]), None, ambient_c)
         self._slow = SlowState(self._physics.thermal, ambient_c, float(idle.temperature_c[0]), idle.rails_w[0])
         self._at_s = 0.0
+        self._draw: Draw
         self._settle()
 
     @property

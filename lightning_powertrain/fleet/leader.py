@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.tuning import Outcome, Phase, Tuner
 
+_log = logging.getLogger("lightning_powertrain")
+
 
 class Leader:
     """Tunes the boards of all processes as one, and has the face of a :class:`~lightning_powertrain.tuning.Tuner`.
@@ -24,15 +27,24 @@ class Leader:
 
     Args:
         peers: All processes of the job; this one must be of rank 0.
-        device: The board of this one.
+        device: The board of this one; None if it could not be opened, which :meth:`give_up` was told of.
         make_tuner: Makes the tuner, given what stands for all boards.
+        strict: Raise errors.
     """
 
-    def __init__(self, peers: Peers, device: Device, make_tuner: Callable[[Device, Samplers], Tuner]) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        device: Device | None,
+        make_tuner: Callable[[Device, Samplers], Tuner],
+        *,
+        strict: bool = False,
+    ) -> None:
         self._link = Link(peers)
         self._device = device
         self._station = Station(peers.rank, device)
         self._make_tuner = make_tuner
+        self._strict = strict
         self._boards: EqualBoards | None = None
         self._tuner: Tuner | None = None
         self._gives_orders = False
@@ -53,11 +65,7 @@ class Leader:
         return self._tuner.outcome if self._tuner else None
 
     def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Leader:
-        """Meet the others, take hold of all boards, and begin to measure.
-
-        Raises:
-            PowerTrainError: If one of the processes has a board that it cannot drive, or boards differ.
-        """
+        """Meet the others, take hold of all boards, and begin to measure; see Tuner.start."""
         try:
             hellos = self._link.gather(self._station.hello())
             with self._meeting():
@@ -65,17 +73,18 @@ class Leader:
                 self._tuner = self._make_tuner(self._boards, self._boards.samplers)
                 self._boards.set_start()
                 self._tuner.start(minibatches=minibatches, prefetched=prefetched, workload=workload)
-        except BaseException:
+        except Exception as error:
             self._station.let_go()
-            raise
+            if self._strict:
+                raise
+            _log.warning("Training runs as ever, in the power modes that the boards are in: %s.", described(error))
         return self
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""
         self._station.minibatch_ended()
-        if not self._link.is_open:
+        if not self._link.is_open or self._tuner is None:
             return
-        assert self._tuner is not None
         if not cycle_complete:
             self._tuner.minibatch_ended(cycle_complete=False)
             return
@@ -96,6 +105,8 @@ class Leader:
         """Report that something which tuning needs has failed; the others put their boards back at the next meeting."""
         if self._tuner is not None:
             self._tuner.give_up(error)
+        else:
+            self._station.fail(error)
 
     def stop(self) -> None:
         """Put the board of this process back as it was found. May be called at any time, and more than once."""
@@ -159,6 +170,7 @@ class Leader:
         boards = {rank: hello for rank, hello in enumerate(hellos) if hello.board is not None}
         if len({hello.simulated for hello in boards.values()}) > 1:
             raise PowerTrainError("some boards of this job are simulated and some are not")
-        if len({(hello.board.key, hello.modes.knobs) for hello in boards.values()}) > 1:
+        if len({hello.kind for hello in boards.values()}) > 1:
             raise PowerTrainError("the boards of this job differ")
+        assert self._device is not None
         return EqualBoards(boards, self._device.clock, self._command)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from lightning_powertrain.devices import Device
 from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
 from lightning_powertrain.fleet.peers import Peers
 from lightning_powertrain.fleet.station import Station
-from lightning_powertrain.tuning import Outcome, Phase
 from lightning_powertrain.profiling import Profile
+from lightning_powertrain.tuning import Outcome, Phase
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -26,7 +27,9 @@ class Member:
         match_threads: See :class:`~lightning_powertrain.tuning.Tuner`.
     """
 
-    def __init__(self, peers: Peers, device: Device | None, *, strict: bool = False, match_threads: bool = False) -> None:
+    def __init__(
+        self, peers: Peers, device: Device | None, *, strict: bool = False, match_threads: bool = False
+    ) -> None:
         self._link = Link(peers)
         self._station = Station(peers.rank, device, match_threads)
         self._strict = strict
@@ -47,32 +50,15 @@ class Member:
         return None
 
     def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Member:
-        """Meet the others, and take hold of the board.
-
-        Raises:
-            PowerTrainError: If one of the processes has a board that it cannot drive.
-        """
-        try:
-            self._link.gather(self._station.hello())
-            self._serve()
-        except BaseException:
-            self._let_go()
-            raise
+        """Meet the others, and take hold of the board."""
+        self._meet(lambda: self._link.gather(self._station.hello()))
         return self
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""
         self._station.minibatch_ended()
-        if not (cycle_complete and self._link.is_open):
-            return
-        try:
-            self._station.met(self._link.gather(self._station.report()))
-            self._serve()
-        except Exception as error:
-            self._let_go()
-            if self._strict:
-                raise
-            _log.debug("Power-mode tuning has stopped: %r.", error)
+        if cycle_complete and self._link.is_open:
+            self._meet(lambda: self._station.met(self._link.gather(self._station.report())))
 
     def interrupt(self) -> None:
         """The leader takes note of it."""
@@ -85,6 +71,16 @@ class Member:
         """Put the board back as it was found. May be called at any time, and more than once."""
         self._link.close()
         self._let_go()
+
+    def _meet(self, exchange: Callable[[], object]) -> None:
+        try:
+            exchange()
+            self._serve()
+        except Exception as error:  # The leader hears of it too, and says so.
+            self._let_go()
+            if self._strict:
+                raise
+            _log.debug("Power-mode tuning has stopped: %r.", error)
 
     def _let_go(self) -> None:
         self._link.hang_up()

@@ -43,6 +43,13 @@ class Hello(Message):
     settle_s: float = 0.0
     simulated: bool = False
 
+    @property
+    def kind(self) -> tuple[str, ModeSpace]:
+        """What boards have in common that are alike."""
+        assert self.board is not None
+        assert self.modes is not None
+        return self.board.key, self.modes
+
 
 @dataclass(frozen=True)
 class Report(Message):
