@@ -125,7 +125,9 @@ def test_the_start_mode_stays_on_all_boards_if_none_is_better(oracle: Oracle) ->
     assert second.mode == TINY.preset("LOW")
 
 
-def test_what_throttles_one_board_counts_for_all(oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]) -> None:
+def test_what_throttles_one_board_counts_for_all(
+    oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]
+) -> None:
     first, second = FakeDevice(), FakeDevice()
     best = brute_force(13.0)
     second.is_hot = lambda mode: float(true_time_ms(TINY.modes.rows([mode]))[0]) == pytest.approx(best[0])

@@ -1,0 +1,141 @@
+"""A job over several nodes, each with a board that is not there: ``python nodes.py FOLDER NODES [KEY=VALUE ...]``.
+
+Each node is a process of its own, which finds its place in the environment as with any launcher, and writes what became
+of it to ``FOLDER/rank-N.json``. They are forked from this one, which has imported for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from fakes import FakeDevice, Oracle
+from jobs import Model, data
+from pytorch_lightning.loggers import CSVLogger
+
+import lightning_powertrain.callbacks.powertrain as module
+from lightning_powertrain import PowerTrainCallback, Prediction
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.errors import DeviceError
+
+
+class Doomed(pl.Callback):
+    """Kills its process, as a board that loses power does."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._after = after
+
+    def on_train_batch_end(self, trainer: pl.Trainer, model: pl.LightningModule, outputs: Any, *batch: Any) -> None:
+        if batch[1] == self._after:
+            os._exit(9)
+
+
+class Slow(FakeDevice):
+    """Takes ten times as long for a minibatch, so that few of them make a window."""
+
+    settle_s = 0.2
+
+    def minibatch_ended(self) -> None:
+        for _ in range(10):
+            super().minibatch_ended()
+
+
+class SlowOracle(Oracle):
+    """Knows that."""
+
+    def predict(self, modes: IntArray) -> Prediction:
+        prediction = super().predict(modes)
+        return replace(prediction, time_ms=10 * prediction.time_ms)
+
+
+class Unwilling(Slow):
+    """Refuses to have its mode changed for the second time."""
+
+    def apply(self, mode: Any) -> Any:
+        if len(self.applied) == 1:
+            raise DeviceError("this board refuses")
+        return super().apply(mode)
+
+
+def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, list[float]]:
+    """The weights that come of it."""
+    nodes = int(os.environ["NODES"])
+    pl.seed_everything(7, verbose=False)
+    model = Model()
+    trainer = pl.Trainer(
+        **{"max_epochs": 1, "accelerator": "cpu", "strategy": "ddp", "devices": 1, "num_nodes": nodes},
+        **{"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False},
+        callbacks=list(callbacks),
+        logger=CSVLogger(folder),
+    )
+    if minibatches:
+        trainer.fit(model, data(minibatches * nodes))
+    return {name: value.double().flatten().tolist() for name, value in model.state_dict().items()}
+
+
+def node(folder: str, *options: str) -> None:
+    chosen = {
+        "dies": "",
+        "fails": "",
+        "minibatches": "400",
+        "untuned": "0",
+        **dict(each.split("=") for each in options),
+    }
+    rank = int(os.environ["NODE_RANK"])
+    warnings: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("lightning_powertrain").addHandler(handler)
+    module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
+
+    device = Unwilling() if chosen["fails"] == str(rank) else Slow()
+    callback = PowerTrainCallback("13 W", device=device, modes=3, max_share=1.0, verbose=False)
+    dooms = [Doomed(50)] if chosen["dies"] == str(rank) else []
+    error, weights = "", {}
+    try:
+        weights["without"] = train(folder, int(chosen["untuned"]))
+        weights["with"] = train(folder, int(chosen["minibatches"]), *dooms, callback)
+    except Exception as failure:
+        error = repr(failure)
+    about = {
+        "error": error,
+        "warnings": warnings,
+        "mode": dict(device.applied[-1]) if device.applied else None,
+        "restored": device.mode == device.found,
+        "selection": dict(callback.selection.mode) if callback.selection else None,
+        "weights": weights,
+    }
+    Path(folder, f"rank-{rank}.json").write_text(json.dumps(about), encoding="utf-8")
+    if not error and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def main(folder: str, nodes: str, *options: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK="0", NODES=nodes)
+    children = []
+    for rank in range(int(nodes)):
+        child = os.fork()
+        if not child:
+            os.environ["NODE_RANK"] = str(rank)
+            node(folder, *options)
+            sys.stdout.flush()
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,61 @@
+"""Jobs over several nodes: real processes, real Gloo, a board for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import TINY, true_time_ms
+
+TESTS = Path(__file__).parent.parent
+
+
+def run(folder: Path, nodes: int, *options: str) -> dict[int, dict[str, Any]]:
+    """What the processes wrote down, by rank; those that died did not."""
+    path = os.pathsep.join([str(TESTS), str(TESTS / "callbacks")])
+    command = [sys.executable, str(TESTS / "callbacks" / "nodes.py"), str(folder), str(nodes), *options]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=180
+    )
+    found = {int(path.stem[5:]): json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("rank-*.json")}
+    assert found, done.stdout + done.stderr
+    return found
+
+
+@pytest.mark.parametrize("nodes", [2, 4])
+def test_one_mode_for_all_and_the_same_weights(tmp_path: Path, nodes: int, brute_force: Any) -> None:
+    ranks = run(tmp_path, nodes, "untuned=400")
+    assert sorted(ranks) == list(range(nodes))
+    assert [about["error"] for about in ranks.values()] == [""] * nodes
+    assert all(about["restored"] for about in ranks.values())
+    assert {json.dumps(about["mode"]) for about in ranks.values()} == {json.dumps(ranks[0]["selection"])}
+    assert true_time_ms(TINY.modes.rows([ranks[0]["mode"]]))[0] == pytest.approx(brute_force(13.0)[0])
+    assert all(about["weights"]["with"] == about["weights"]["without"] for about in ranks.values())
+    # Only the first process writes.
+    assert len(list(tmp_path.rglob("summary.json"))) == 1
+
+
+def test_a_board_that_refuses_ends_tuning_everywhere(tmp_path: Path) -> None:
+    ranks = run(tmp_path, 2, "fails=1")
+    assert sorted(ranks) == [0, 1]
+    for about in ranks.values():
+        assert about["error"] == ""
+        assert about["restored"]
+    assert len(ranks[0]["warnings"]) == 1
+    assert "rank 1: this board refuses" in ranks[0]["warnings"][0]
+    assert ranks[1]["warnings"] == []
+
+
+def test_a_process_that_dies_leaves_the_other_board_as_it_was_found(tmp_path: Path) -> None:
+    ranks = run(tmp_path, 2, "dies=1")
+    assert sorted(ranks) == [0]
+    assert ranks[0]["restored"]
+    # The error of the job is that of torch.
+    assert "lightning_powertrain" not in ranks[0]["error"]
+    assert "RuntimeError" in ranks[0]["error"] or "DistBackendError" in ranks[0]["error"]
+    assert len(ranks[0]["warnings"]) == 1
