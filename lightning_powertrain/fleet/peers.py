@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import torch.distributed as dist
 
+from lightning_powertrain.errors import PowerTrainError
+
 
 class Peers(Protocol):
     """The processes of a job; each has one of these.
@@ -35,9 +37,14 @@ class TorchPeers:
     """The processes of ``torch.distributed``, which must have been initialised. All of them have to make one together.
 
     They talk over Gloo, beside whatever the job itself talks over: with NCCL each word would wait for the accelerator.
+
+    Raises:
+        PowerTrainError: If the job uses something else than ``torch.distributed``.
     """
 
     def __init__(self) -> None:
+        if not (dist.is_available() and dist.is_initialized()):
+            raise PowerTrainError("the processes of this job do not talk over torch.distributed")
         self._group: Any = dist.new_group(backend="gloo") if dist.is_gloo_available() else dist.group.WORLD
 
     @property

@@ -10,6 +10,10 @@ from lightning_powertrain.fleet.messages import Done, Hello, Order, Report, atte
 from lightning_powertrain.tuning.threads import TorchThreads
 
 
+# A window is short, and events on a board are counted between the samples in it.
+_HEALTH_EVERY_S = 0.1
+
+
 class Station:
     """Holds the board of this process, samples it, and does what it is told.
 
@@ -24,7 +28,7 @@ class Station:
         self._device = device
         self._samplers = Samplers(device) if device is not None else None
         self._threads = TorchThreads(device.modes.knobs, match_threads) if device is not None else None
-        self._met_s = 0.0
+        self._met_s = self._checked_s = 0.0
         self._failure = ""
 
     @property
@@ -110,6 +114,9 @@ class Station:
         if device is None or samplers is None:
             return Report()
         now_s, met_s = device.clock.now(), self._met_s
+        if now_s - self._checked_s >= _HEALTH_EVERY_S:
+            samplers.health.sample()
+            self._checked_s = now_s
         power = tuple((at_s - met_s, watts) for at_s, watts in samplers.power.taken())
         health = tuple((at_s - met_s, health) for at_s, health in samplers.health.taken())
         return Report("", now_s - met_s, power, health)

@@ -54,6 +54,7 @@ class Job:
         self.leader = Leader(self.peers[0], devices[0], make, strict=strict)
         members = [Member(peers, device, strict=strict) for peers, device in zip(self.peers[1:], devices[1:])]
         self.parts: list[Leader | Member] = [self.leader, *members]
+        self.length: int | None = None
         self.errors: list[Exception | None] = [None] * len(devices)
 
     def run(self, minibatches: int, on_minibatch: Callable[[int, int], object] = lambda rank, minibatch: None) -> None:
@@ -61,7 +62,7 @@ class Job:
 
         def work(rank: int) -> None:
             try:
-                self.parts[rank].start(minibatches=None)
+                self.parts[rank].start(minibatches=self.length)
                 for minibatch in range(minibatches):
                     on_minibatch(rank, minibatch)
                     self.parts[rank].minibatch_ended()
