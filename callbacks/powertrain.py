@@ -18,9 +18,9 @@ from lightning_powertrain.callbacks.job import (
     logging_step,
     minibatches_left,
 )
-from lightning_powertrain.devices import Device, Samplers, SimulatedDevice, open_device, parse_simulated
+from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.fleet import Leader, Member, TorchPeers
+from lightning_powertrain.fleet import Leader, Member, Task, TorchPeers
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
@@ -214,7 +214,7 @@ class PowerTrainCallback(pl.Callback):
             tuner, device = self._part_in_fleet(trainer, folder)
         else:
             device = self._open_device(self._seed)
-            tuner = self._new_tuner(device, Samplers(device), trainer, folder)
+            tuner = self._new_tuner(device, trainer, folder)
         self._trainer, self._tuner = trainer, tuner
         workload = type(pl_module).__name__
         if isinstance(device, SimulatedDevice) and self._simulates_this_model:
@@ -235,7 +235,9 @@ class PowerTrainCallback(pl.Callback):
             part = Leader(
                 peers,
                 device,
-                lambda boards, samplers: self._new_tuner(boards, samplers, trainer, folder),
+                lambda task: self._new_tuner(task.boards, trainer, folder, task),
+                objective=self._budget,
+                hard=self._hard,
                 strict=self._strict,
             )
         else:
@@ -244,20 +246,21 @@ class PowerTrainCallback(pl.Callback):
             part.give_up(failure)
         return part, device
 
-    def _new_tuner(self, device: Device, samplers: Samplers, trainer: pl.Trainer, folder: str | None) -> Tuner:
+    def _new_tuner(self, device: Device, trainer: pl.Trainer, folder: str | None, task: Task | None = None) -> Tuner:
+        run = None if folder is None else Path(folder, "powertrain", task.name if task else "")
         return Tuner(
             device,
-            self._budget,
+            task.objective if task and task.objective else self._budget,
             predictor=self._predictor,
             modes=self._modes,
-            max_share=self._max_share,
+            max_share=self._max_share * (task.share if task else 1.0),
             precision=self._precision,
             seed=self._seed,
             hard=self._hard,
             strict=self._strict,
             match_threads=self._match_threads,
-            observers=self._observers(trainer, folder, device.simulated),
-            samplers=samplers,
+            observers=self._observers(trainer, run, device.simulated),
+            samplers=task.boards.samplers if task else None,
         )
 
     def _open_device(self, seed: int) -> Device:
@@ -266,12 +269,12 @@ class PowerTrainCallback(pl.Callback):
             return self._opened
         return self._device
 
-    def _observers(self, trainer: pl.Trainer, folder: str | None, simulated: bool) -> list[Observer]:
+    def _observers(self, trainer: pl.Trainer, run: Path | None, simulated: bool) -> list[Observer]:
         observers: list[Observer] = [
             LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated)
         ]
-        if folder is not None:
-            observers.append(RunWriter(Path(folder) / "powertrain"))
+        if run is not None:
+            observers.append(RunWriter(run))
         if self._verbose:
             bar = trainer.progress_bar_callback
             shown = getattr(bar, "is_enabled", True)

@@ -23,20 +23,27 @@ class EqualBoards:
         hellos: What the process of each board said of it, by rank.
         clock: The clock of the process that times the minibatches of all.
         command: Gets an order done everywhere; gives nothing if it could only be done by this process.
+        start: The mode to start in; by default that in which the first of them was found.
     """
 
-    def __init__(self, hellos: Mapping[int, Hello], clock: Clock, command: Command) -> None:
+    def __init__(
+        self, hellos: Mapping[int, Hello], clock: Clock, command: Command, start: PowerMode | None = None
+    ) -> None:
         first = next(iter(hellos.values()))
         assert first.board is not None
         assert first.modes is not None
         assert first.mode is not None
         self._hellos = dict(hellos)
         self._board, self._modes = first.board, first.modes
-        self._found = self._mode = first.mode
+        self._start = self._mode = start or first.mode
         self._clock = clock
         self._command = command
         self.samplers = FleetSamplers(self, list(hellos))
         """Samples of all these boards."""
+
+    def starting_in(self, mode: PowerMode) -> EqualBoards:
+        """These boards, to be tuned from another mode on."""
+        return EqualBoards(self._hellos, self._clock, self._command, mode)
 
     @property
     def ranks(self) -> frozenset[int]:
@@ -79,16 +86,16 @@ class EqualBoards:
         return self._mode
 
     def restore(self) -> None:
-        """Put all boards back; where one was found in another mode than the first, that of the first is set."""
+        """Put all boards back as they were found, or else into the mode to start in."""
         if self._command(Order("", self.ranks)):
             self.set_start()
 
     def set_start(self) -> None:
-        """Set the mode that the first board was found in on those that were found in another."""
-        others = frozenset(rank for rank, hello in self._hellos.items() if hello.mode != self._found)
+        """Set the mode to start in on all boards that were found in another."""
+        others = frozenset(rank for rank, hello in self._hellos.items() if hello.mode != self._start)
         if others:
-            self._command(Order("", others, self._found))
-        self._mode = self._found
+            self._command(Order("", others, self._start))
+        self._mode = self._start
 
     # Boards are remembered, sampled and closed by the process that each belongs to.
 

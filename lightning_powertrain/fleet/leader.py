@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.fleet.equals import EqualBoards
 from lightning_powertrain.fleet.messages import Dismissed, Done, GoOn, Hello, Link, Order, described
 from lightning_powertrain.fleet.peers import Peers
+from lightning_powertrain.fleet.programme import Programme, Task, programme
 from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.profiling import Profile
+from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import Outcome, Phase, Tuner
 
 _log = logging.getLogger("lightning_powertrain")
@@ -28,7 +31,9 @@ class Leader:
     Args:
         peers: All processes of the job; this one must be of rank 0.
         device: The board of this one; None if it could not be opened, which :meth:`give_up` was told of.
-        make_tuner: Makes the tuner, given what stands for all boards.
+        make_tuner: Makes the tuner of a task.
+        objective: What the user asked for.
+        hard: See :class:`~lightning_powertrain.tuning.Tuner`.
         strict: Raise errors.
     """
 
@@ -36,8 +41,10 @@ class Leader:
         self,
         peers: Peers,
         device: Device | None,
-        make_tuner: Callable[[Device, Samplers], Tuner],
+        make_tuner: Callable[[Task], Tuner],
         *,
+        objective: Objective | None = None,
+        hard: bool = False,
         strict: bool = False,
     ) -> None:
         self._link = Link(peers)
@@ -45,7 +52,13 @@ class Leader:
         self._station = Station(peers.rank, device)
         self._make_tuner = make_tuner
         self._strict = strict
-        self._boards: EqualBoards | None = None
+        self._objective = objective
+        self._hard = hard
+        self._programme: Programme | None = None
+        self._task: Task | None = None
+        self._minibatches: int | None = None
+        self._about: dict[str, Any] = {}
+        self._outcomes: dict[str, Outcome] = {}
         self._tuner: Tuner | None = None
         self._gives_orders = False
 
@@ -61,18 +74,24 @@ class Leader:
 
     @property
     def outcome(self) -> Outcome | None:
-        """All that was found out; None until a mode was chosen."""
-        return self._tuner.outcome if self._tuner else None
+        """All that was found out of the kind of board that this process drives; None until a mode was chosen."""
+        own = None if self._device is None else self._device.board.key
+        return next((outcome for key, outcome in self.outcomes.items() if key == own), None)
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """What was found out so far of each kind of board, by its key."""
+        current = self._tuner.outcome if self._tuner else None
+        return self._outcomes | ({current.profile.provenance.board: current} if current else {})
 
     def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Leader:
         """Meet the others, take hold of all boards, and begin to measure; see Tuner.start."""
+        self._minibatches, self._about = minibatches, {"prefetched": prefetched, "workload": workload}
         try:
             hellos = self._link.gather(self._station.hello())
             with self._meeting():
-                self._boards = self._all_boards(hellos)
-                self._tuner = self._make_tuner(self._boards, self._boards.samplers)
-                self._boards.set_start()
-                self._tuner.start(minibatches=minibatches, prefetched=prefetched, workload=workload)
+                self._programme = programme(self._kinds(hellos), self._objective, self._hard)
+                self._begin(next(self._programme))
         except Exception as error:
             self._station.let_go()
             if self._strict:
@@ -85,6 +104,8 @@ class Leader:
         self._station.minibatch_ended()
         if not self._link.is_open or self._tuner is None:
             return
+        if self._minibatches is not None:
+            self._minibatches -= 1
         if not cycle_complete:
             self._tuner.minibatch_ended(cycle_complete=False)
             return
@@ -95,6 +116,10 @@ class Leader:
             return
         with self._meeting():
             self._tuner.minibatch_ended()
+            try:
+                self._go_on_with_the_programme()
+            except Exception as error:
+                self._tuner.give_up(error)
 
     def interrupt(self) -> None:
         """Report that something other than training goes on; see :class:`~lightning_powertrain.tuning.Tuner`."""
@@ -121,8 +146,26 @@ class Leader:
         reports = self._link.gather(self._station.report())
         met_s = self._station.met_s
         self._station.met(reports)
-        assert self._boards is not None
-        self._boards.samplers.take_in(reports, met_s)
+        assert self._task is not None
+        self._task.boards.samplers.take_in(reports, met_s)
+
+    def _go_on_with_the_programme(self) -> None:
+        """Once the boards of a task are tuned, go on to the next."""
+        assert self._task is not None
+        assert self._tuner is not None
+        outcome = self._tuner.outcome
+        if self.phase is not Phase.LOCKED or self._task.is_last or outcome is None:
+            return
+        self._outcomes[self._task.boards.board.key] = outcome
+        self._tuner.stop()
+        assert self._programme is not None
+        self._begin(self._programme.send(outcome.selection))
+
+    def _begin(self, task: Task) -> None:
+        self._task = task
+        self._tuner = self._make_tuner(task)
+        task.boards.set_start()
+        self._tuner.start(minibatches=self._minibatches, **self._about)
 
     @contextmanager
     def _meeting(self) -> Iterator[None]:
@@ -166,11 +209,14 @@ class Leader:
                 self._station.let_go()
             raise
 
-    def _all_boards(self, hellos: Sequence[Hello]) -> EqualBoards:
-        boards = {rank: hello for rank, hello in enumerate(hellos) if hello.board is not None}
-        if len({hello.simulated for hello in boards.values()}) > 1:
+    def _kinds(self, hellos: Sequence[Hello]) -> list[EqualBoards]:
+        """The boards of each kind, that of this process first."""
+        drivers = {rank: hello for rank, hello in enumerate(hellos) if hello.board is not None}
+        if len({hello.simulated for hello in drivers.values()}) > 1:
             raise PowerTrainError("some boards of this job are simulated and some are not")
-        if len({hello.kind for hello in boards.values()}) > 1:
-            raise PowerTrainError("the boards of this job differ")
         assert self._device is not None
-        return EqualBoards(boards, self._device.clock, self._command)
+        clock = self._device.clock
+        kinds: dict[object, dict[int, Hello]] = {}
+        for rank, hello in drivers.items():
+            kinds.setdefault(hello.kind, {})[rank] = hello
+        return [EqualBoards(alike, clock, self._command) for alike in kinds.values()]

@@ -9,7 +9,6 @@ from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.fleet.messages import Done, Hello, Order, Report, attempt, described
 from lightning_powertrain.tuning.threads import TorchThreads
 
-
 # A window is short, and events on a board are counted between the samples in it.
 _HEALTH_EVERY_S = 0.1
 

@@ -87,7 +87,7 @@ def test_no_word_is_said_once_a_mode_stays(oracle: Oracle) -> None:
     said: list[int] = []
     job.run(MINIBATCHES, lambda rank, minibatch: said.append(job.peers[rank].gathers))
     assert job.is_locked
-    assert said[-1000:] == [said[-1]] * 1000
+    assert said[-20:] == [said[-1]] * 20
     assert job.peers[0].gathers == job.peers[1].gathers
     job.stop()
 

@@ -162,14 +162,12 @@ def test_a_job_that_is_too_short(oracle: Oracle, caplog: pytest.LogCaptureFixtur
     job.stop()
 
 
-def test_over_currents_are_counted_on_every_board(oracle: Oracle) -> None:
+def test_over_currents_are_counted_on_every_board(oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     class Counting(FakeDevice):
         def health(self) -> Health:
             return Health((), over_current_events=int(self.clock.now()))
 
     job = Job([FakeDevice(), Counting()], "13 W", predictor=oracle, modes=3)
-    job.run(300)
-    profile = job.leader.profile
-    assert profile is not None
-    assert {each.throttled_by for each in profile.throttled} == {"over-current"}
+    job.run(6000)
+    assert "throttled (over-current)" in warnings(caplog)[0]
     job.stop()

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lightning_powertrain.devices import Device
-from lightning_powertrain.fleet import Leader, Member
+from lightning_powertrain.fleet import Leader, Member, Task
+from lightning_powertrain.selection import parse_budget
 from lightning_powertrain.tuning import Phase, Tuner
+
+AFTERWARDS = 20
 
 
 class ThreadPeers:
@@ -48,24 +51,37 @@ class Job:
         self.peers = [ThreadPeers(rank, barrier, board) for rank in range(len(devices))]
         strict = bool(tuning.get("strict"))
 
-        def make(device: Device, samplers: Any) -> Tuner:
-            return Tuner(device, budget, samplers=samplers, **tuning)
+        predictor = tuning.pop("predictor")
 
-        self.leader = Leader(self.peers[0], devices[0], make, strict=strict)
+        def make(task: Task) -> Tuner:
+            boards = task.boards
+            knows = predictor[boards.board.key] if isinstance(predictor, dict) else predictor
+            sought = budget if task.objective is None else task.objective
+            return Tuner(boards, sought, samplers=boards.samplers, predictor=knows, **tuning)
+
+        self.leader = Leader(self.peers[0], devices[0], make, objective=parse_budget(budget), strict=strict)
         members = [Member(peers, device, strict=strict) for peers, device in zip(self.peers[1:], devices[1:])]
         self.parts: list[Leader | Member] = [self.leader, *members]
         self.length: int | None = None
         self.errors: list[Exception | None] = [None] * len(devices)
 
     def run(self, minibatches: int, on_minibatch: Callable[[int, int], object] = lambda rank, minibatch: None) -> None:
-        """Start all parts, and train for so many minibatches; ``on_minibatch`` is called at the end of each."""
+        """Start all parts, and train for at most so many minibatches: a few more once there are no more meetings.
+
+        ``on_minibatch`` is called at the end of each.
+        """
 
         def work(rank: int) -> None:
             try:
                 self.parts[rank].start(minibatches=self.length)
+                alone = 0
                 for minibatch in range(minibatches):
+                    gathers = self.peers[rank].gathers
                     on_minibatch(rank, minibatch)
                     self.parts[rank].minibatch_ended()
+                    alone = alone + 1 if self.peers[rank].gathers == gathers else 0
+                    if alone == AFTERWARDS:
+                        break
             except Exception as error:
                 self.errors[rank] = error
 
