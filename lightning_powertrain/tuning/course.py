@@ -198,7 +198,7 @@ class Course:
         _log.warning("%s. It is used.", message)
 
     def _set(self, selection: Selection) -> None:
-        if selection.mode == selection.start.mode:
+        if selection.mode == selection.start.mode and not self._settings.hard:
             # As it was found may be more than a power mode: clocks that a governor moves between two limits.
             self._device.restore()
             self._device.snapshot()
