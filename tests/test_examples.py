@@ -54,6 +54,12 @@ def test_plain_pytorch(tmp_path: Path) -> None:
     assert "simulated" in shown
 
 
+def test_two_boards(tmp_path: Path) -> None:
+    shown = run(tmp_path, "two_boards.py", "--modes=5", "--minibatches=600")
+    assert len(re.findall(CHOSEN, shown)) == 1
+    assert shown.count("this power mode stays until training ends") == 1
+
+
 def test_lightning_cli(tmp_path: Path) -> None:
     config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
     shown = run(tmp_path, "lightning_cli/train.py", "fit", "--config", config)

@@ -164,7 +164,8 @@ class Leader:
     def _begin(self, task: Task) -> None:
         self._task = task
         self._tuner = self._make_tuner(task)
-        task.boards.set_start()
+        if not self._hard:  # Otherwise each starts from its lowest mode.
+            task.boards.set_start()
         self._tuner.start(minibatches=self._minibatches, **self._about)
 
     @contextmanager

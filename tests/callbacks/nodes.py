@@ -17,7 +17,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from fakes import FakeDevice, Oracle
+from fakes import TINY, FakeDevice, Oracle
 from jobs import Model, data
 from pytorch_lightning.loggers import CSVLogger
 
@@ -49,12 +49,26 @@ class Slow(FakeDevice):
             super().minibatch_ended()
 
 
+class Slower(Slow):
+    """A board of another kind, half as slow again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.board = replace(TINY, key="slower")
+
+    def minibatch_ended(self) -> None:
+        for _ in range(15):
+            FakeDevice.minibatch_ended(self)
+
+
 class SlowOracle(Oracle):
-    """Knows that."""
+    """Knows both."""
 
     def predict(self, modes: IntArray) -> Prediction:
         prediction = super().predict(modes)
-        return replace(prediction, time_ms=10 * prediction.time_ms)
+        assert self.fitted is not None
+        times = 15 if self.fitted.provenance.board == "slower" else 10
+        return replace(prediction, time_ms=times * prediction.time_ms)
 
 
 class Unwilling(Slow):
@@ -84,10 +98,7 @@ def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, l
 
 def node(folder: str, *options: str) -> None:
     chosen = {
-        "dies": "",
-        "fails": "",
-        "minibatches": "400",
-        "untuned": "0",
+        **{"dies": "", "fails": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
         **dict(each.split("=") for each in options),
     }
     rank = int(os.environ["NODE_RANK"])
@@ -97,8 +108,9 @@ def node(folder: str, *options: str) -> None:
     logging.getLogger("lightning_powertrain").addHandler(handler)
     module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
 
-    device = Unwilling() if chosen["fails"] == str(rank) else Slow()
-    callback = PowerTrainCallback("13 W", device=device, modes=3, max_share=1.0, verbose=False)
+    kind = Unwilling if chosen["fails"] == str(rank) else Slower if chosen["slower"] == str(rank) else Slow
+    device = kind()
+    callback = PowerTrainCallback("13 W", device=device, modes=int(chosen["modes"]), max_share=1.0, verbose=False)
     dooms = [Doomed(50)] if chosen["dies"] == str(rank) else []
     error, weights = "", {}
     try:
@@ -109,7 +121,7 @@ def node(folder: str, *options: str) -> None:
     about = {
         "error": error,
         "warnings": warnings,
-        "mode": dict(device.applied[-1]) if device.applied else None,
+        "mode": dict(device.applied[-1]) if device.applied else {},
         "restored": device.mode == device.found,
         "selection": dict(callback.selection.mode) if callback.selection else None,
         "weights": weights,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import TINY, true_time_ms
+from fakes import TINY, true_power_w, true_time_ms
 
 TESTS = Path(__file__).parent.parent
 
@@ -38,6 +38,19 @@ def test_one_mode_for_all_and_the_same_weights(tmp_path: Path, nodes: int, brute
     assert all(about["weights"]["with"] == about["weights"]["without"] for about in ranks.values())
     # Only the first process writes.
     assert len(list(tmp_path.rglob("summary.json"))) == 1
+
+
+def test_boards_that_differ(tmp_path: Path, brute_force: Any) -> None:
+    """By trying all: the slower board is as fast as it can be, the other draws as little as can be while it waits."""
+    ranks = run(tmp_path, 2, "slower=1", "minibatches=1000", "modes=4")
+    assert [about["error"] for about in ranks.values()] == ["", ""]
+    assert all(about["restored"] for about in ranks.values())
+    times_ms, powers_w = true_time_ms(TINY.modes.array), true_power_w(TINY.modes.array)
+    fastest_ms = brute_force(13.0)[0]
+    assert true_time_ms(TINY.modes.rows([ranks[1]["mode"]]))[0] == pytest.approx(fastest_ms)
+    least_w = powers_w[10 * times_ms <= 1.02 * 15 * fastest_ms].min()
+    assert true_power_w(TINY.modes.rows([ranks[0]["mode"]]))[0] == pytest.approx(least_w)
+    assert sorted(path.parent.name for path in tmp_path.rglob("summary.json")) == ["slower", "tiny"]
 
 
 def test_a_board_that_refuses_ends_tuning_everywhere(tmp_path: Path) -> None:
