@@ -12,6 +12,7 @@ from typing import Any, Literal
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import checkpoints_saved, loader_workers, logging_step, minibatches_left
+from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
@@ -52,6 +53,8 @@ class PowerTrainCallback(pl.Callback):
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
+            (see docs/cache.md), False for none, or a folder.
         verbose: Print progress and a summary.
 
     Raises:
@@ -78,6 +81,7 @@ class PowerTrainCallback(pl.Callback):
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        cache: bool | str | Path = True,
         verbose: bool = True,
     ) -> None:
         self._budget = parse_budget(budget)
@@ -96,6 +100,8 @@ class PowerTrainCallback(pl.Callback):
         self._strict = strict
         self._match_threads = match_threads
         self._verbose = verbose
+        self._memory = Memory(cache, self._predictor.minimum_modes, str(self._budget), strict)
+        self._new: Device | None = None
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | None = None
         self._probe: ModelProbe | None = None
@@ -121,6 +127,16 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far, mode by mode; None before the first measurement."""
         return self._tuner.profile if self._tuner else self._profile
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured so far and the mode that is locked, as plain Python values."""
+        outcome = self.outcome
+        kept = outcome.selection.mode if outcome and outcome.selection.measured else None
+        return self._memory.state(self.profile, kept)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
+        self._memory.load(state_dict)
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit" and self._trainer not in (None, trainer):
             raise PowerTrainError(
@@ -131,6 +147,7 @@ class PowerTrainCallback(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._outcome = self._profile = None
         self._has_failed = False
+        self._memory.job_started()
         if getattr(trainer, "fast_dev_run", False):
             _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
         elif trainer.world_size > 1:
@@ -141,7 +158,7 @@ class PowerTrainCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._while_tuning(lambda tuner: self._watch())
+        self._while_tuning(lambda tuner: self._minibatch_starts(trainer, pl_module, batch, tuner))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -215,7 +232,7 @@ class PowerTrainCallback(pl.Callback):
             match_threads=self._match_threads,
             observers=self._observers(trainer, device.simulated),
         )
-        self._trainer, self._tuner = trainer, tuner
+        self._trainer, self._tuner, self._new = trainer, tuner, device
         workload = type(pl_module).__name__
         if isinstance(device, SimulatedDevice) and self._simulates_this_model:
             self._probe, self._unmodelled = ModelProbe(pl_module), device
@@ -232,7 +249,8 @@ class PowerTrainCallback(pl.Callback):
     def _observers(self, trainer: pl.Trainer, simulated: bool) -> list[Observer]:
         folder = trainer.log_dir if trainer.loggers else None
         observers: list[Observer] = [
-            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated)
+            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated),
+            self._memory,
         ]
         if folder is not None:
             observers.append(RunWriter(Path(folder) / "powertrain"))
@@ -244,7 +262,12 @@ class PowerTrainCallback(pl.Callback):
             )
         return observers
 
-    def _watch(self) -> None:
+    def _minibatch_starts(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner) -> None:
+        device, self._new = self._new, None
+        if device is not None:
+            known = self._memory.recall(trainer, pl_module, batch, device, not self._simulates_this_model)
+            if known is not None:
+                tuner.recall(known)
         if self._probe is not None:
             self._probe.start()
 
