@@ -302,7 +302,7 @@ class Course:
             if not count:
                 return []
             times_ms = self._expected_ms(start, self._search(start, done + count).first_modes)
-            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count]]
+            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
         if self._minibatches is None or settings.hard:
