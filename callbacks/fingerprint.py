@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import loader_workers
 from lightning_powertrain.profiling import canonical
 

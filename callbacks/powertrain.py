@@ -18,6 +18,7 @@ from lightning_powertrain.callbacks.job import (
     logging_step,
     minibatches_left,
 )
+from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.fleet import Leader, Member, Task, TorchPeers
@@ -59,6 +60,8 @@ class PowerTrainCallback(pl.Callback):
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
+            (see docs/cache.md), False for none, or a folder.
         verbose: Print progress and a summary.
 
     Raises:
@@ -85,6 +88,7 @@ class PowerTrainCallback(pl.Callback):
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        cache: bool | str | Path = True,
         verbose: bool = True,
     ) -> None:
         self._budget = parse_budget(budget)
@@ -103,6 +107,8 @@ class PowerTrainCallback(pl.Callback):
         self._strict = strict
         self._match_threads = match_threads
         self._verbose = verbose
+        self._memory = Memory(cache, self._predictor.minimum_modes, str(self._budget), strict)
+        self._new: Device | None = None
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | Leader | Member | None = None
         self._probe: ModelProbe | None = None
@@ -128,6 +134,16 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far, mode by mode; None before the first measurement."""
         return self._tuner.profile if self._tuner else self._profile
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured so far and the mode that is locked, as plain Python values."""
+        outcome = self.outcome
+        kept = outcome.selection.mode if outcome and outcome.selection.measured else None
+        return self._memory.state(self.profile, kept)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
+        self._memory.load(state_dict)
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit" and self._trainer not in (None, trainer):
             raise PowerTrainError(
@@ -138,6 +154,7 @@ class PowerTrainCallback(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._outcome = self._profile = None
         self._has_failed = False
+        self._memory.job_started()
         if getattr(trainer, "fast_dev_run", False):
             if trainer.is_global_zero:
                 _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
@@ -147,7 +164,7 @@ class PowerTrainCallback(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._while_tuning(lambda tuner: self._watch())
+        self._while_tuning(lambda tuner: self._minibatch_starts(trainer, pl_module, batch, tuner))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -215,6 +232,7 @@ class PowerTrainCallback(pl.Callback):
         else:
             device = self._open_device(self._seed)
             tuner = self._new_tuner(device, trainer, folder)
+            self._new = device  # A job of several processes remembers nothing of earlier ones.
         self._trainer, self._tuner = trainer, tuner
         workload = type(pl_module).__name__
         if isinstance(device, SimulatedDevice) and self._simulates_this_model:
@@ -271,7 +289,8 @@ class PowerTrainCallback(pl.Callback):
 
     def _observers(self, trainer: pl.Trainer, run: Path | None, simulated: bool) -> list[Observer]:
         observers: list[Observer] = [
-            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated)
+            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated),
+            self._memory,
         ]
         if run is not None:
             observers.append(RunWriter(run))
@@ -283,7 +302,14 @@ class PowerTrainCallback(pl.Callback):
             )
         return observers
 
-    def _watch(self) -> None:
+    def _minibatch_starts(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Leader | Member
+    ) -> None:
+        device, self._new = self._new, None
+        if device is not None and isinstance(tuner, Tuner):
+            known = self._memory.recall(trainer, pl_module, batch, device, not self._simulates_this_model)
+            if known is not None:
+                tuner.recall(known)
         if self._probe is not None:
             self._probe.start()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,10 +29,11 @@ def run_demo(
     from lightning_powertrain.errors import DeviceError
     from lightning_powertrain.reporting import summary
 
+    count: Any = int(modes) if modes.isdecimal() else modes  # The callback refuses words other than "auto".
     callback = PowerTrainCallback(
         None if budget == "none" else budget,
         device=f"simulated:{board}:{workload}",
-        modes=int(modes) if modes.isdecimal() else modes,  # type: ignore[arg-type]  # refused unless it is "auto"
+        modes=count,
         seed=seed,
         hard=hard,
         strict=True,

@@ -16,6 +16,7 @@ from rich.text import Text
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.tables import CHOICE_HEADINGS, choice_rows, duration, notes, time_and_power, title
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.known import Known
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -51,6 +52,10 @@ class ConsoleReporter(Observer):
             self._closed = False
         if phase is not Phase.PROFILING:
             self._clear_progress()
+
+    def recalled(self, known: Known) -> None:
+        if not self._closed:
+            self._say(f"known from {known.source}: {len(known.profile)} power modes")
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
         if self._closed:

@@ -13,6 +13,7 @@ from lightning_powertrain.reporting.figures import save_figure
 from lightning_powertrain.reporting.tables import energy_j
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning.known import REUSED_FROM
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -40,7 +41,11 @@ def summary(outcome: Outcome) -> dict[str, Any]:
             },
             "measured": selection.measured and _costs(selection.measured),
         },
-        "profiling": {"modes": len(outcome.sampled), "seconds": _finite(outcome.profiling_s)},
+        "profiling": {
+            "modes": len(outcome.measured_now),
+            "seconds": _finite(outcome.profiling_s),
+            "reused": {"modes": len(outcome.reused), "from": about.details.get(REUSED_FROM)},
+        },
         "throttled": [
             {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in outcome.profile.throttling_modes}
             for each in outcome.profile.throttled
@@ -52,7 +57,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 def break_even_minibatches(outcome: Outcome) -> dict[str, int | None]:
     """Minibatches after which profiling is paid back in time and in energy; see :func:`summary`."""
     start = outcome.selection.start
-    sampled = (*outcome.sampled, *(each for each in outcome.profile.throttled if each != start))
+    throttled = (each for each in outcome.profile.throttled if each != start and each.mode not in outcome.reused)
+    sampled = (*outcome.measured_now, *throttled)
     kept = outcome.selection.measured or outcome.selection
     trained = [each.minibatches + each.discarded_minibatches for each in sampled]
     lost_ms = outcome.profiling_s * 1e3 - sum(trained) * start.time_ms

@@ -9,6 +9,7 @@ from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import NoWorse, Selection
 from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning.known import REUSED_FROM
 
 CHOICE_HEADINGS = ("", "start", "chosen, predicted", "measured", "change")
 """Headings of :func:`choice_rows`."""
@@ -109,8 +110,11 @@ def _knob_value(name: str, value: int) -> str:
 def notes(outcome: Outcome) -> list[str]:
     """Lines to stand under the table of the choice: the budget, what profiling cost, how sure predictions are."""
     selection = outcome.selection
-    sampled = len(outcome.sampled)
+    sampled = len(outcome.measured_now)
     lines = [_budget_note(selection), f"Profiling: {sampled} power modes in {duration(outcome.profiling_s)}."]
+    if outcome.reused:
+        source = outcome.profile.provenance.details.get(REUSED_FROM)
+        lines.append(f"Not measured again: {len(outcome.reused)} power modes known from {source}.")
     lines += _throttling_notes(outcome.profile)
     if math.isfinite(selection.time_error) and math.isfinite(selection.power_error):
         errors = f"{selection.time_error * 100:.1f} % in time and {selection.power_error * 100:.1f} % in power"

@@ -12,13 +12,14 @@ import torch
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.errors import BudgetError
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
 from lightning_powertrain.selection import NoWorse, Objective, Selection, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
+from lightning_powertrain.tuning.known import ContradictionError, Known, Reused, check_measured, select_now
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
-from lightning_powertrain.tuning.search import Search, Step
+from lightning_powertrain.tuning.search import MOST_TRIALS, Search, Step
 from lightning_powertrain.tuning.threads import TorchThreads
 
 _log = logging.getLogger("lightning_powertrain")
@@ -78,6 +79,9 @@ class Course:
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._interrupted_s = 0.0
         self._steps: Steps | None = None
+        self._found: PowerMode
+        self._reused = Reused()
+        self._favourite: PowerMode | None = None
         self.profile = profile
         """What was measured so far."""
         self.outcome: Outcome | None = None
@@ -85,11 +89,28 @@ class Course:
 
     def start(self) -> None:
         """Begin to measure; under a hard budget in the lowest mode."""
+        self._found = self._device.current_mode()
         if self._settings.hard:
-            self._apply(self._device.modes.mode(0))
+            self._found = self._apply(self._device.modes.mode(0))
         self._samplers.start()
         self._steps = self._run()
         next(self._steps)
+
+    def recall(self, known: Known) -> None:
+        """Use what was measured before; if it was enough to choose a mode, the best one is set at once.
+
+        Under a hard budget the board stays in the lowest mode, until that has shown that what is known still holds.
+        """
+        if not known.belongs_to(self._device):
+            _log.warning("What is known from %s is of another board: measuring starts over.", known.source)
+            return
+        self.profile = self._reused.taken(known, self.profile)
+        self._audience.tell("recalled", known)
+        start = self._reused.of(self.profile, self._found)
+        if known.finished and start is not None and not self._settings.hard:
+            best = known.kept or select_measured(self._objective(start), self.profile, start).mode
+            if best != self._found and best in self._device.modes:
+                self._favourite = self._apply(best)
 
     def interval_ended(self, interval: Interval) -> bool:
         """Go on by one interval; returns False once there is nothing left to do."""
@@ -117,21 +138,61 @@ class Course:
         self._enter(Phase.WARMING_UP)
         for _ in range(_WARM_UP_MINIBATCHES):
             yield
-        start = yield from self._measured_in_earnest(self._device.current_mode())
+        try:
+            yield from self._tune()
+        except ContradictionError as contradiction:
+            self._forget(contradiction)
+            yield from self._tune()
+
+    def _tune(self) -> Steps:
+        start = yield from self._start_measured()
         search, plan = self._plan(start)
-        self._tell_measured(start, plan, 0, 0.0)
-        if not len(plan):
+        if start.mode not in self._reused.modes:
+            self._tell_measured(start, plan, 0, 0.0)
+        if not len(plan) and len(self.profile.besides(start)) < self._settings.predictor.minimum_modes:
             self._enter(Phase.OFF)
             return
         profiling_start_s = self._uninterrupted_s()
         expected = yield from self._look_for_the_best(search, plan)
         prediction = search.prediction
         assert prediction is not None
-        best = select_measured(search.objective, self.profile, start)
+        best = select_now(search.objective, self.profile, self._reused.modes, start)
+        if best is None:  # The board throttled whenever it was measured in this job.
+            best = select_measured(search.objective, self.profile, start)
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
         spent_s = self._uninterrupted_s() - profiling_start_s
-        self._keep(Outcome(self._device.modes, self.profile, prediction, best, spent_s))
+        self._keep(self._outcome(prediction, best, spent_s))
+
+    def _start_measured(self) -> Generator[None, Interval, Measurement]:
+        """Measure the mode that the job started in, or else the best one known if that was set instead."""
+        if self._favourite is not None:
+            favourite, self._favourite = self._favourite, None
+            self._enter(Phase.VERIFYING)
+            yield from self._measured_in_earnest(favourite)
+            start = self._reused.of(self.profile, self._found)
+            assert start is not None
+            return start
+        measured = [each for each in self.profile.measurements if each.mode == self._found]
+        if measured and self._found not in self._reused.modes:
+            return measured[0]  # What was known has just been dropped.
+        is_new = self._found not in self._reused.modes
+        start = yield from self._measured_in_earnest(self._device.current_mode())
+        if is_new:
+            self._reused.check_predicted(self.profile, start, self._settings.predictor)
+        return start
+
+    def _forget(self, contradiction: ContradictionError) -> None:
+        """Drop what is known from before, and go back to where the job began."""
+        known = self._reused.known
+        assert known is not None
+        _log.warning("What is known from %s no longer holds: %s. Measuring starts over.", known.source, contradiction)
+        self.profile = self._reused.dropped(self.profile)
+        self.outcome = None
+        if self._settings.hard:
+            self._apply(self._found)
+        else:
+            self._put_back()
 
     def _look_for_the_best(
         self, search: Search, plan: ProfilingPlan
@@ -170,12 +231,16 @@ class Course:
             if step is not None:
                 return step
         self._enter(Phase.FITTING)
-        return search.learned(self.profile, may_look_around)
+        return search.learned(self.profile, may_look_around) or search.recalled(self.profile, self._reused.modes)
 
     def _tell_selected(self, search: Search, selection: Selection, spent_s: float) -> None:
         assert search.prediction is not None
-        self.outcome = Outcome(self._device.modes, self.profile, search.prediction, selection, spent_s)
+        self.outcome = self._outcome(search.prediction, selection, spent_s)
         self._audience.tell("selected", self.outcome)
+
+    def _outcome(self, prediction: Prediction, selection: Selection, spent_s: float) -> Outcome:
+        reused = frozenset(self._reused.modes)
+        return Outcome(self._device.modes, self.profile, prediction, selection, spent_s, reused)
 
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
@@ -199,12 +264,15 @@ class Course:
 
     def _set(self, selection: Selection) -> None:
         if selection.mode == selection.start.mode and not self._settings.hard:
-            # As it was found may be more than a power mode: clocks that a governor moves between two limits.
-            self._device.restore()
-            self._device.snapshot()
-            self._threads.put_back()
+            self._put_back()
         elif selection.mode != self._device.current_mode():
             self._apply(selection.mode)
+
+    def _put_back(self) -> None:
+        # As it was found may be more than a power mode: clocks that a governor moves between two limits.
+        self._device.restore()
+        self._device.snapshot()
+        self._threads.put_back()
 
     def _apply(self, mode: PowerMode) -> PowerMode:
         read = self._device.apply(mode)
@@ -219,38 +287,62 @@ class Course:
     def _measured(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
         """Measure the mode that is set."""
         measurement = yield from measure(self._device, self._samplers, mode, self._window, _synchronize)
-        self.profile = self.profile.with_measurements([measurement])
+        before = self._reused.of(self.profile, mode)
+        self.profile = self._reused.renewed(self.profile, measurement)
+        check_measured(before, measurement)
         return measurement
 
     def _plan(self, start: Measurement) -> tuple[Search, ProfilingPlan]:
         """How many modes the job can pay for, and the search that measures them."""
         settings = self._settings
-        most = min(MOST_MODES, len(self._device.modes)) if settings.modes == "auto" else settings.modes
+        done = len(self.profile.besides(start))
+        most = max(0, self._most(done) - done)
         minimum = settings.predictor.minimum_modes
 
         def costs_s(count: int) -> list[float]:
             """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
-            times_ms = self._expected_ms(start, self._search(start, count).first_modes)
-            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count]]
+            if not count:
+                return []
+            times_ms = self._expected_ms(start, self._search(start, done + count).first_modes)
+            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
         if self._minibatches is None or settings.hard:
             plan = ProfilingPlan(costs_s(most))
         else:
             job_s = self._minibatches * start.time_ms / 1e3
-            plan = plan_within_share(costs_s, most, job_s, settings.max_share, minimum)
-        return self._search(start, max(len(plan), minimum)), plan
+            plan = plan_within_share(costs_s, most, job_s, settings.max_share, max(0, minimum - done))
+        return self._search(start, max(done + len(plan), minimum)), plan
+
+    def _most(self, done: int) -> int:
+        """Modes to know in the end; ``done`` of them were measured already."""
+        settings = self._settings
+        if settings.modes != "auto" and not settings.hard:
+            return done if self._is_served(done) else settings.modes
+        most = MOST_MODES if settings.modes == "auto" else settings.modes
+        # A search that ends by itself may look for a few more: another budget may ask for others.
+        return min(len(self._device.modes), max(most, done + MOST_TRIALS) if self._is_served(done) else most)
+
+    def _is_served(self, done: int) -> bool:
+        """Whether what is known from before is all that this job wants to learn."""
+        known = self._reused.known
+        enough = done >= self._settings.predictor.minimum_modes
+        return known is not None and enough and known.serves(self._settings.modes)
 
     def _search(self, start: Measurement, most: int) -> Search:
         settings = self._settings
         kind = SafeSearch if settings.hard else Search
         return kind(
             *(self._device.modes, settings.predictor),
-            settings.objective or NoWorse(start.time_ms, start.power_w),
+            self._objective(start),
             *(start, most),
             until_settled=settings.hard or settings.modes == "auto",
             seed=settings.seed,
+            spread=not self._is_served(len(self.profile.besides(start))),
         )
+
+    def _objective(self, start: Measurement) -> Objective:
+        return self._settings.objective or NoWorse(start.time_ms, start.power_w)
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from lightning_powertrain.boards import ModeSpace
+from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuning.known import Known
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -61,6 +62,7 @@ class Outcome:
         prediction: Time and power of every mode, in the order of ``modes.array``.
         selection: The choice.
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
+        reused: Modes of the profile that were measured before this job, and not again.
     """
 
     modes: ModeSpace
@@ -68,6 +70,7 @@ class Outcome:
     prediction: Prediction
     selection: Selection
     profiling_s: float
+    reused: frozenset[PowerMode] = frozenset()
 
     def with_selection(self, selection: Selection) -> Outcome:
         """This outcome with another choice."""
@@ -77,6 +80,11 @@ class Outcome:
     def sampled(self) -> tuple[Measurement, ...]:
         """What was measured besides the mode that the job started in; nothing that was measured while throttled."""
         return self.profile.besides(self.selection.start)
+
+    @property
+    def measured_now(self) -> tuple[Measurement, ...]:
+        """What was measured in this job besides the start; nothing that was measured while throttled."""
+        return tuple(each for each in self.sampled if each.mode not in self.reused)
 
     @property
     def simulated(self) -> bool:
@@ -89,6 +97,9 @@ class Observer:
 
     def phase_changed(self, phase: Phase) -> None:
         """The tuner went on to another phase."""
+
+    def recalled(self, known: Known) -> None:
+        """Measurements from before are used. They may yet be dropped, if what is measured now contradicts them."""
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
         """A mode was measured: first the one the job started in (``progress.done == 0``), then each sampled one.

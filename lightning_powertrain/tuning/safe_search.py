@@ -51,11 +51,19 @@ class SafeSearch(Search):
     def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
         if prediction.power_high_w is None:
             raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
-        assert isinstance(self.objective, PowerBudget)
         promise = super()._promise(prediction, profile)
-        bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
-        safe = (bound_w <= self.objective.limit_w) & self._is_near(profile)
+        safe = self._is_within(prediction) & self._is_near(profile)
         return np.where(safe, promise, 0.0)
+
+    def _may_be_kept(self, mode: PowerMode) -> bool:
+        assert self.prediction is not None
+        return super()._may_be_kept(mode) and bool(self._is_within(self.prediction)[self._space.index(mode)])
+
+    def _is_within(self, prediction: Prediction) -> npt.NDArray[np.bool_]:
+        """Of which modes the upper bound of power lies within the budget."""
+        assert isinstance(self.objective, PowerBudget)
+        bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
+        return np.asarray(bound_w <= self.objective.limit_w)
 
     def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
         """Which modes are near one that was measured."""

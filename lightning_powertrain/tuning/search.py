@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Measurement, Profile, latin_hypercube, visiting_order
 from lightning_powertrain.selection import Objective, Selection, expected_improvement, select_measured
+from lightning_powertrain.tuning.known import select_now
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,7 +26,7 @@ _SPREAD_FIRST_OF_FEW = 15
 _BETWEEN_FITS = 4
 
 # Beyond the modes that were asked for, so many are tried at most...
-_MOST_TRIALS = 5
+MOST_TRIALS = 5
 # ... as long as one promises, by expectation, to be better by this share of the cost.
 _WORTH_A_TRIAL = 0.01
 # Where the search may end early, every mode beyond the first ones has to promise this much.
@@ -67,6 +69,7 @@ class Search:
         most: Modes to measure; at most the modes of the board.
         until_settled: Whether to stop earlier once the choice is settled.
         seed: Makes the spread of the first ones reproducible.
+        spread: Whether to measure those first ones at all.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Search:
         most: int,
         until_settled: bool = False,
         seed: int = 0,
+        spread: bool = True,
     ) -> None:
         self._space = space
         self._predictor = predictor
@@ -85,9 +89,10 @@ class Search:
         self.start = start
         self.most = most
         self._until_settled = until_settled
-        self._design = self._first_modes(seed)
+        self._design = self._first_modes(seed) if spread else []
         self._pending: list[Step] = []
         self._trials = 0
+        self._recalled = 0
         self.prediction: Prediction | None = None
         """Of all modes, as of the last fit; None before the first."""
 
@@ -102,7 +107,7 @@ class Search:
         measured = {each.mode for each in profile.besides(self.start)}
         # What throttled comes again after all others, once: heat of the mode before may have been the reason.
         for times in (0, 1):
-            for mode in self._design:
+            for mode in self._design if len(measured) < len(self._design) else ():
                 if mode not in measured and windows[mode] == times:
                     return Step(mode)
         return self._pending.pop(0) if self._pending else None
@@ -128,10 +133,32 @@ class Search:
         # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
         excess = self.objective.excess(prediction.time_ms, prediction.power_w)
         promise = np.where(excess <= excess.min(), promise, 0.0)
-        if self._until_settled or self._trials == _MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
+        if self._until_settled or self._trials == MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
             return None
         self._trials += 1
         return self._step(int(np.argmax(promise)), is_trial=True)
+
+    def recalled(self, profile: Profile, reused: Collection[PowerMode]) -> Step | None:
+        """The best mode of those known from before, to be measured again before it is kept.
+
+        Args:
+            profile: What was measured, before and now.
+            reused: The modes that were only measured before.
+
+        Returns:
+            None if there is none that beats the best mode measured now by 1 %, or five were measured again already.
+        """
+        out_of_question = {mode for mode in reused if not self._may_be_kept(mode)}
+        candidates = [each for each in profile.measurements if each.mode not in out_of_question]
+        if not candidates or self._recalled == MOST_TRIALS:
+            return None
+        best = select_measured(self.objective, replace(profile, measurements=tuple(candidates)), candidates[0])
+        now = select_now(self.objective, profile, reused, self.start)
+        good_enough = now is not None and now.is_confirmed and best.cost > (1 - _WORTH_A_TRIAL) * now.cost
+        if best.mode not in reused or good_enough:
+            return None
+        self._recalled += 1
+        return self._step(self._space.index(best.mode), is_trial=True)
 
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
@@ -139,6 +166,10 @@ class Search:
         assert self.prediction is not None
         errors = self.prediction.time_error, self.prediction.power_error
         return Selection(step.mode, self.objective, *step.expected, self.start, *errors)
+
+    def _may_be_kept(self, mode: PowerMode) -> bool:
+        """Whether a mode that was measured before may be set."""
+        return mode in self._space
 
     def _first_modes(self, seed: int) -> list[PowerMode]:
         first = _SPREAD_FIRST_OF_FEW if self._until_settled else _SPREAD_FIRST

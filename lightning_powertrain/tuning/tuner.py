@@ -14,6 +14,7 @@ from lightning_powertrain.profiling import Interval, Profile, Provenance, Window
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
+from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 
 _log = logging.getLogger("lightning_powertrain")
@@ -102,7 +103,7 @@ class Tuner:
 
     @property
     def profile(self) -> Profile | None:
-        """What was measured so far, the mode that the job started in first; None before the first measurement."""
+        """What is known so far; None before the first measurement."""
         return self._course.profile if self._course and len(self._course.profile) else None
 
     @property
@@ -126,7 +127,7 @@ class Tuner:
         self.stop()
         device, settings = self._device, self._settings
         window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
-        details = {"seed": settings.seed, "window": asdict(window)}
+        details = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
         self._course = Course(device, self._samplers, settings, window, minibatches, profile, self._audience)
@@ -138,6 +139,23 @@ class Tuner:
         except Exception as error:
             self.give_up(error)
         return self
+
+    def recall(self, known: Known) -> None:
+        """Tell what was measured of this very job before, on this board: by an earlier run, or before it broke off.
+
+        It takes the place of measuring the same again. If it was enough to choose a mode, the best one is set at once,
+        and stays if a new measurement of it agrees. If any new measurement is off by more than 10 %, what was known is
+        dropped, and measuring starts over.
+
+        Args:
+            known: What was measured. Tell it right after :meth:`start`: measuring begins after 10 minibatches.
+        """
+        if self._is_busy:
+            assert self._course is not None
+            try:
+                self._course.recall(known)
+            except Exception as error:
+                self.give_up(error)
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended.

@@ -1,0 +1,110 @@
+"""What a checkpoint holds of tuning: plain Python values, since torch refuses to load anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from lightning_powertrain.boards import Knob, PowerMode
+from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.tuning import Known
+
+_VERSION = 1
+
+# Annotations are text here: what is not one of these is the mode.
+_KINDS = {"float": float, "int": int, "str": str, "bool": bool}
+
+
+def state_of(profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None) -> dict[str, Any]:
+    """All that it takes to go on, as dictionaries, lists, strings and numbers.
+
+    Args:
+        profile: What was measured.
+        board: Fingerprint of the board.
+        workload: Fingerprint of the workload; None if it has none.
+        budget: What was looked for.
+        kept: The mode that is locked; None before.
+    """
+    about = profile.provenance
+    state = {
+        "version": _VERSION,
+        # Checkpoints travel. What identifies a board and a model stays at home; whether they are equal can be told.
+        "board": _digest(board),
+        "workload": _digest(workload),
+        "budget": budget,
+        "kept": None if kept is None else dict(kept),
+        "about": asdict(about),
+        "measurements": [
+            {**asdict(each), "mode": dict(each.mode)} for each in (*profile.measurements, *profile.throttled)
+        ],
+    }
+    # Through JSON: boards of others may count in numpy's numbers, which torch would refuse.
+    plain: dict[str, Any] = json.loads(json.dumps(state, default=lambda value: value.item()))
+    return plain
+
+
+def mismatch(state: Mapping[str, Any], board: str, workload: str | None) -> str | None:
+    """What differs between the job that a state is of and this one; None if nothing does.
+
+    Raises:
+        FileFormatError: If the state is damaged, or of another version.
+    """
+    try:
+        if state["version"] != _VERSION:
+            raise ValueError(f"its version is {state['version']!r}, expected {_VERSION}")
+        if state["board"] != _digest(board):
+            return f"another board ({state['about']['board']})"
+        return "another workload" if state["workload"] != _digest(workload) else None
+    except Exception as error:  # Anything may stand in a checkpoint.
+        raise _damaged(error) from error
+
+
+def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -> Known:
+    """What :func:`state_of` wrote down.
+
+    Args:
+        state: The state; of this job, as :func:`mismatch` tells.
+        knobs: Knobs of the board.
+        budget: What this job looks for; a mode that was kept for another one is no longer of interest.
+
+    Raises:
+        FileFormatError: If the state is damaged.
+    """
+    try:
+        profile = Profile(knobs, Provenance(**state["about"])).with_measurements(
+            _measurement(each, knobs) for each in state["measurements"]
+        )
+        kept = None if state["kept"] is None else _mode(state["kept"], knobs)
+        finished = kept is not None
+        return Known(profile, "the checkpoint", finished, kept if state["budget"] == budget else None)
+    except Exception as error:
+        raise _damaged(error) from error
+
+
+def _measurement(values: Mapping[str, Any], knobs: tuple[Knob, ...]) -> Measurement:
+    plain = {
+        column.name: _KINDS[str(column.type)](values[column.name])
+        for column in fields(Measurement)
+        if column.name != "mode"
+    }
+    for name in ("time_ms", "power_w"):
+        if not 0 < plain[name] < math.inf:
+            raise ValueError(f"{name} is {plain[name]}")
+    return Measurement(_mode(values["mode"], knobs), **plain)
+
+
+def _mode(values: Mapping[str, Any], knobs: tuple[Knob, ...]) -> PowerMode:
+    return PowerMode(**{knob.name: int(values[knob.name]) for knob in knobs})
+
+
+def _digest(fingerprint: str | None) -> str | None:
+    return None if fingerprint is None else hashlib.sha256(fingerprint.encode()).hexdigest()
+
+
+def _damaged(error: Exception) -> FileFormatError:
+    return FileFormatError(f"what the checkpoint holds of power modes cannot be read ({error!r})")

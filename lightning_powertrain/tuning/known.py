@@ -1,0 +1,166 @@
+"""What is known of a job from before it started, and whether that still holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.devices import Device
+from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection import Objective, Selection, select_measured
+
+# What was measured before is contradicted by a difference of more than this. A window knows its means to 2 %; the
+# temperature of the room moves power by a few per cent. A change that matters (another dataset, another cooling, a
+# neighbour on the board) moves one of the two by more, and a smaller one hardly changes which mode is the best.
+_TOLERANCE = 0.10
+# Where the measurements themselves scatter more, so many of their standard errors; likewise of a prediction.
+_SPREADS = 3.0
+
+REUSED_FROM = "reused_from"
+"""What the provenance of a profile calls the source of measurements that were not made in its own job."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was measured of a job before.
+
+    Args:
+        profile: The measurements.
+        source: Where they come from, for people.
+        finished: Whether they were enough to choose a mode; else there is more to measure.
+        kept: The mode that was chosen for the same budget; None if that is not known.
+    """
+
+    profile: Profile
+    source: str = "an earlier run"
+    finished: bool = True
+    kept: PowerMode | None = None
+
+    def belongs_to(self, device: Device) -> bool:
+        """Whether this was measured on a board with the same tables, and not simulated if that is real."""
+        about = self.profile.provenance
+        same = about.board == device.board.key and about.simulated == device.simulated
+        return same and self.profile.knobs == device.modes.knobs
+
+    def serves(self, modes: int | str) -> bool:
+        """Whether a job that asks for so many modes need not measure more of them: the one before asked for as many.
+
+        Where it measured fewer than it asked for, it had no time for more, or no need.
+        """
+        asked = self.profile.provenance.details.get("modes")
+        enough = isinstance(modes, int) and isinstance(asked, int) and asked >= modes
+        return self.finished and (asked in ("auto", modes) or enough)
+
+
+class ContradictionError(PowerTrainError):
+    """What is measured now is not what was measured before."""
+
+
+class Reused:
+    """Measurements from before that stand in for new ones. They are part of the profile of a job.
+
+    A mode that is measured again loses its old measurements: each mode is known either from before or from now.
+    """
+
+    def __init__(self) -> None:
+        self.known: Known | None = None
+        """Where they come from; None if there are none."""
+        self.modes: set[PowerMode] = set()
+        """The modes that are known from before alone."""
+
+    def taken(self, known: Known, profile: Profile) -> Profile:
+        """A profile and, before its own measurements, all that is known; its provenance tells of them."""
+        self.known = known
+        before = (*known.profile.measurements, *known.profile.throttled)
+        self.modes = {each.mode for each in before} - {
+            each.mode for each in (*profile.measurements, *profile.throttled)
+        }
+        about = profile.provenance
+        told_about = replace(about, details={**about.details, REUSED_FROM: known.source})
+        reused = Profile(profile.knobs, told_about).with_measurements(
+            each for each in before if each.mode in self.modes
+        )
+        return reused.with_measurements((*profile.measurements, *profile.throttled))
+
+    def of(self, profile: Profile, mode: PowerMode) -> Measurement | None:
+        """What was last measured of a mode before; None if it is not known from there."""
+        found = [each for each in profile.measurements if each.mode == mode and mode in self.modes]
+        return found[-1] if found else None
+
+    def renewed(self, profile: Profile, fresh: Measurement) -> Profile:
+        """A profile with a new measurement in place of what was known of its mode."""
+        if fresh.mode in self.modes:
+            profile = _without(profile, {fresh.mode})
+            self.modes.discard(fresh.mode)
+        return profile.with_measurements([fresh])
+
+    def dropped(self, profile: Profile) -> Profile:
+        """A profile of what was measured now alone."""
+        details = {name: value for name, value in profile.provenance.details.items() if name != REUSED_FROM}
+        profile = _without(profile, self.modes)
+        self.known, self.modes = None, set()
+        return replace(profile, provenance=replace(profile.provenance, details=details))
+
+    def check_predicted(self, profile: Profile, fresh: Measurement, predictor: Predictor) -> None:
+        """Compare a mode that was never measured before with what the known ones make of it.
+
+        Raises:
+            ContradictionError: If they differ by more than the prediction may be wrong.
+        """
+        before = _without(profile, {each.mode for each in profile.measurements} - self.modes)
+        if len(before) < predictor.minimum_modes or fresh.throttled_by:
+            return
+        predictor.fit(before)
+        predicted = predictor.predict(np.array([[fresh.mode[knob.name] for knob in profile.knobs]], dtype=np.int64))
+        check("time", fresh.time_ms, float(predicted.time_ms[0]), float(predicted.time_spread[0]), fresh.mode)
+        check("power", fresh.power_w, float(predicted.power_w[0]), float(predicted.power_spread[0]), fresh.mode)
+
+
+def check_measured(before: Measurement | None, fresh: Measurement) -> None:
+    """Compare a new measurement with an old one of the same mode; one while the board throttled tells nothing.
+
+    Raises:
+        ContradictionError: If they differ by more than 10 %, and by more than noise.
+    """
+    if before is not None and not fresh.throttled_by:
+        time_noise = math.hypot(before.time_noise, fresh.time_noise)
+        check("time", fresh.time_ms, before.time_ms, time_noise, fresh.mode)
+        check("power", fresh.power_w, before.power_w, math.hypot(before.power_noise, fresh.power_noise), fresh.mode)
+
+
+def check(what: str, now: float, before: float, spread: float, mode: PowerMode) -> None:
+    """Compare one figure with what it was before.
+
+    Raises:
+        ContradictionError: If they differ by more than 10 %, and by more than three times ``spread``.
+
+    >>> check("time", 109.0, 100.0, 0.01, PowerMode(cores=4))
+    >>> check("time", 112.0, 100.0, 0.01, PowerMode(cores=4))
+    Traceback (most recent call last):
+    ...
+    lightning_powertrain.tuning.known.ContradictionError: time is +12 % off what was known (4 cores)
+    """
+    if abs(now / before - 1) > max(_TOLERANCE, _SPREADS * spread):
+        raise ContradictionError(f"{what} is {(now / before - 1) * 100:+.0f} % off what was known ({mode})")
+
+
+def select_now(
+    objective: Objective, profile: Profile, reused: Collection[PowerMode], start: Measurement
+) -> Selection | None:
+    """The best of the modes that were measured in this job; None if none was, other than while throttled."""
+    now = _without(profile, reused)
+    return replace(select_measured(objective, now, now.measurements[0]), start=start) if now.measurements else None
+
+
+def _without(profile: Profile, modes: Collection[PowerMode]) -> Profile:
+    return replace(
+        profile,
+        measurements=tuple(each for each in profile.measurements if each.mode not in modes),
+        throttled=tuple(each for each in profile.throttled if each.mode not in modes),
+    )
