@@ -54,7 +54,7 @@ def _minibatches_of(cycles: int, accumulated: int, epoch: float, done: int) -> f
 
 def is_stepping(trainer: pl.Trainer) -> bool:
     """Whether the minibatch that has just ended is the last of its accumulation cycle."""
-    return trainer.is_last_batch or (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0
+    return bool(trainer.is_last_batch) or bool((trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0)
 
 
 def loader_workers(trainer: pl.Trainer) -> tuple[int, int]:

@@ -227,6 +227,7 @@ class PowerTrainCallback(pl.Callback):
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
+        tuner: Tuner | Leader | Member
         if trainer.world_size > 1:
             tuner, device = self._part_in_fleet(trainer, folder)
         else:
@@ -234,12 +235,24 @@ class PowerTrainCallback(pl.Callback):
             tuner = self._new_tuner(device, trainer, folder)
             self._new = device  # A job of several processes remembers nothing of earlier ones.
         self._trainer, self._tuner = trainer, tuner
+        about: dict[str, Any] = {}
+        try:
+            about = self._about(trainer, pl_module, device)
+        except Exception as error:
+            if isinstance(tuner, Tuner):
+                raise
+            tuner.give_up(error)  # It has to start all the same: the other processes wait for its word.
+        tuner.start(**about)
+
+    def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: Device | None) -> dict[str, Any]:
+        """What a tuner has to know of the job."""
         workload = type(pl_module).__name__
         if isinstance(device, SimulatedDevice) and self._simulates_this_model:
             self._probe, self._unmodelled = ModelProbe(pl_module), device
         elif isinstance(device, SimulatedDevice):
             workload = device.workload.name
-        tuner.start(minibatches=minibatches_left(trainer), prefetched=prod(loader_workers(trainer)), workload=workload)
+        left, prefetched = minibatches_left(trainer), prod(loader_workers(trainer))
+        return {"minibatches": left, "prefetched": prefetched, "workload": workload}
 
     def _part_in_fleet(self, trainer: pl.Trainer, folder: str | None) -> tuple[Leader | Member, Device | None]:
         """What this process does in a job of several, and the board that it drives: the first one of each node does."""

@@ -80,6 +80,10 @@ class Unwilling(Slow):
         return super().apply(mode)
 
 
+def confused(trainer: pl.Trainer) -> int:
+    raise ArithmeticError("how long is this job?")
+
+
 def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, list[float]]:
     """The weights that come of it."""
     nodes = int(os.environ["NODES"])
@@ -98,7 +102,7 @@ def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, l
 
 def node(folder: str, *options: str) -> None:
     chosen = {
-        **{"dies": "", "fails": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
+        **{"dies": "", "fails": "", "confused": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
         **dict(each.split("=") for each in options),
     }
     rank = int(os.environ["NODE_RANK"])
@@ -108,6 +112,8 @@ def node(folder: str, *options: str) -> None:
     logging.getLogger("lightning_powertrain").addHandler(handler)
     module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
 
+    if chosen["confused"] == str(rank):
+        module.minibatches_left = confused
     kind = Unwilling if chosen["fails"] == str(rank) else Slower if chosen["slower"] == str(rank) else Slow
     device = kind()
     callback = PowerTrainCallback("13 W", device=device, modes=int(chosen["modes"]), max_share=1.0, verbose=False)

@@ -53,14 +53,18 @@ def test_boards_that_differ(tmp_path: Path, brute_force: Any) -> None:
     assert sorted(path.parent.name for path in tmp_path.rglob("summary.json")) == ["slower", "tiny"]
 
 
-def test_a_board_that_refuses_ends_tuning_everywhere(tmp_path: Path) -> None:
-    ranks = run(tmp_path, 2, "fails=1")
+@pytest.mark.parametrize(
+    ("trouble", "reason"), [("fails=1", "this board refuses"), ("confused=1", "how long is this job?")]
+)
+def test_what_fails_on_one_node_ends_tuning_on_all(tmp_path: Path, trouble: str, reason: str) -> None:
+    ranks = run(tmp_path, 2, trouble)
     assert sorted(ranks) == [0, 1]
     for about in ranks.values():
         assert about["error"] == ""
         assert about["restored"]
     assert len(ranks[0]["warnings"]) == 1
-    assert "rank 1: this board refuses" in ranks[0]["warnings"][0]
+    assert "rank 1: " in ranks[0]["warnings"][0]
+    assert reason in ranks[0]["warnings"][0]
     assert ranks[1]["warnings"] == []
 
 
