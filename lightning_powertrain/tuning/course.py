@@ -261,7 +261,7 @@ class Course:
         _log.warning("%s. It is used.", message)
 
     def _set(self, selection: Selection) -> None:
-        if selection.mode == selection.start.mode:
+        if selection.mode == selection.start.mode and not self._settings.hard:
             self._put_back()
         elif selection.mode != self._device.current_mode():
             self._apply(selection.mode)
@@ -351,7 +351,8 @@ class Course:
         return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
-        progress = Progress(done, len(plan), plan.seconds_left(done, spent_s))
+        is_open = self._settings.hard or self._settings.modes == "auto"
+        progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), is_open)
         self._audience.tell("measured", measurement, progress)
 
     def _uninterrupted_s(self) -> float:

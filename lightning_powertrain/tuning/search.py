@@ -87,7 +87,7 @@ class Search:
         self._predictor = predictor
         self.objective = objective
         self.start = start
-        self._most = most
+        self.most = most
         self._until_settled = until_settled
         self._design = self._first_modes(seed) if spread else []
         self._pending: list[Step] = []
@@ -125,7 +125,7 @@ class Search:
         """
         self.prediction = prediction = self._fit(profile)
         promise = self._promise(prediction, profile)
-        left = self._most - len(profile.besides(self.start)) if may_look_around else 0
+        left = self.most - len(profile.besides(self.start)) if may_look_around else 0
         if left > 0 and promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
             rows = self._apart(promise, 1 if self._until_settled else min(left, _BETWEEN_FITS))
             self._pending = [self._step(row) for row in rows]
@@ -173,7 +173,7 @@ class Search:
 
     def _first_modes(self, seed: int) -> list[PowerMode]:
         first = _SPREAD_FIRST_OF_FEW if self._until_settled else _SPREAD_FIRST
-        count = min(self._most, max(first, self._predictor.minimum_modes))
+        count = min(self.most, max(first, self._predictor.minimum_modes))
         return visiting_order(self._space, latin_hypercube(self._space, count, seed), seed)
 
     def _fit(self, profile: Profile) -> Prediction:

@@ -92,6 +92,18 @@ def test_profiling_many_modes_takes_about_ten_lines() -> None:
     assert [line.split(",")[0] for line in lines] == [f"PowerTrain: mode {done} of 50" for done in range(5, 51, 5)]
 
 
+def test_where_profiling_may_end_early_no_time_left_is_promised() -> None:
+    lines: list[str] = []
+    reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)
+    measurement = make_outcome().selection.start
+    for done in range(6):
+        reporter.measured(measurement, Progress(done, 50, 600.0, is_open=True))
+    assert lines[1:] == [
+        "PowerTrain: profiling goes on until the choice is settled: at most 50 power modes",
+        "PowerTrain: mode 5 of at most 50, 55.0 ms, 46.0 W",
+    ]
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) -> None:
     lines: list[str] = []
