@@ -76,8 +76,10 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
     board = LikeARealBoard("orin-agx-64gb", "resnet18")
-    real = PowerTrainCallback("30 W", device=board, modes=10, verbose=False)
-    simulated = PowerTrainCallback("30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, verbose=False)
+    real = PowerTrainCallback("30 W", device=board, modes=10, cache=False, verbose=False)
+    simulated = PowerTrainCallback(
+        "30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, cache=False, verbose=False
+    )
     watched = {
         "nothing": pl.Callback(),
         "PowerTrainCallback, locked, as on a real board": real,

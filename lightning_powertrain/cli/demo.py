@@ -37,6 +37,7 @@ def run_demo(
         seed=seed,
         hard=hard,
         strict=True,
+        cache=False,
         verbose=not as_json,
     )
     if not as_json:

@@ -5,8 +5,8 @@ a number that counts up with each replacement (the clock of a board that was jus
 something random. The highest name counts, and whoever writes removes the lower ones. So nobody waits for anybody, a
 reader sees the old entry or the new one and never a mixture, and a process may be killed at any moment.
 
-Of two jobs that finish at once one wins; their profiles are not merged. An entry is replaced because it no longer
-holds, and measurements of another day, or of another temperature, would live on in a mixture.
+Of two jobs that finish at once one wins; their profiles are not merged: neither has seen whether the other's
+measurements hold.
 """
 
 from __future__ import annotations

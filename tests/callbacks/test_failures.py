@@ -63,7 +63,7 @@ FAILURES = {
     "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=100),
     "minibatch noted": Failure("fakes.FakeDevice.minibatch_ended", "on_train_batch_end", after=100),
     "clock": Failure("lightning_powertrain.devices.VirtualClock.now", "on_train_batch_end", after=200),
-    "mode read": Failure("fakes.FakeDevice.current_mode", "on_train_batch_end"),
+    "mode read": Failure("fakes.FakeDevice.current_mode", "on_train_batch_end", after=1),
     "first mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end"),
     "third mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end", after=2),
     "power sensor": Failure("fakes.FakeDevice.read_power", "on_train_batch_end"),

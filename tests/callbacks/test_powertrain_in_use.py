@@ -233,7 +233,7 @@ def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path:
 
 def test_nothing_is_written_without_a_logger(tiny: FakeDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", modes=3, cache=False)).fit(Model(), data(700))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -31,7 +31,7 @@ def test_summary_holds_the_run_as_plain_json() -> None:
         "power_w": selection.measured.power_w,
         "energy_j": pytest.approx(selection.measured.energy_mj / 1e3),
     }
-    assert found["profiling"] == {"modes": 12, "seconds": 250.0}
+    assert found["profiling"] == {"modes": 12, "seconds": 250.0, "reused": None}
 
 
 def test_what_is_not_known_is_null() -> None:

@@ -154,7 +154,7 @@ class LightningJob:
         self._event = event
         self._folder = folder
         self._tuning = PowerTrainCallback(
-            _BUDGET, device=device, modes=2, predictor=Guess(event), verbose=False, max_share=1.0
+            _BUDGET, device=device, modes=2, predictor=Guess(event), verbose=False, cache=False, max_share=1.0
         )
 
     def _moment(self) -> str:
