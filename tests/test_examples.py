@@ -60,6 +60,37 @@ def test_two_boards(tmp_path: Path) -> None:
     assert shown.count("this power mode stays until training ends") == 1
 
 
+@pytest.mark.parametrize(
+    ("script", "workload", "arguments"),
+    [
+        ("image_classification.py", "mobilenetv3", ()),
+        ("transformer_finetune.py", "bert-base", ()),
+        ("language_model_lstm.py", "lstm", ("--epochs=12",)),
+        ("fabric_loop.py", "mobilenetv3", ("--epochs=1",)),
+        ("huggingface_trainer.py", "bert-base", ()),
+    ],
+)
+def test_starting_points(tmp_path: Path, script: str, workload: str, arguments: tuple[str, ...]) -> None:
+    if script == "huggingface_trainer.py":
+        pytest.importorskip("transformers", reason="transformers is no dependency of this package")
+        pytest.importorskip("accelerate", reason="accelerate is no dependency of this package")
+    shown = run(tmp_path, script, f"--device=simulated:orin-agx-64gb:{workload}", "--modes=5", *arguments)
+    assert re.search(CHOSEN, shown)
+    assert "PowerTrain (simulated): this power mode stays until training ends" in shown
+
+
+def test_federated_battery(tmp_path: Path) -> None:
+    shown = run(tmp_path, "federated_battery.py", "--rounds=6", "--modes=5", "--battery-wh=2")
+    assert len(re.findall(CHOSEN, shown)) == 3
+    spent = re.findall(r"([\w-]+) ([\d.]+) Wh \(([\d.]+) left\)", shown)
+    for board in ("orin-agx-64gb", "agx-xavier", "orin-nano-8gb"):
+        rounds = [(float(wh), float(left)) for name, wh, left in spent if name == board]
+        assert rounds[-1][0] < rounds[0][0]
+        assert sum(wh for wh, _ in rounds) == pytest.approx(2.0 - rounds[-1][1], abs=0.01 * len(rounds))
+        # It ended with the last round, or with a battery that does not hold another.
+        assert len(rounds) == 6 or rounds[-1][1] <= rounds[-1][0] + 0.01
+
+
 def test_lightning_cli(tmp_path: Path) -> None:
     config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
     shown = run(tmp_path, "lightning_cli/train.py", "fit", "--config", config)
