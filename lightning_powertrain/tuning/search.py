@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import ModeSpace, PowerMode
+from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Measurement, Profile, latin_hypercube, visiting_order
@@ -99,10 +99,11 @@ class Search:
     def planned(self, profile: Profile) -> Step | None:
         """The next mode, if it is known without another fit."""
         windows = Counter(each.mode for each in profile.throttled)
-        measured = {each.mode for each in profile.besides(self.start)}
+        known = profile.besides(self.start)
+        measured = {each.mode for each in known}
         # What throttled comes again after all others, once: heat of the mode before may have been the reason.
         for times in (0, 1):
-            for mode in self._design:
+            for mode in self._design if len(known) < self._most else ():
                 if mode not in measured and windows[mode] == times:
                     return Step(mode)
         return self._pending.pop(0) if self._pending else None
@@ -177,7 +178,7 @@ class Search:
 
     def _apart(self, promise: FloatArray, count: int) -> list[int]:
         """The most promising modes of which no two are neighbours, which would tell the same."""
-        levels = np.stack(np.unravel_index(np.arange(len(self._space)), self._space.shape), axis=1)
+        levels = self._levels()
         chosen: list[int] = []
         for row in np.argsort(-promise, kind="stable").tolist():
             if len(chosen) == count or promise[row] < _HOPELESS:
@@ -185,6 +186,11 @@ class Search:
             if all(np.abs(levels[row] - levels[other]).sum() > 1 for other in chosen):
                 chosen.append(row)
         return chosen
+
+    def _levels(self) -> IntArray:
+        """Which value of its table each knob takes, mode by mode; a space need not hold all combinations."""
+        columns = zip(self._space.array.T, self._space.knobs)
+        return np.stack([np.searchsorted(knob.values, column) for column, knob in columns], axis=1)
 
     def _step(self, row: int, is_trial: bool = False) -> Step:
         assert self.prediction is not None
