@@ -1,4 +1,4 @@
-"""What a callback costs per minibatch: PowerTrainCallback once locked, beside Lightning's own monitors, in one run.
+"""What a callback costs per minibatch: PowerTrainCallback once locked, PowerMonitor, and Lightning's own monitors.
 
     python benchmarks/overhead.py
 
@@ -23,7 +23,7 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from lightning_powertrain import PowerTrainCallback, SimulatedDevice
+from lightning_powertrain import PowerMonitor, PowerTrainCallback, SimulatedDevice
 
 BLOCKS, MINIBATCHES_PER_BLOCK = 10, 400
 
@@ -82,6 +82,7 @@ def main() -> None:
         "nothing": pl.Callback(),
         "PowerTrainCallback, locked, as on a real board": real,
         "PowerTrainCallback, locked, simulated board": simulated,
+        "PowerMonitor, as on a real board": PowerMonitor(board, verbose=False),
         "ThroughputMonitor": ThroughputMonitor(batch_size_fn=len),
         "DeviceStatsMonitor": DeviceStatsMonitor(cpu_stats=True),
     }

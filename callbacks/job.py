@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pytorch_lightning as pl
 from torch.utils.data import DataLoader
+
+from lightning_powertrain.callbacks import _lightning as pl
 
 
 def minibatches_left(trainer: pl.Trainer) -> int | None:

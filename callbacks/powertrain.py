@@ -9,9 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
-
 from lightning_powertrain.boards import load_board
+from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import checkpoints_saved, loader_workers, logging_step, minibatches_left
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
 from lightning_powertrain.errors import PowerTrainError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode, board_names, load_board
-    from lightning_powertrain.callbacks import PowerTrainCallback
+    from lightning_powertrain.callbacks import PowerMonitor, PowerTrainCallback
     from lightning_powertrain.devices import Device, SimulatedDevice, open_device
     from lightning_powertrain.errors import PowerTrainError
     from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, Predictor, Reference, load_reference
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "boards": ("Board", "Knob", "ModeSpace", "PowerMode", "board_names", "load_board"),
-    "callbacks": ("PowerTrainCallback",),
+    "callbacks": ("PowerMonitor", "PowerTrainCallback"),
     "devices": ("Device", "SimulatedDevice", "open_device"),
     "errors": ("PowerTrainError",),
     "prediction": ("GreyBoxTransfer", "Prediction", "Predictor", "Reference", "load_reference"),
@@ -49,6 +49,7 @@ __all__ = [
     "PaperTransfer",
     "Phase",
     "PowerMode",
+    "PowerMonitor",
     "PowerTrainCallback",
     "PowerTrainError",
     "Prediction",

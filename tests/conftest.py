@@ -17,6 +17,9 @@ from leftovers import left_since, running
 
 from lightning_powertrain.profiling import sensor_noise
 
+# Doctests are looked for in every file, but two of the same name cannot both be imported as one.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 # Property tests try the same examples every time, and none of them is timed.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

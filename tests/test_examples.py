@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,11 @@ RESNET = "simulated:orin-agx-64gb:resnet18"
 CHOSEN = r"Trained in: \d+ cores?, cpu [\d.]+ MHz, gpu [\d.]+ MHz, emc [\d.]+ MHz"
 
 
-def run(folder: Path, script: str, *arguments: str) -> str:
+def run(folder: Path, script: str, *arguments: str, **environ: str) -> str:
     command = [sys.executable, str(ROOT / "examples" / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=300)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, check=False, timeout=300, env={**os.environ, **environ}
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
@@ -30,6 +33,19 @@ def test_minimal(tmp_path: Path) -> None:
 
 def test_zero_config(tmp_path: Path) -> None:
     assert "no Jetson found" in run(tmp_path, "zero_config.py")
+
+
+def test_zero_config_from_the_environment(tmp_path: Path) -> None:
+    shown = run(tmp_path, "zero_config.py", "--from-environment", POWERTRAIN_BUDGET="30 W")
+    assert "no Jetson found" in shown
+    assert "AutomaticPowerTrain" in shown
+
+
+def test_power_monitor(tmp_path: Path) -> None:
+    shown = run(tmp_path, "power_monitor.py", "--device", RESNET)
+    assert re.search(r"Energy of this job: [\d.]+ Wh .* a sample \(simulated\)", shown)
+    (table,) = tmp_path.glob("lightning_logs/version_0/metrics.csv")
+    assert "power/energy_per_sample_j" in table.read_text(encoding="utf-8")
 
 
 def test_plain_pytorch(tmp_path: Path) -> None:

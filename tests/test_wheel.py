@@ -37,9 +37,13 @@ def test_every_module_and_data_file_is_in_it(unpacked: Path) -> None:
     assert wanted <= packaged
 
 
-def test_licence_and_command_are_declared(unpacked: Path) -> None:
+def test_licence_command_and_entry_points_are_declared(unpacked: Path) -> None:
     (info,) = unpacked.glob("*.dist-info")
-    assert "lightning_powertrain.cli:main" in (info / "entry_points.txt").read_text(encoding="utf-8")
+    entry_points = (info / "entry_points.txt").read_text(encoding="utf-8")
+    assert "lightning_powertrain.cli:main" in entry_points
+    for lightning in ("pytorch_lightning", "lightning.pytorch"):
+        factory = f"[{lightning}.callbacks_factory]\npowertrain = lightning_powertrain.callbacks.autoload:callbacks\n"
+        assert factory in entry_points
     assert "Apache License" in (info / "licenses" / "LICENSE").read_text(encoding="utf-8")
     metadata = (info / "METADATA").read_text(encoding="utf-8")
     assert "!=2.6.2" in metadata

@@ -15,7 +15,8 @@ def run_demo(
         str, typer.Option(help="Simulated workload, such as resnet18, bert-base or lstm.")
     ] = "resnet18",
     budget: Annotated[str, typer.Option(help='"30 W", "120 ms", energy, edp, or none.')] = "30 W",
-    modes: Annotated[int, typer.Option(help="Power modes to measure.")] = 50,
+    modes: Annotated[str, typer.Option(help="Power modes to measure, or auto: until the choice is settled.")] = "50",
+    hard: Annotated[bool, typer.Option("--hard", help="Never go beyond a power budget, not even to measure.")] = False,
     seed: Annotated[int, typer.Option(help="Of the sampled modes and the simulated scatter.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for TensorBoard logs, profile, figure, summary.")] = Path(
         "powertrain-demo"
@@ -31,8 +32,9 @@ def run_demo(
     callback = PowerTrainCallback(
         None if budget == "none" else budget,
         device=f"simulated:{board}:{workload}",
-        modes=modes,
+        modes=int(modes) if modes.isdecimal() else modes,  # type: ignore[arg-type]  # refused unless it is "auto"
         seed=seed,
+        hard=hard,
         strict=True,
         verbose=not as_json,
     )

@@ -2,7 +2,10 @@
 
 from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
 from lightning_powertrain.devices.device import Device, Health, PowerReading
+from lightning_powertrain.devices.energy import EnergyMeter
+from lightning_powertrain.devices.nvml_power import NvmlPower
 from lightning_powertrain.devices.opening import open_device, parse_simulated
+from lightning_powertrain.devices.power_source import PowerSource, find_power_source
 from lightning_powertrain.devices.sampling import HealthSampler, PowerSampler, Samplers
 from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
@@ -10,16 +13,20 @@ from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 __all__ = [
     "Clock",
     "Device",
+    "EnergyMeter",
     "Health",
     "HealthSampler",
+    "NvmlPower",
     "PowerReading",
     "PowerSampler",
+    "PowerSource",
     "Samplers",
     "SimulatedDevice",
     "SysfsDevice",
     "SystemClock",
     "VirtualClock",
     "find_jetson",
+    "find_power_source",
     "open_device",
     "parse_simulated",
 ]

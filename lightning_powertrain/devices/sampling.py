@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
 from collections import deque
 from itertools import takewhile
@@ -34,6 +33,7 @@ class _Sampler(Generic[T]):
         self._period_s = period_s
         self._samples: deque[tuple[float, T]] = deque(maxlen=round(_KEEP_S / period_s))
         self._cancel: Cancel | None = None
+        self._failure: Exception | None = None
 
     def start(self) -> None:
         """Begin to sample; does nothing when already sampling."""
@@ -49,14 +49,22 @@ class _Sampler(Generic[T]):
 
     def sample(self) -> None:
         """Take one sample more."""
-        with contextlib.suppress(DeviceError, OSError):
+        try:
             reading = self._read()
-            self._samples.append((self._device.clock.now(), reading))
+        except (DeviceError, OSError):
+            return
+        except Exception as error:  # Raised where samples are asked for: a thread has nobody to tell.
+            self._failure = error
+            return
+        self._samples.append((self._device.clock.now(), reading))
 
     @abstractmethod
     def _read(self) -> T: ...
 
     def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         # From the newest back: it is asked for what was just sampled, in between minibatches, out of an hour.
         newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
         return [sample for sample in newer if sample[0] <= end_s][::-1]

@@ -15,8 +15,8 @@ from lightning_powertrain.prediction.predictor import Prediction
 from lightning_powertrain.prediction.time_model import TimeModel
 from lightning_powertrain.profiling import Profile
 
-# Another workload's parameters, and the settings of its process, are expected
-# this much closer to the reference's than to those of no workload at all.
+# Another workload's parameters, and the settings of its process, are expected this much closer to the reference's than
+# to those of no workload at all.
 _LIKE_REFERENCE = 0.5
 # By how many standard deviations to change times' parameters, to see what power does.
 _STEP = 1e-2

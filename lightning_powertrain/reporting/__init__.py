@@ -3,7 +3,17 @@
 from lightning_powertrain.reporting.console import ConsoleReporter
 from lightning_powertrain.reporting.figures import pareto_figure, save_figure
 from lightning_powertrain.reporting.loggers import LoggerReporter
+from lightning_powertrain.reporting.power_summary import PowerSummary
 from lightning_powertrain.reporting.run_writer import RunWriter
 from lightning_powertrain.reporting.summary import summary, write_run
 
-__all__ = ["ConsoleReporter", "LoggerReporter", "RunWriter", "pareto_figure", "save_figure", "summary", "write_run"]
+__all__ = [
+    "ConsoleReporter",
+    "LoggerReporter",
+    "PowerSummary",
+    "RunWriter",
+    "pareto_figure",
+    "save_figure",
+    "summary",
+    "write_run",
+]

@@ -57,7 +57,9 @@ class ConsoleReporter(Observer):
             return
         if progress.done == 0:
             self._say(f"start mode {time_and_power(measurement)} ({measurement.mode})")
-            if progress.total:
+            if progress.total and progress.is_open:
+                self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
+            elif progress.total:
                 self._say(f"profiling {progress.total} power modes takes about {duration(progress.seconds_left)}")
         if progress.total and self._owns_terminal():
             self._show_progress(measurement, progress)
@@ -71,7 +73,8 @@ class ConsoleReporter(Observer):
             return
         self._clear_progress()
         selection = outcome.selection
-        self._say(f"chosen mode {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
+        if selection.measured is None:
+            self._say(f"trying {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
 
     def verified(self, outcome: Outcome) -> None:
         if self._closed:
@@ -167,7 +170,10 @@ def _stride(total: int) -> int:
 
 def _progress_text(measurement: Measurement, progress: Progress, width: int | None = None) -> str:
     """How far profiling is and what came last; with the mode itself if ``width`` leaves room for it."""
-    count = f"{progress.done} of {progress.total}"
-    text = f"{count}, {duration(progress.seconds_left)} left, {time_and_power(measurement)}"
+    if progress.is_open:
+        text = f"{progress.done} of at most {progress.total}, {time_and_power(measurement)}"
+    else:
+        left = f"{duration(progress.seconds_left)} left"
+        text = f"{progress.done} of {progress.total}, {left}, {time_and_power(measurement)}"
     with_mode = f"{text} ({measurement.mode})"
     return with_mode if width is None or len(with_mode) <= width else text

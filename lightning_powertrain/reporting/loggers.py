@@ -18,6 +18,7 @@ from lightning_powertrain.reporting.tables import (
     notes,
     title,
 )
+from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
 
 _log = logging.getLogger("lightning_powertrain")
@@ -54,12 +55,10 @@ class LoggerReporter(Observer):
     """
 
     def __init__(self, loggers: Callable[[], Sequence[Any]], step: Callable[[], int], *, simulated: bool) -> None:
-        self._loggers = loggers
-        self._step = step
+        self._writer = LoggerWriter(loggers, step, about="the power mode")
         self._simulated = simulated
         self._closed = False
         self._draws = True
-        self._failed: list[Any] = []
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
@@ -93,21 +92,11 @@ class LoggerReporter(Observer):
         self._closed = True
 
     def _log_scalars(self, scalars: Mapping[str, float]) -> None:
-        scalars = {SIMULATED: self._simulated, **scalars}
-        step = self._step()
-
-        def write(logger: Any) -> None:
-            separator = getattr(logger, "group_separator", "/")
-            separator = separator if isinstance(separator, str) else "/"
-            named = {name.replace("/", separator): float(value) for name, value in scalars.items()}
-            logger.log_metrics(named, step=step)
-
-        self._to_each_logger(write)
+        if not self._closed:
+            self._writer.scalars({SIMULATED: self._simulated, **scalars})
 
     def _log_report(self, outcome: Outcome, tables: Mapping[str, str]) -> None:
-        step = self._step()
-
-        def write(logger: Any) -> None:
+        def write(logger: Any, step: int) -> None:
             experiment = _tensorboard(logger)
             if experiment is None:
                 return
@@ -115,7 +104,8 @@ class LoggerReporter(Observer):
                 experiment.add_text(name, text, step)
             self._add_figure(experiment, outcome, step)
 
-        self._to_each_logger(write)
+        if not self._closed:
+            self._writer.each(write)
 
     def _add_figure(self, experiment: Any, outcome: Outcome, step: int) -> None:
         """Draw, or say once why that is not possible: a figure is not worth a logger."""
@@ -126,18 +116,6 @@ class LoggerReporter(Observer):
         except Exception as error:
             self._draws = False
             _log.warning("No Pareto figure: %s", error)
-
-    def _to_each_logger(self, write: Callable[[Any], None]) -> None:
-        if self._closed:
-            return
-        for logger in self._loggers():
-            if any(logger is failed for failed in self._failed):
-                continue
-            try:
-                write(logger)
-            except Exception as error:
-                self._failed.append(logger)
-                _log.warning("%s is told no more of the power mode: it failed with %r", type(logger).__name__, error)
 
 
 def _measured_scalars(measurement: Measurement) -> dict[str, float]:

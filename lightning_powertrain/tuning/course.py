@@ -196,7 +196,7 @@ class Course:
         _log.warning("%s. It is used.", message)
 
     def _set(self, selection: Selection) -> None:
-        if selection.mode == selection.start.mode:
+        if selection.mode == selection.start.mode and not self._settings.hard:
             # As it was found may be more than a power mode: clocks that a governor moves between two limits.
             self._device.restore()
             self._device.snapshot()
@@ -259,7 +259,8 @@ class Course:
         return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
-        progress = Progress(done, len(plan), plan.seconds_left(done, spent_s))
+        is_open = self._settings.hard or self._settings.modes == "auto"
+        progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), is_open)
         self._audience.tell("measured", measurement, progress)
 
     def _uninterrupted_s(self) -> float:

@@ -41,11 +41,13 @@ class Progress:
         done: Sampled modes measured so far.
         total: Sampled modes to measure in all.
         seconds_left: Time that the rest will take, on the device's clock.
+        is_open: Whether profiling may end before that many, as soon as the choice is settled.
     """
 
     done: int
     total: int
     seconds_left: float
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,10 @@ class Observer:
         """
 
     def selected(self, outcome: Outcome) -> None:
-        """A mode was chosen and set, but not measured yet. Comes again if it did not keep what was predicted of it."""
+        """A mode was chosen: one that is set and has yet to be measured, or the best measured one if none needs trying.
+
+        Comes again if the mode did not keep what was predicted of it.
+        """
 
     def verified(self, outcome: Outcome) -> None:
         """A measured mode (``outcome.selection.measured``) was found the best and stays."""

@@ -30,7 +30,7 @@ _MOST_TRIALS = 5
 # ... as long as one promises, by expectation, to be better by this share of the cost.
 _WORTH_A_TRIAL = 0.01
 # Where the search may end early, every mode beyond the first ones has to promise this much.
-_WORTH_A_LOOK = 0.002
+_WORTH_A_LOOK = 0.003
 # Below this a mode has no chance to be the best, and there is nothing left to look at.
 _HOPELESS = 1e-5
 
@@ -56,7 +56,7 @@ class Search:
     First come modes that are spread evenly over the fast part of the board. Then the predictor says where the best mode
     may be: each next mode is the one of the largest expected improvement on the best measured one, within
     the budget. Once as many as asked for are measured, up to five more are, as long as one promises to be better by
-    1 %. A search ``until_settled`` ends as soon as no mode promises more than 0.2 %: further measurements would hardly
+    1 %. A search ``until_settled`` ends as soon as no mode promises more than 0.3 %: further measurements would hardly
     change the choice.
 
     What comes next depends on the profile alone, so a search can go on from a profile that was begun elsewhere.
@@ -85,7 +85,7 @@ class Search:
         self._predictor = predictor
         self.objective = objective
         self.start = start
-        self._most = most
+        self.most = most
         self._until_settled = until_settled
         self._design = self._first_modes(seed)
         self._pending: list[Step] = []
@@ -105,7 +105,7 @@ class Search:
         measured = {each.mode for each in known}
         # What throttled comes again after all others, once: heat of the mode before may have been the reason.
         for times in (0, 1):
-            for mode in self._design if len(known) < self._most else ():
+            for mode in self._design if len(known) < self.most else ():
                 if mode not in measured and windows[mode] == times:
                     return Step(mode)
         return self._pending.pop(0) if self._pending else None
@@ -123,11 +123,14 @@ class Search:
         """
         self.prediction = prediction = self._fit(profile)
         promise = self._promise(prediction, profile)
-        looks_around = may_look_around and len(profile.besides(self.start)) < self._most
-        if looks_around and promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
-            rows = self._apart(promise, 1 if self._until_settled else _BETWEEN_FITS)
+        left = self.most - len(profile.besides(self.start)) if may_look_around else 0
+        if left > 0 and promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
+            rows = self._apart(promise, 1 if self._until_settled else min(left, _BETWEEN_FITS))
             self._pending = [self._step(row) for row in rows]
             return self._pending.pop(0)
+        # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
+        excess = self.objective.excess(prediction.time_ms, prediction.power_w)
+        promise = np.where(excess <= excess.min(), promise, 0.0)
         if self._until_settled or self._trials == _MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
             return None
         self._trials += 1
@@ -141,7 +144,7 @@ class Search:
         return Selection(step.mode, self.objective, *step.expected, self.start, *errors)
 
     def _first_modes(self, seed: int) -> list[PowerMode]:
-        count = min(self._most, max(_SPREAD_FIRST, self._predictor.minimum_modes))
+        count = min(self.most, max(_SPREAD_FIRST, self._predictor.minimum_modes))
         fast = self._fast_rows(at_least=count)
         rows = fast[latin_hypercube_rows(self._space.array[fast], count, seed)].tolist()
         return visiting_order(self._space, map(self._space.mode, rows), seed)

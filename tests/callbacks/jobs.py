@@ -86,7 +86,7 @@ def locked(callback: PowerTrainCallback) -> bool:
 
 
 def weights(*callbacks: pl.Callback, **options: Any) -> dict[str, Tensor]:
-    pl.seed_everything(7, verbose=False)
+    pl.seed_everything(7)
     model = Model()
     trainer(*callbacks, **options).fit(model, data())
     return {name: value.clone() for name, value in model.state_dict().items()}

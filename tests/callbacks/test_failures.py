@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from breaking import CALLBACK, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
 from fakes import FakeDevice, Oracle
@@ -169,16 +170,19 @@ def test_board_that_cannot_be_put_back_is_one_warning(
     opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = opened(None)
-    with monkeypatch.context() as patch:
-        patch.setattr(device, "restore", stuck)
-        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+
+    class Sticks(pl.Callback):
+        def on_train_end(self, *details: Any) -> None:
+            monkeypatch.setattr(device, "restore", stuck)
+
+    weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", modes=3))
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     assert len(warnings_of(caplog)) == 1
     assert "could not be put back" in caplog.text
-    with monkeypatch.context() as patch:
-        patch.setattr(device, "restore", stuck)
-        with pytest.raises(UnforeseenError, match="stuck"):
-            trained(tmp_path, powertrain(device, budget="12 W", modes=3, strict=True))
+    monkeypatch.undo()
+    device = opened(None)
+    with pytest.raises(UnforeseenError, match="stuck"):
+        trained(tmp_path, Sticks(), powertrain(device, budget="12 W", modes=3, strict=True))
 
 
 def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(

@@ -68,7 +68,7 @@ def test_without_a_terminal_there_are_only_plain_lines() -> None:
         [each] for each in ("2", "4", "6", "8", "10", "12")
     ]
     assert "Power mode: resnet18 on test-board (SIMULATED)" in lines
-    assert sum("chosen mode" in line for line in lines) == 1
+    assert sum("trying" in line for line in lines) == 1
     assert lines[-1] == "PowerTrain (simulated): this power mode stays until training ends"
 
 
@@ -90,6 +90,18 @@ def test_profiling_many_modes_takes_about_ten_lines() -> None:
     for done in range(1, 51):
         reporter.measured(measurement, Progress(done, 50, 50.0 - done))
     assert [line.split(",")[0] for line in lines] == [f"PowerTrain: mode {done} of 50" for done in range(5, 51, 5)]
+
+
+def test_where_profiling_may_end_early_no_time_left_is_promised() -> None:
+    lines: list[str] = []
+    reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)
+    measurement = make_outcome().selection.start
+    for done in range(6):
+        reporter.measured(measurement, Progress(done, 50, 600.0, is_open=True))
+    assert lines[1:] == [
+        "PowerTrain: profiling goes on until the choice is settled: at most 50 power modes",
+        "PowerTrain: mode 5 of at most 50, 55.0 ms, 46.0 W",
+    ]
 
 
 @pytest.mark.parametrize("width", [80, 200])

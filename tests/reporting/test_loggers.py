@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -165,8 +165,10 @@ def test_csv_logger(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tensorboard(tmp_path: Path) -> TensorBoardLogger:
-    return TensorBoardLogger(tmp_path, name="", version="")
+def tensorboard(tmp_path: Path) -> Iterator[TensorBoardLogger]:
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    yield logger
+    logger.finalize("success")
 
 
 def events(logger: TensorBoardLogger) -> EventAccumulator:

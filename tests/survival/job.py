@@ -26,7 +26,7 @@ from lightning_powertrain.tuning.course import Course
 from survival.board import Board
 from survival.event import MOMENTS, Event, Report
 
-_MOST_STEPS = 3000
+_MOST_STEPS = 100_000
 _STEPS_AFTERWARDS = 10
 _BUDGET = "60000 ms"
 """Every mode keeps it, so the one with the least power is chosen, which is never the one that the board starts in."""

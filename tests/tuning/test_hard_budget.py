@@ -35,6 +35,18 @@ def test_no_minibatch_runs_above_a_hard_budget() -> None:
     assert device.current_mode() == found
 
 
+def test_where_only_the_lowest_mode_keeps_a_hard_budget_the_board_stays_there() -> None:
+    """It does not go back to the mode that it was found in, which draws more."""
+    device = SimulatedDevice("orin-agx-64gb", "resnet18")
+    tuner = Tuner(device, "7.3 W", hard=True).start()
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.outcome is not None
+    assert tuner.outcome.selection.mode == device.current_mode()
+    assert tuner.outcome.selection.power_w <= 7.3
+    tuner.stop()
+
+
 def test_a_hard_budget_that_nothing_keeps_leaves_the_board_alone(caplog: pytest.LogCaptureFixture) -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
     found = device.current_mode()

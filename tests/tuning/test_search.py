@@ -33,10 +33,14 @@ def exact(mode: PowerMode) -> Measurement:
 def play(search: Search, start: Measurement, measure: Measure, profile: Profile | None = None) -> Profile:
     """Measure whatever a search asks for."""
     profile = profile or Profile(SPACE.knobs, Provenance("tiny", "toy", True)).with_measurements([start])
-    for _ in range(200):
+    trials = 0
+    for done in range(200):
         step = search.planned(profile) or search.learned(profile)
         if step is None:
+            assert done - trials <= search.most
+            assert trials <= 5
             return profile
+        trials += step.is_trial
         profile = profile.with_measurements([measure(step.mode)])
     raise AssertionError("the search does not end")
 

@@ -90,7 +90,7 @@ def test_a_start_that_throttles_is_still_what_others_are_compared_with(device: F
 
 
 def test_in_an_oven_the_simulated_board_throttles_and_what_it_keeps_was_measured_cool() -> None:
-    device = SimulatedDevice("orin-agx-64gb", "resnet18", ambient_c=85.0)
+    device = SimulatedDevice("orin-agx-64gb", "resnet18", ambient_c=86.0)
     with Tuner(device, "60 W", modes=10).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None

@@ -1,0 +1,70 @@
+"""What PowerMonitor does, apart from Lightning."""
+
+from __future__ import annotations
+
+from lightning_powertrain.devices import EnergyMeter, PowerSource
+from lightning_powertrain.reporting import PowerSummary
+from lightning_powertrain.reporting.writing import LoggerWriter
+
+# Names are part of the public interface: docs/logging.md lists them.
+POWER_W = "power/power_w"
+ENERGY_J = "power/energy_j"
+ENERGY_PER_SAMPLE_J = "power/energy_per_sample_j"
+THROTTLED = "power/throttled"
+SIMULATED = "power/simulated"
+
+
+class PowerLog:
+    """Adds up energy and samples, and tells loggers what came since it last told them.
+
+    Args:
+        source: Whose power it is.
+        writer: Writes to the loggers.
+        shared: Whether somebody else may move the clock of ``source``, if that is a virtual one.
+
+    Raises:
+        DeviceError: If the source does not tell its power.
+    """
+
+    def __init__(self, source: PowerSource, writer: LoggerWriter, *, shared: bool) -> None:
+        self._source = source
+        self._writer = writer
+        self._meter = EnergyMeter(source)
+        self._meter.start()
+        self._samples = 0
+        self._ended_s = None if shared else source.clock.now()
+        self.summary = PowerSummary(0.0, 0.0, 0, source.simulated)
+
+    def minibatch_ended(self, samples: int) -> None:
+        """Count a minibatch."""
+        # A virtual clock that nobody has moved since the last minibatch is ours to move. Where somebody may, the first
+        # minibatch is too early to tell.
+        if self._source.clock.now() == self._ended_s:
+            self._source.minibatch_ended()
+        self._ended_s = self._source.clock.now()
+        self._samples += samples
+
+    def write(self) -> None:
+        """Tell the loggers.
+
+        Raises:
+            DeviceError: If the source does not tell its power.
+        """
+        before, (seconds, energy_j) = self.summary, self._meter.read()
+        self.summary = PowerSummary(energy_j, seconds, self._samples, before.simulated)
+        since = PowerSummary(
+            energy_j - before.energy_j, seconds - before.seconds, self._samples - before.samples, before.simulated
+        )
+        scalars = {SIMULATED: float(before.simulated), ENERGY_J: energy_j}
+        if since.seconds:
+            scalars[POWER_W] = since.power_w
+        if since.samples:
+            scalars[ENERGY_PER_SAMPLE_J] = since.energy_per_sample_j
+        health = self._source.health()
+        if health is not None:
+            scalars[THROTTLED] = bool(health.throttled_by)
+        self._writer.scalars(scalars)
+
+    def stop(self) -> None:
+        """Stop metering; the source stays open."""
+        self._meter.stop()

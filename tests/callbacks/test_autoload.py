@@ -1,0 +1,187 @@
+"""Tuning without a line of code, through the entry points of the installed package."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fakes import FakeDevice
+from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
+
+from lightning_powertrain import PowerTrainCallback
+from lightning_powertrain.callbacks.autoload import _warn_once, callbacks
+from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
+
+pytestmark = LIGHTNING_WARNINGS
+
+PACKAGES = ["pytorch_lightning", "lightning.pytorch"]
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch, tiny: FakeDevice) -> FakeDevice:
+    """As on a Jetson whose user wants tuning; the board is the tiny one."""
+    monkeypatch.setenv("POWERTRAIN_BUDGET", "13 W")
+    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", lambda name, seed: tiny)
+    return tiny
+
+
+@pytest.fixture(params=PACKAGES)
+def lightning(request: pytest.FixtureRequest) -> ModuleType:
+    pytest.importorskip(request.param.partition(".")[0])
+    return import_module(request.param)
+
+
+def automatic(job: Any) -> list[AutomaticPowerTrain]:
+    return [callback for callback in job.callbacks if isinstance(callback, AutomaticPowerTrain)]
+
+
+# Whether there is one.
+
+
+@pytest.mark.parametrize("environ", [{}, {"POWERTRAIN_BUDGET": " "}, {"POWERTRAIN": ""}, {"POWERTRAIN": "off"}])
+def test_off_unless_asked_for(environ: dict[str, str]) -> None:
+    assert callbacks(environ) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "budget"),
+    [
+        ({"POWERTRAIN_BUDGET": "30 W"}, "fastest within 30 W"),
+        ({"POWERTRAIN_BUDGET": "30"}, "fastest within 30 W"),
+        ({"POWERTRAIN_BUDGET": "120 ms"}, "least power within 120 ms a minibatch"),
+        ({"POWERTRAIN_BUDGET": "energy"}, "least energy per minibatch"),
+        ({"POWERTRAIN_BUDGET": "edp", "POWERTRAIN": "auto"}, "least energy-delay product"),
+        ({"POWERTRAIN": "auto"}, "None"),
+        ({"POWERTRAIN": "AUTO", "POWERTRAIN_BUDGET": ""}, "None"),
+    ],
+)
+def test_every_form_of_budget(environ: dict[str, str], budget: str) -> None:
+    (callback,) = callbacks(environ)
+    assert str(callback._budget) == budget
+
+
+def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixture) -> None:
+    _warn_once.cache_clear()
+    assert callbacks({"POWERTRAIN_BUDGET": "30 X"}) == callbacks({"POWERTRAIN_BUDGET": "30 X"}) == []
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "POWERTRAIN_BUDGET" in record.message
+    assert "budget='30 X' is not valid. Allowed: 30 or \"30 W\"" in record.message
+
+
+def test_whatever_goes_wrong_is_a_warning(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    _warn_once.cache_clear()
+    monkeypatch.setitem(sys.modules, "lightning_powertrain.callbacks.automatic", None)
+    assert callbacks({"POWERTRAIN": "auto"}) == []
+    assert "No power-mode tuning" in caplog.text
+
+
+def test_costs_nothing_when_off() -> None:
+    code = (
+        "import sys\n"
+        "from lightning_powertrain.callbacks.autoload import callbacks\n"
+        "assert callbacks({}) == []\n"
+        "heavy = {'torch', 'numpy', 'rich', 'pytorch_lightning', 'lightning'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "ours = {name for name in sys.modules if name.startswith('lightning_powertrain')}\n"
+        "assert len(ours) == 3, ours\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# In a Trainer.
+
+
+def test_trainer_finds_the_entry_point(lightning: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet: dict[str, Any] = {"logger": False, "accelerator": "cpu"}
+    assert automatic(lightning.Trainer(**quiet)) == []
+    monkeypatch.setenv("POWERTRAIN", "auto")
+    assert len(automatic(lightning.Trainer(**quiet))) == 1
+
+
+def test_it_tunes(asked_for: FakeDevice) -> None:
+    job = trainer(max_epochs=4)
+    job.fit(Model(), data(1000))
+    (callback,) = automatic(job)
+    assert callback.selection is not None
+    assert callback.selection.measured is not None
+    assert asked_for.restored == 1
+
+
+@pytest.mark.parametrize("where", ["trainer", "module"])
+def test_it_steps_aside(asked_for: FakeDevice, where: str) -> None:
+    class Configured(Model):
+        def configure_callbacks(self) -> list[PowerTrainCallback]:
+            return [mine] if where == "module" else []
+
+    mine = powertrain(asked_for, modes=3)
+    job = trainer(*([mine] if where == "trainer" else []))
+    job.fit(Configured(), data(100))
+    assert len(automatic(job)) == 1
+    assert automatic(job)[0].profile is None
+    assert mine.profile is not None
+    assert asked_for.restored == 1
+
+
+def test_one_list_of_callbacks_serves_two_trainers(lightning: ModuleType, asked_for: FakeDevice) -> None:
+    mine: list[Any] = []
+    jobs = [trainer_of(lightning, mine) for _ in range(2)]
+    for job in jobs:
+        job.fit(import_module(f"{lightning.__name__}.demos.boring_classes").BoringModel())
+    assert asked_for.minibatches == 2 * 64
+    assert asked_for.restored == 2
+
+
+def trainer_of(lightning: ModuleType, callbacks: list[Any]) -> Any:
+    return lightning.Trainer(
+        callbacks=callbacks,
+        max_epochs=1,
+        limit_val_batches=0,
+        logger=False,
+        accelerator="cpu",
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+
+
+SCRIPT = """
+import warnings
+warnings.simplefilter("ignore")
+import {package} as pl
+from {package}.demos.boring_classes import BoringModel
+for _ in range(2):
+    trainer = pl.Trainer(max_steps=2, logger=False, accelerator="cpu", enable_checkpointing=False)
+    trainer.fit(BoringModel())
+print("steps:", trainer.global_step)
+print("automatic:", sum(type(callback).__name__ == "AutomaticPowerTrain" for callback in trainer.callbacks))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "environ", "found", "no_jetson", "not_valid"),
+    [
+        ("pytorch_lightning", {}, 0, 0, 0),
+        ("pytorch_lightning", {"POWERTRAIN_BUDGET": "30 W"}, 1, 2, 0),
+        ("lightning.pytorch", {"POWERTRAIN": "auto"}, 1, 2, 0),
+        ("lightning.pytorch", {"POWERTRAIN_BUDGET": "30 X"}, 0, 0, 1),
+    ],
+)
+def test_as_a_user_meets_it(package: str, environ: dict[str, str], found: int, no_jetson: int, not_valid: int) -> None:
+    """A script that has never heard of this package."""
+    pytest.importorskip(package.partition(".")[0])
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("POWERTRAIN")}
+    code = SCRIPT.format(package=package)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**environment, **environ}
+    )
+    assert "steps: 2" in done.stdout
+    assert f"automatic: {found}" in done.stdout
+    assert done.stderr.count("no Jetson found") == no_jetson
+    assert done.stderr.count("budget='30 X' is not valid") == not_valid

@@ -1,0 +1,156 @@
+"""Both Lightnings take the same class: ``pytorch_lightning`` and ``lightning``, with the other one installed or not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fakes import FakeDevice
+from jobs import LIGHTNING_WARNINGS, RESNET, data, powertrain
+from torch import Tensor, nn, optim
+
+from lightning_powertrain import PowerMonitor, PowerTrainCallback
+
+pytestmark = LIGHTNING_WARNINGS
+
+PACKAGES = ["pytorch_lightning", "lightning.pytorch"]
+
+
+class Remembering(PowerTrainCallback):
+    """A callback with a state to put into checkpoints."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("13 W", modes=3, max_share=1.0, verbose=False, **options)
+        self.remembered = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"remembered": 7}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.remembered = state_dict["remembered"]
+
+
+@pytest.fixture(params=PACKAGES)
+def lightning(request: pytest.FixtureRequest) -> ModuleType:
+    pytest.importorskip(request.param.partition(".")[0])
+    return import_module(request.param)
+
+
+def job(lightning: ModuleType, callbacks: Any, **options: Any) -> Any:
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return lightning.Trainer(
+        callbacks=callbacks, accelerator="cpu", max_epochs=1, **{"enable_checkpointing": False, **quiet, **options}
+    )
+
+
+def model(lightning: ModuleType) -> Any:
+    class Linear(lightning.LightningModule):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = nn.Linear(8, 1)
+
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+            return nn.functional.mse_loss(self.network(batch[0]), batch[1])
+
+        def configure_optimizers(self) -> optim.Optimizer:
+            return optim.SGD(self.parameters(), lr=1e-2)
+
+    return Linear()
+
+
+@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("stateful", [True, False])
+def test_trainer_takes_it(lightning: ModuleType, tiny: FakeDevice, bare: bool, stateful: bool) -> None:
+    callback = Remembering(device=tiny) if stateful else powertrain(tiny, budget="13 W", modes=3)
+    job(lightning, callback if bare else [callback]).fit(model(lightning), data(700))
+    assert callback.selection is not None
+    assert callback.selection.measured is not None
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_trainer_takes_the_monitor(lightning: ModuleType, bare: bool) -> None:
+    monitor = PowerMonitor(RESNET, verbose=False)
+    job(lightning, monitor if bare else [monitor]).fit(model(lightning), data(50))
+    assert monitor.summary is not None
+    assert monitor.summary.samples == 50 * 4
+    assert monitor.summary.energy_j > 0
+
+
+def test_state_goes_through_checkpoints(lightning: ModuleType, tiny: FakeDevice, tmp_path: Path) -> None:
+    first, second = Remembering(device=tiny), Remembering(device=tiny)
+    trainer = job(lightning, first, max_steps=5)
+    trainer.fit(model(lightning), data(100))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    job(lightning, [second], max_steps=10).fit(model(lightning), data(100), ckpt_path=tmp_path / "last.ckpt")
+    assert (first.remembered, second.remembered) == (0, 7)
+
+
+def test_one_callback_serves_both_in_turn(tiny: FakeDevice) -> None:
+    callback = powertrain(tiny, budget="13 W", modes=3)
+    for package in PACKAGES:
+        pytest.importorskip(package.partition(".")[0])
+        lightning = import_module(package)
+        job(lightning, callback).fit(model(lightning), data(700))
+    assert tiny.restored == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonargparse, at what Lightning calls
+def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "seed_everything: 1\n"
+        "trainer:\n"
+        "  accelerator: cpu\n"
+        "  logger: false\n"
+        "  callbacks:\n"
+        "    - class_path: lightning_powertrain.PowerTrainCallback\n"
+        f"      init_args: {{budget: 15 W, device: '{RESNET}', modes: 7}}\n"
+        "    - class_path: lightning_powertrain.PowerMonitor\n"
+        f"      init_args: {{device: '{RESNET}', verbose: false}}\n",
+        encoding="utf-8",
+    )
+    command_line = import_module(f"{lightning.__name__}.cli").LightningCLI
+    boring = import_module(f"{lightning.__name__}.demos.boring_classes")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(config)])
+    made = command_line(boring.BoringModel, boring.BoringDataModule, run=False)
+    (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
+    assert callback._modes == 7
+    assert str(callback._budget) == "fastest within 15 W"
+    (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
+    assert monitor._device == RESNET
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_works_with_one_of_them_alone(package: str) -> None:
+    """The other cannot be imported, as where it is not installed."""
+    ours = package.partition(".")[0]
+    pytest.importorskip(ours)
+    (other,) = {"pytorch_lightning", "lightning"} - {ours}
+    code = (
+        "import sys, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        f"sys.modules[{other!r}] = None\n"
+        f"from {package} import Callback, Trainer\n"
+        "from lightning_powertrain import PowerTrainCallback\n"
+        "callback = PowerTrainCallback()\n"
+        "for given in (callback, [callback]):\n"
+        "    assert callback in Trainer(callbacks=given, logger=False, accelerator='cpu').callbacks\n"
+        f"assert not [name for name in sys.modules if name.startswith('{other}.')]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_none_of_them_is_a_clear_error() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules.update(lightning=None, pytorch_lightning=None)\n"
+        "from lightning_powertrain import PowerTrainCallback\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in done.stderr
+    assert "pytorch_lightning" in done.stderr
