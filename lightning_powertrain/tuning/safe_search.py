@@ -34,7 +34,10 @@ class SafeSearch(Search):
         BudgetError: If not even the lowest mode is within the budget.
     """
 
-    def _first_modes(self, seed: int) -> list[PowerMode]:
+    def _other_modes(self) -> list[PowerMode]:
+        return []  # Nobody knows whether they are within the budget.
+
+    def _first_modes(self) -> list[PowerMode]:
         assert isinstance(self.objective, PowerBudget)
         if self.start.power_w > self.objective.limit_w:
             raise BudgetError(

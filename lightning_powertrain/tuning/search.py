@@ -87,7 +87,8 @@ class Search:
         self.start = start
         self.most = most
         self._until_settled = until_settled
-        self._design = self._first_modes(seed)
+        self._seed = seed
+        self._design = self._first_modes()
         self._pending: list[Step] = []
         self._trials = 0
         self.prediction: Prediction | None = None
@@ -108,6 +109,10 @@ class Search:
             for mode in self._design if len(known) < self.most else ():
                 if mode not in measured and windows[mode] == times:
                     return Step(mode)
+        if len(profile) < self._predictor.minimum_modes:
+            return next(
+                (Step(mode) for mode in self._other_modes() if mode not in measured and not windows[mode]), None
+            )
         return self._pending.pop(0) if self._pending else None
 
     def learned(self, profile: Profile, may_look_around: bool = True) -> Step | None:
@@ -143,11 +148,17 @@ class Search:
         errors = self.prediction.time_error, self.prediction.power_error
         return Selection(step.mode, self.objective, *step.expected, self.start, *errors)
 
-    def _first_modes(self, seed: int) -> list[PowerMode]:
+    def _first_modes(self) -> list[PowerMode]:
         count = min(self.most, max(_SPREAD_FIRST, self._predictor.minimum_modes))
-        fast = self._fast_rows(at_least=count)
-        rows = fast[latin_hypercube_rows(self._space.array[fast], count, seed)].tolist()
-        return visiting_order(self._space, map(self._space.mode, rows), seed)
+        return self._spread(self._fast_rows(at_least=count), count)
+
+    def _other_modes(self) -> list[PowerMode]:
+        """Spread over all modes, for a board that throttles in the fast ones."""
+        return self._spread(np.arange(len(self._space)), len(self._design))
+
+    def _spread(self, among: IntArray, count: int) -> list[PowerMode]:
+        rows = among[latin_hypercube_rows(self._space.array[among], count, self._seed)].tolist()
+        return visiting_order(self._space, map(self._space.mode, rows), self._seed)
 
     def _fast_rows(self, at_least: int) -> IntArray:
         """Rows of the fastest modes; of all if nothing is known before anything is measured."""
