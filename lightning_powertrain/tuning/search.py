@@ -128,7 +128,9 @@ class Search:
         """
         self.prediction = prediction = self._fit(profile)
         promise = self._promise(prediction, profile)
-        left = self.most - len(profile.besides(self.start)) if may_look_around else 0
+        # Modes in which the board throttles count too, or else a hot board would try one after the other.
+        done = len(profile.besides(self.start)) + len(profile.throttling_modes)
+        left = self.most - done if may_look_around else 0
         if left > 0 and promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
             rows = self._apart(promise, 1 if self._until_settled else min(left, _BETWEEN_FITS))
             self._pending = [self._step(row) for row in rows]
