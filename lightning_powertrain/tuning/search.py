@@ -57,7 +57,7 @@ class Search:
     may be: each next mode is the one of the largest expected improvement on the best measured one, within
     the budget. Once as many as asked for are measured, up to five more are, as long as one promises to be better by
     1 %. A search ``until_settled`` ends as soon as no mode promises more than 0.3 %: further measurements would hardly
-    change the choice.
+    change the choice. It needs trials only where it is cut short.
 
     What comes next depends on the profile alone, so a search can go on from a profile that was begun elsewhere.
 
@@ -138,7 +138,7 @@ class Search:
         # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
         excess = self.objective.excess(prediction.time_ms, prediction.power_w)
         promise = np.where(excess <= excess.min(), promise, 0.0)
-        if self._until_settled or self._trials == _MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
+        if self._trials == _MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
             return None
         self._trials += 1
         return self._step(int(np.argmax(promise)), is_trial=True)
