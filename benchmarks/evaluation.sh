@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew: benchmarks/evaluation.sh FOLDER
-# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it the paper's networks.
+# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it searches.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER}
 # Threads of such small networks wait for each other more than they work.
@@ -22,7 +22,9 @@ for board in agx-xavier orin-nano; do
   done
 done
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
-evaluate decisions --experiment decisions --methods presets,random-pareto,boosting,grey-box-lhs --modes 10 --verify
-evaluate decisions-paper --experiment decisions --methods paper --modes 10 --workloads mobilenetv3,lstm --seeds 1 --verify
+evaluate decisions --experiment decisions --methods search,auto --seeds 1
+evaluate hard-budget --experiment hard-budget --methods hard
+python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm \
+  | tee "$folder/job.txt"
 evaluate tx2-inception --experiment tx2-inception
 evaluate tx2-alexnet --experiment tx2-alexnet

@@ -49,7 +49,9 @@ def evaluate(
     limits: Annotated[str | None, typer.Option(help="Power limits in W, such as 17-50; default: by the data.")] = None,
     verify: Annotated[
         bool | None,
-        typer.Option("--verify/--no-verify", help="Also measure choices before they are kept, which is slow."),
+        typer.Option(
+            "--verify/--no-verify", help="Also measure predicted choices before they are kept, which is slow."
+        ),
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="Write figures to this folder as PNG files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every run as JSON and nothing else.")] = False,
@@ -162,18 +164,19 @@ def _limits(text: str | None) -> tuple[int, int] | None:
 
 
 def _print(runs: list[Run], heading: str) -> None:
-    from lightning_powertrain.evaluation.summary import decisions_table, errors_table, verified_table
+    from lightning_powertrain.evaluation.summary import decisions_table, errors_table, measured_table, verified_table
 
     console = Console(highlight=False)
     console.print(heading)
+    tables = []
     if any(run.errors for run in runs):
-        console.print(errors_table(runs, "time"))
+        tables.append(errors_table(runs, "time"))
+    if any(run.errors and run.decisions for run in runs):
+        tables.append(errors_table(runs, "power"))
     if any(run.decisions for run in runs):
-        if any(run.errors for run in runs):
-            console.print()
-            console.print(errors_table(runs, "power"))
-        console.print()
-        console.print(decisions_table(runs))
+        tables.append(decisions_table(runs))
     if any(run.verified for run in runs):
-        console.print()
-        console.print(verified_table(runs))
+        tables += [verified_table(runs), measured_table(runs)]
+    for number, table in enumerate(tables):
+        console.print("", end="\n" if number else "")
+        console.print(table)

@@ -11,6 +11,7 @@ import numpy as np
 
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.evaluation.cases import Case, with_power
+from lightning_powertrain.evaluation.closed_loop import ClosedLoop, Found
 from lightning_powertrain.evaluation.methods import METHODS, Method
 from lightning_powertrain.evaluation.metrics import (
     Costs,
@@ -22,13 +23,15 @@ from lightning_powertrain.evaluation.metrics import (
     judge,
     possible_limits_w,
 )
-from lightning_powertrain.evaluation.verification import verified_choices
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.tuning.course import MOST_MODES
 
 # The paper's data loader (4 workers, prefetch factor 2) and windows, which is what the measured profiles scatter like.
 _PLAN = WindowPlan(discard=8, settle_s=2.0, precision=None)
+# As a job measures by default.
+_ADAPTIVE = WindowPlan(discard=8, settle_s=2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +40,38 @@ class Verified:
 
     Args:
         decisions: What they cost.
-        modes: Modes that were measured beyond the sample, mean over the limits.
-        profiling_s: Seconds that measuring these takes, mean over the limits.
+        modes: Modes that were measured for one limit, all in all: mean over the limits.
+        profiling_s: Seconds that this takes with the paper's windows, mean over the limits.
+        adaptive_s: Seconds that it takes with windows that end once they are precise, as a job's do by default.
+        beyond_w: How far each of the modes that were measured truly draws more than the limit, negative where it draws
+            less; of all limits, one after the other.
     """
 
     decisions: Decisions
     modes: float
     profiling_s: float
+    adaptive_s: float
+    beyond_w: FloatArray
+
+    @property
+    def measured_above(self) -> float:
+        """Share of the measured modes that truly draw more than the limit, in per cent."""
+        return 100 * float(np.mean(self.beyond_w > 0))
+
+    @property
+    def measured_above_1_w(self) -> float:
+        """Share of the measured modes that draw more than 1 W more, in per cent."""
+        return 100 * float(np.mean(self.beyond_w > 1))
+
+    @property
+    def measured_largest_w(self) -> float:
+        """How far the hungriest of them is above its limit; 0 if none is."""
+        return max(0.0, float(self.beyond_w.max()))
 
     def record(self) -> dict[str, float]:
         """All figures, by name."""
-        return {"modes": self.modes, "profiling_s": self.profiling_s, **self.decisions.record()}
+        names = ("modes", "profiling_s", "adaptive_s", "measured_above", "measured_above_1_w", "measured_largest_w")
+        return {**{name: getattr(self, name) for name in names}, **self.decisions.record()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +82,7 @@ class Run:
         method: Name of the method.
         workload: Name of the workload.
         simulated: Whether it is simulated; otherwise it was recorded on a board.
-        modes: Number of measured modes.
+        modes: Number of measured modes; 0 if it is not given, but found while searching.
         seed: Of the draw and of the fit.
         profiling_s: Seconds that measuring takes, switches and settling included.
         fit_s: Seconds of computing to fit the predictor.
@@ -115,24 +139,32 @@ def run_bench(
         counts: Numbers of measured modes; one that a predictor cannot use is left out for it.
         seeds: Number of draws for each.
         limits_w: Power limits to choose for.
-        verify: Whether to try choices that are measured before they are kept as well, which costs up to five more fits
-            for each limit.
+        verify: Whether predicted choices are measured before they are kept as well, which costs up to five more fits
+            for each limit. Searches always measure theirs.
     """
     for case in cases:
         for name in methods:
-            method = METHODS[name]
-            if method.sampler is None:
-                run = _run_stock(name, case, limits_w, verify)
-                yield from [] if run is None else [run]
-                continue
-            for seed in range(seeds):
-                predictor = None if method.predictor is None else method.predictor(case, seed)
-                if predictor is not None:
-                    predictor.prior_time_ms(case.truth.modes[:1])  # what is done once per board is not part of a fit
-                for count in counts:
-                    if predictor is None or count >= predictor.minimum_modes:
-                        rows = method.sampler(case.truth.modes, count, seed)
-                        yield _run(name, case, predictor, rows, seed, limits_w, verify)
+            if METHODS[name].sampler is not None:
+                yield from _run_sampling(name, case, counts, seeds, limits_w, verify)
+            elif case.has_power and METHODS[name].search is not None:
+                yield from _run_searching(name, case, counts, seeds, limits_w)
+            elif case.has_power:
+                yield from _run_stock(name, case, limits_w)
+
+
+def _run_sampling(
+    name: str, case: Case, counts: Sequence[int], seeds: int, limits_w: FloatArray, verify: bool
+) -> Iterator[Run]:
+    method = METHODS[name]
+    assert method.sampler is not None
+    for seed in range(seeds):
+        predictor = None if method.predictor is None else method.predictor(case, seed)
+        if predictor is not None:
+            predictor.prior_time_ms(case.truth.modes[:1])  # what is done once per board is not part of a fit
+        for count in counts:
+            if predictor is None or count >= predictor.minimum_modes:
+                rows = method.sampler(case.truth.modes, count, seed)
+                yield _run(name, case, predictor, rows, seed, limits_w, verify)
 
 
 def _run(
@@ -159,26 +191,43 @@ def _run(
     run = replace(run, decisions=decisions_of(believed, actual, truth, limits_w))
     if not verify:
         return run
-    return replace(run, verified=_as_measured(run) if predictor is None else _verify(case, predictor, rows, limits_w))
+    return run if predictor is None else replace(run, verified=_verify(case, predictor, rows, limits_w))
 
 
 def _verify(case: Case, predictor: Predictor, rows: IntArray, limits_w: FloatArray) -> Verified | None:
-    truth = Costs(case.truth.time_ms, case.truth.power_w)
-    possible_w = possible_limits_w(limits_w, truth)
-    objectives = [PowerBudget(limit_w) for limit_w in possible_w.tolist()]
-    choices = list(verified_choices(case.measured, predictor, rows, objectives))
-    kept = [choice.row for choice in choices]
-    decisions = judge(Costs(truth.time_ms[kept], truth.power_w[kept]), truth, possible_w)
+    loop, sample = ClosedLoop(case.measured, predictor), rows.tolist()
+    possible_w = possible_limits_w(limits_w, Costs(case.truth.time_ms, case.truth.power_w))
+    return _judged(case, [loop.verify(sample, PowerBudget(limit_w)) for limit_w in possible_w.tolist()], possible_w)
+
+
+def _run_searching(name: str, case: Case, counts: Sequence[int], seeds: int, limits_w: FloatArray) -> Iterator[Run]:
+    """Searches from scratch; once for all counts where they find the number of modes themselves."""
+    method = METHODS[name]
+    assert method.predictor is not None
+    assert method.search is not None
+    possible_w = possible_limits_w(limits_w, Costs(case.truth.time_ms, case.truth.power_w))
+    for seed in range(seeds):
+        loop = ClosedLoop(case.measured, method.predictor(case, seed), seed)
+        if method.search == "hard":  # A limit that even the lowest mode exceeds is refused.
+            possible_w = possible_w[possible_w >= case.measured.power_w[loop.first_row("hard")]]
+        for count in counts if method.search == "search" else [0]:
+            objectives = [PowerBudget(limit_w) for limit_w in possible_w.tolist()]
+            found = [loop.search(method.search, objective, count or MOST_MODES) for objective in objectives]
+            verified = _judged(case, found, possible_w)
+            if verified is not None:
+                yield Run(name, case.name, case.simulated, count, seed, verified.profiling_s, verified=verified)
+
+
+def _judged(case: Case, found: Sequence[Found], limits_w: FloatArray) -> Verified | None:
+    truth, kept = Costs(case.truth.time_ms, case.truth.power_w), [each.row for each in found]
+    decisions = judge(Costs(truth.time_ms[kept], truth.power_w[kept]), truth, limits_w)
     if decisions is None:
         return None
-    tried = [row for choice in choices for row in choice.tried]
-    seconds = sum(_PLAN.seconds(time_ms) for time_ms in case.measured.time_ms[tried].tolist())
-    return Verified(decisions, len(tried) / len(choices), seconds / len(choices))
-
-
-def _as_measured(run: Run) -> Verified | None:
-    """Of a method that chooses among measured modes: nothing is left to verify."""
-    return None if run.decisions is None else Verified(run.decisions, 0.0, 0.0)
+    rows = np.concatenate([each.measured for each in found]).astype(np.int64)
+    times_ms = case.measured.time_ms[rows].tolist()
+    fixed_s, adaptive_s = (sum(map(plan.seconds, times_ms)) / len(found) for plan in (_PLAN, _ADAPTIVE))
+    beyond_w = truth.power_w[rows] - np.repeat(limits_w, [len(each.measured) for each in found])
+    return Verified(decisions, len(rows) / len(found), fixed_s, adaptive_s, beyond_w)
 
 
 def _predict(predictor: Predictor, method: Method, case: Case, sample: Profile) -> tuple[Prediction, float, float]:
@@ -193,24 +242,20 @@ def _predict(predictor: Predictor, method: Method, case: Case, sample: Profile) 
     return prediction, fitted_s - start_s, done_s - fitted_s
 
 
-def _run_stock(name: str, case: Case, limits_w: FloatArray, verify: bool) -> Run | None:
+def _run_stock(name: str, case: Case, limits_w: FloatArray) -> Iterator[Run]:
     """Choices without a sample: the highest mode, or the best stock mode once each was measured."""
-    if not case.has_power:
-        return None
     truth = Costs(case.truth.time_ms, case.truth.power_w)
     if name == "maxn":
         relative = case.truth.modes / np.maximum(case.truth.modes.max(axis=0), 1)
         highest = [int(np.argmax(relative.sum(axis=1)))]
         believed = actual = Costs(truth.time_ms[highest], truth.power_w[highest])
         decisions = decisions_of(believed, actual, truth, limits_w)
-        return Run(name, case.name, case.simulated, 0, 0, decisions=decisions)
-    if case.presets is None:
-        return None
-    sample, exact = case.presets
-    believed, actual = Costs(sample.time_ms, sample.power_w), Costs(exact.time_ms, exact.power_w)
-    decisions = decisions_of(believed, actual, truth, limits_w)
-    run = Run(name, case.name, case.simulated, len(sample), 0, _profiling_s(sample), decisions=decisions)
-    return replace(run, verified=_as_measured(run)) if verify else run
+        yield Run(name, case.name, case.simulated, 0, 0, decisions=decisions)
+    elif case.presets is not None:
+        sample, exact = case.presets
+        believed, actual = Costs(sample.time_ms, sample.power_w), Costs(exact.time_ms, exact.power_w)
+        decisions = decisions_of(believed, actual, truth, limits_w)
+        yield Run(name, case.name, case.simulated, len(sample), 0, _profiling_s(sample), decisions=decisions)
 
 
 def _profiling_s(sample: Profile) -> float:

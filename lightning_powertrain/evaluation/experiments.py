@@ -38,7 +38,7 @@ class Experiment:
         modes: Numbers of measured modes.
         seeds: Draws for each.
         limits: Lowest and highest power limit in watts, in steps of 1 W; None for limits by the data.
-        verify: Whether choices are measured before they are kept as well.
+        verify: Whether predicted choices are measured before they are kept as well.
     """
 
     about: str = ""
@@ -115,11 +115,18 @@ EXPERIMENTS = {
     "paper": Experiment("How many modes does each of the paper's workloads need, from ResNet-18?"),
     "profiling-cost": Experiment(
         "What do errors and choices cost in seconds of profiling?",
-        methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs"),
+        methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs", "search", "auto"),
         modes=(5, 10, 15, 20, 30, 50, 100),
     ),
     "decisions": Experiment(
         "How good are the choices within each power limit from 17 to 50 W?", modes=(10, 50), limits=(17, 50)
+    ),
+    "hard-budget": Experiment(
+        "How well is each hard limit from 12 to 50 W kept while searching?",
+        methods=("search", "auto", "hard"),
+        modes=(10,),
+        seeds=1,
+        limits=(12, 50),
     ),
     "agx-xavier": Experiment(
         "Does a reference of an Orin AGX help on an AGX Xavier?",

@@ -11,6 +11,7 @@ import numpy as np
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation.cases import Case
+from lightning_powertrain.evaluation.closed_loop import Kind
 from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
 from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
 from lightning_powertrain.profiling import latin_hypercube_rows
@@ -30,8 +31,9 @@ class Method:
 
     Args:
         about: What it does, in a line.
-        sampler: Which modes it measures; None if it measures none but the stock modes.
+        sampler: Which modes it measures; None if it measures none but the stock modes, or searches.
         predictor: Makes its predictor, from a case and a seed; None if it chooses among what it measured.
+        search: How it searches, if it chooses what to measure by what it measured so far.
         needs_power: Whether its predictor refuses a profile without power.
         needs_sklearn: Whether its predictor needs scikit-learn, which is an optional extra.
     """
@@ -39,6 +41,7 @@ class Method:
     about: str
     sampler: Sampler | None = None
     predictor: Callable[[Case, int], Predictor] | None = None
+    search: Kind | None = None
     needs_power: bool = False
     needs_sklearn: bool = False
 
@@ -59,11 +62,14 @@ METHODS = {
     "maxn": Method("everything at its maximum"),
     "presets": Method("the best of the board's stock modes, each measured"),
     "random-pareto": Method("the best of the measured modes", random_rows),
-    "linear": Method("linear regression", random_rows, lambda case, seed: LinearRegression(), True),
+    "linear": Method("linear regression", random_rows, lambda case, seed: LinearRegression(), needs_power=True),
     "scratch": Method(
-        "the paper's networks, trained from scratch", random_rows, lambda case, seed: PaperTransfer(None, seed), True
+        "the paper's networks, trained from scratch",
+        random_rows,
+        lambda case, seed: PaperTransfer(None, seed),
+        needs_power=True,
     ),
-    "paper": Method("the paper's networks, transferred from the reference", random_rows, _paper, True),
+    "paper": Method("the paper's networks, transferred from the reference", random_rows, _paper, needs_power=True),
     "boosting": Method(
         "gradient boosting; the reference's predictions are features, or from scratch without a reference",
         random_rows,
@@ -73,6 +79,9 @@ METHODS = {
     ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", latin_hypercube_rows, _grey_box),
+    "search": Method("the search of a tuned job: so many modes, and up to five trials", None, _grey_box, "search"),
+    "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),
+    "hard": Method("the same from the lowest mode, never above the limit", None, _grey_box, "hard"),
 }
 """By name, in the order of tables."""
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ORANGE, _SKY, _YELLOW = "#E69F00", "#56B4E9", "#B8A200"
-_COLOURS = (GREY, BLACK, _YELLOW, _SKY, _ORANGE, VERMILION, PURPLE, BLUE, GREEN)
-_MARKERS = "xPvs^DpoH"
+_COLOURS = (GREY, BLACK, _YELLOW, _SKY, _ORANGE, VERMILION, PURPLE, BLUE, GREEN, "#003F5C", "#8C2D04", "#5E3C99")
+_MARKERS = "xPvs^DpoH*dX"
 _PENALTIES = (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000)
 _SPREAD = "median and 10-90 % band over workloads and seeds"
 
@@ -77,12 +77,12 @@ def _figures(runs: Sequence[Run], cases: Sequence[Case], heading: str) -> Iterat
     if predicting:
         yield "errors", errors_figure(predicting, heading)
         yield "errors-by-seconds", errors_figure(predicting, heading, by_seconds=True)
-    deciding = [run for run in runs if run.decisions is not None]
-    sampling = [run for run in deciding if METHODS[run.method].sampler is not None]
-    if sampling:
-        yield "decisions-by-seconds", cost_figure(sampling, heading)
-    for modes in sorted({run.modes for run in sampling}):
-        shown = [run for run in deciding if METHODS[run.method].sampler is None or run.modes == modes]
+    choosing = [run for run in runs if run.decisions is not None or run.verified is not None]
+    learning = [run for run in choosing if not _is_stock(run)]
+    if learning:
+        yield "decisions-by-seconds", cost_figure(learning, heading)
+    for modes in sorted({run.modes for run in learning if run.modes}):
+        shown = [run for run in choosing if run.modes in (0, modes) or _is_stock(run)]
         yield f"decisions-{modes}-modes", decisions_figure(shown, f"{modes} measured modes", heading)
     for case in cases:
         own = [run for run in predicting if run.workload == case.name and run.seed == 0]
@@ -105,7 +105,9 @@ def errors_figure(runs: Sequence[Run], heading: str, by_seconds: bool = False) -
     targets = ("time", "power") if has_power else ("time",)
     for column, target in enumerate(targets, start=1):
         axes = figure.add_subplot(1, len(targets), column)
-        drawn = [_draw_band(axes, some, f"errors.{target}", by_seconds) for some in _by_method(runs).values()]
+        x = "profiling_s" if by_seconds else "modes"
+        drawn = [_draw_band(axes, some, x, f"errors.{target}") for some in _by_method(runs).values()]
+        axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
         use_log_scale(axes, np.concatenate(drawn))
         axes.set_ylabel(f"MAPE of {target}, all modes (%)")
     legend_below(figure)
@@ -113,36 +115,44 @@ def errors_figure(runs: Sequence[Run], heading: str, by_seconds: bool = False) -
 
 
 def cost_figure(runs: Sequence[Run], heading: str) -> Figure:
-    """What unverified choices cost against the seconds of profiling: median over workloads and seeds, and the band.
+    """What choices cost against the seconds that profiling takes with the paper's windows: median, and 10-90 % band.
+
+    Dashed: if each choice is measured before it is kept; searches always do.
 
     Args:
-        runs: Of methods that sample modes, where power is known.
+        runs: Of methods that measure modes to learn from, where power is known.
         heading: Where the figures come from.
     """
     figure = new_figure(10, 5)
-    figure.suptitle(f"{heading}\nunverified choices, {_SPREAD}", fontsize="medium")
+    figure.suptitle(
+        f"{heading}\nunverified choices, and (dashed, searches) measured ones; {_SPREAD}", fontsize="medium"
+    )
     penalty, above = figure.subplots(1, 2)
-    for some in _by_method(runs).values():
-        _draw_band(penalty, some, "decisions.penalty", by_seconds=True)
-        _draw_band(above, some, "decisions.above_half_w", by_seconds=True)
+    for method, some in _by_method(runs).items():
+        before, after = _before_and_after(some)
+        for part, prefix, look in ((before, "", {}), (after, "verified.", _verified_look(method))):
+            if part:
+                _draw_band(penalty, part, f"{prefix}profiling_s", f"{prefix}decisions.penalty", **look)
+                _draw_band(above, part, f"{prefix}profiling_s", f"{prefix}decisions.above_half_w", **look)
     _use_symmetric_log_scale(penalty, 10, _PENALTIES)
     penalty.set_ylabel("Slower than the true optimum (%), mean over limits")
     above.set_ylabel("Choices more than 0.5 W above the limit (%)")
+    for axes in (penalty, above):
+        axes.set_xlabel("Seconds of profiling")
     legend_below(figure)
     return figure
 
 
-def _draw_band(axes: Axes, runs: Sequence[Run], figure: str, by_seconds: bool) -> FloatArray:
-    """Draw a figure of the runs of one method, such as ``errors.time``; returns the ends of its bands."""
-    x, quantiles = [], []
-    for (_, modes), some in group(runs).items():
-        x.append(float(np.median([run.profiling_s for run in some])) if by_seconds else modes)
-        quantiles.append(np.quantile([attrgetter(figure)(run) for run in some], [0.1, 0.5, 0.9]))
+def _draw_band(axes: Axes, runs: Sequence[Run], x: str, y: str, **look: Any) -> FloatArray:
+    """Draw a figure of one method's runs, such as ``errors.time``, against another; returns the ends of its bands."""
+    middles, quantiles = [], []
+    for some in group(runs).values():
+        middles.append(float(np.median([attrgetter(x)(run) for run in some])))
+        quantiles.append(np.quantile([attrgetter(y)(run) for run in some], [0.1, 0.5, 0.9]))
     low, middle, high = np.transpose(quantiles)
-    look = _look(runs[0].method)
-    axes.fill_between(x, low, high, color=look["color"], alpha=0.12, linewidth=0)
-    axes.plot(x, middle, label=runs[0].method, **look)
-    axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
+    look = {"label": runs[0].method, **_look(runs[0].method), **look}
+    axes.fill_between(middles, low, high, color=look["color"], alpha=0.12, linewidth=0)
+    axes.plot(middles, middle, **look)
     use_grid(axes)
     return np.concatenate([low, high])
 
@@ -150,18 +160,17 @@ def _draw_band(axes: Axes, runs: Sequence[Run], figure: str, by_seconds: bool) -
 def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
     """What choices cost against the power limit: median penalty and mean excess over workloads and seeds.
 
-    Dashed: if each choice is measured before it is kept, where that was tried.
+    Dashed: if each choice is measured before it is kept, where that was tried; searches always do.
     """
     figure = new_figure(10, 5.5)
     figure.suptitle(f"{heading}: {title}", fontsize="medium")
     penalty, excess = figure.subplots(1, 2)
     for method, some in _by_method(runs).items():
-        look = {**_look(method), "markevery": 4}
-        before = [run.decisions for run in some if run.decisions is not None]
-        _draw_decisions(penalty, excess, before, {"label": method, **look})
-        after = [run.verified.decisions for run in some if run.verified is not None]
-        if after and METHODS[method].predictor is not None:
-            _draw_decisions(penalty, excess, after, {"label": f"{method}, verified", **look, "linestyle": "--"})
+        before, after = _before_and_after(some)
+        look = {"label": method, **_look(method), "markevery": 4}
+        _draw_decisions(penalty, excess, [run.decisions for run in before if run.decisions], look)
+        look |= _verified_look(method)
+        _draw_decisions(penalty, excess, [run.verified.decisions for run in after if run.verified], look)
     penalty.axhline(0, c=BLACK, linewidth=0.8)
     _use_symmetric_log_scale(penalty, 10, _PENALTIES)
     penalty.set_ylabel("Slower than the true optimum (%), median")
@@ -186,6 +195,8 @@ def _use_symmetric_log_scale(axes: Axes, linear: float, ticks: Sequence[float]) 
 
 def _draw_decisions(penalty: Axes, excess: Axes, decisions: Sequence[Decisions], look: dict[str, Any]) -> None:
     """Workloads differ in the limits that they can meet: each limit counts those that can."""
+    if not decisions:
+        return
     limits_w = np.unique(np.concatenate([some.limits_w for some in decisions]))
     penalties = [_over(decisions, limit_w, lambda some: some.penalties) for limit_w in limits_w]
     excesses_w = [_over(decisions, limit_w, lambda some: some.excesses_w) for limit_w in limits_w]
@@ -239,6 +250,21 @@ def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
     for run in runs:
         methods.setdefault(run.method, []).append(run)
     return methods
+
+
+def _before_and_after(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """The runs whose choices are known as they are, and those whose choices are known as measured."""
+    return [run for run in runs if run.decisions is not None], [run for run in runs if run.verified is not None]
+
+
+def _is_stock(run: Run) -> bool:
+    """Whether a method measures nothing but stock modes, however many others do."""
+    return METHODS[run.method].sampler is None and METHODS[run.method].search is None
+
+
+def _verified_look(method: str) -> dict[str, Any]:
+    """What tells choices that were measured from those that were not, where a method has both."""
+    return {} if METHODS[method].search else {"label": f"{method}, verified", "linestyle": "--"}
 
 
 def _look(method: str) -> dict[str, Any]:

@@ -34,19 +34,21 @@ class SafeSearch(Search):
         BudgetError: If not even the lowest mode is within the budget.
     """
 
-    def _first_modes(self, seed: int) -> list[PowerMode]:
+    def _other_modes(self) -> list[PowerMode]:
+        return []  # Nobody knows whether they are within the budget.
+
+    def _first_modes(self) -> list[PowerMode]:
         assert isinstance(self.objective, PowerBudget)
         if self.start.power_w > self.objective.limit_w:
             raise BudgetError(
                 f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
                 f"{self.objective.limit_w:g} W"
             )
-        lowest = dict(self._space.mode(0))
-        raised = []
-        for knob in self._space.knobs:
-            level = min(len(knob.values) - 1, max(1, round(_FIRST_STEP * (len(knob.values) - 1))))
-            raised.append(PowerMode(**{**lowest, knob.name: knob.values[level]}))
-        return list(dict.fromkeys(raised))
+        levels, tops = self._levels(), np.array(self._space.shape) - 1
+        steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)
+        # Of a space that lacks some combinations, the nearest that there is.
+        raised = [int(np.abs(levels - target).sum(axis=1).argmin()) for target in np.diag(steps)]
+        return [self._space.mode(row) for row in dict.fromkeys(raised)]
 
     def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
         if prediction.power_high_w is None:
@@ -68,8 +70,7 @@ class SafeSearch(Search):
     def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
         """Which modes are near one that was measured."""
         tops = np.array(self._space.shape) - 1
-        levels = np.stack(np.unravel_index(np.arange(len(self._space)), self._space.shape), axis=1)
-        positions = levels / np.maximum(tops, 1)
+        positions = self._levels() / np.maximum(tops, 1)
         near = np.zeros(len(self._space), dtype=np.bool_)
         for mode in {each.mode for each in profile.measurements if each.mode in self._space}:
             near |= np.abs(positions - positions[self._space.index(mode)]).sum(axis=1) <= _REACH

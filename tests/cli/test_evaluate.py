@@ -89,10 +89,21 @@ def test_options_override_an_experiment() -> None:
 
 def test_verified_choices_have_a_table(dataset: list[str]) -> None:
     text = run(*dataset, "--power", "watts", *QUICK, "--verify")
-    assert "(after) if each is measured before it is kept" in text
+    assert "Choices that were measured before they are kept" in text
+    assert "Measured on the way to these choices" in text
+    assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
     records = json.loads(run(*dataset, "--power", "watts", *QUICK, "--verify", "--json"))
-    assert all(record["verified_modes"] <= 5 for record in records)
+    verified = [record["verified_modes"] for record in records if "verified_modes" in record]
+    assert len(verified) == 2 * 2 * 2, "two workloads, two methods that predict, two seeds"
+    assert all(6 <= modes <= 6 + 5 for modes in verified)
+
+
+def test_searches_go_without_unverified_choices(dataset: list[str]) -> None:
+    text = run(*dataset, "--power", "watts", "--methods", "search,auto", "--modes", "6")
+    assert "Choices that were measured before they are kept" in text
+    assert "unverified" not in text
+    assert "MAPE" not in text
 
 
 def test_figures_are_written_and_leave_json_alone(dataset: list[str], tmp_path: Path) -> None:

@@ -77,16 +77,47 @@ def test_maxn_ignores_every_limit(runs: dict[str, list[Run]]) -> None:
 def test_verified_choices_keep_limits_better() -> None:
     cases = simulated_cases("orin-nano-8gb", ["mobilenetv3"], "orin-agx-64gb-resnet18", None)
     limits_w = np.linspace(6.5, 9.5, 4)
-    maxn, presets, boosting = run_bench(cases, ["maxn", "presets", "boosting"], [12], 1, limits_w, verify=True)
-    assert boosting.decisions is not None
-    assert boosting.verified is not None
-    assert boosting.verified.decisions.largest_excess_w < 0.3 < boosting.decisions.largest_excess_w
-    assert 0 < boosting.verified.modes <= 5
-    assert boosting.verified.profiling_s > 2.0 * boosting.verified.modes, "settling alone takes that"
-    assert boosting.record()["verified_above_half_w"] == 0.0
-    assert presets.verified is not None
-    assert presets.verified.decisions is presets.decisions, "they were measured already"
-    assert maxn.verified is None, "it measures nothing"
+    presets, predicted = run_bench(cases, ["presets", "grey-box"], [12], 1, limits_w, verify=True)
+    assert predicted.decisions is not None
+    assert predicted.verified is not None
+    assert predicted.verified.decisions.largest_excess_w < 0.3 < predicted.decisions.largest_excess_w
+    assert 12 < predicted.verified.modes <= 12 + 5
+    assert predicted.verified.profiling_s > predicted.profiling_s + 2.0 * (predicted.verified.modes - 12), (
+        "settling alone"
+    )
+    assert predicted.verified.adaptive_s < predicted.verified.profiling_s
+    assert predicted.record()["verified_above_half_w"] == 0.0
+    assert presets.verified is None, "what it chooses was measured from the start"
+
+
+def test_searches_choose_better_from_fewer_modes_and_hard_limits_are_kept_on_the_way() -> None:
+    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], "resnet18", "study")
+    limits_w = np.array([5.0, 15.0, 25.0, 35.0])
+    methods = ["random-pareto", "search", "auto", "hard"]
+    by_name = {run.method: run for run in run_bench(cases, methods, [20], 1, limits_w)}
+    sampled = by_name["random-pareto"].decisions
+    assert sampled is not None
+    for name in methods[1:]:
+        run = by_name[name]
+        assert run.decisions is None, "there is no choice that was not measured"
+        assert run.verified is not None
+        assert run.modes == (20 if name == "search" else 0)
+        assert run.verified.decisions.largest_excess_w < 0.5
+        assert run.verified.decisions.penalty < 8 < sampled.penalty
+        assert run.verified.modes <= 1 + 20 + 5
+        assert len(run.verified.beyond_w) == run.verified.modes * len(run.verified.decisions.limits_w)
+        assert run.record()["verified_measured_above_1_w"] == (
+            0.0 if name == "hard" else run.verified.measured_above_1_w
+        )
+    hard, auto = by_name["hard"].verified, by_name["auto"].verified
+    assert hard is not None
+    assert auto is not None
+    assert hard.measured_largest_w < 1.0 < auto.measured_largest_w
+    assert hard.decisions.limits_w.tolist() == [15.0, 25.0, 35.0], "not even the lowest mode draws 5 W"
+
+
+def test_searches_need_power(file: Path) -> None:
+    assert not list(run_bench(cases_of(file, None, "small"), ["search", "auto", "hard"], [3], 1, np.array([5.0])))
 
 
 def test_records_hold_plain_values_only(runs: dict[str, list[Run]]) -> None:

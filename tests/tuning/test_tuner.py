@@ -90,7 +90,7 @@ def test_time_left_is_what_the_rest_really_takes(device: FakeDevice, oracle: Ora
             self.seen.append((device.clock.now(), progress.seconds_left))
 
     watch = Watch()
-    tuner = Tuner(device, 12, predictor=oracle, modes=20, observers=[watch])
+    tuner = Tuner(device, 12, predictor=oracle, modes=10, observers=[watch])
     tuner.start()
     train(tuner)
     end_s = watch.seen[-1][0]

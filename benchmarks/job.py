@@ -1,0 +1,223 @@
+"""What whole training jobs take under a limit of 30 W: time and energy in all, profiling included. SIMULATED: boards,
+workloads and their scatter are those of ``docs/simulation.md``.
+
+    python benchmarks/job.py [--seeds 3] [--workload resnet18 ...] [--minutes 10 60 600]
+
+A job has as many minibatches as take so many minutes in the mode that it starts in, the stock one of the board. Each
+figure is relative to an oracle that knows everything and runs the whole job in the best mode: median over workloads and
+seeds, with the least and the most in brackets. Methods:
+
+- a stock mode from beginning to end, as with no callback at all;
+- the paper's: 50 random modes, 40 minibatches each, its networks, and the mode that these hold for the best, unverified
+  and however long the job;
+- ours, a real ``Tuner`` on the virtual clock, as it comes and with ``modes="auto"``.
+
+Profiling is simulated minibatch by minibatch, the long rest of the job is not: it goes on at the settled time and power
+of its mode. Energy counts each mode at its settled power. Computing, such as fits, takes no time on a virtual clock;
+how often a predictor was fitted stands in the table. Over: share of jobs that end more than 0.5 W above the limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import numpy as np
+import torch
+
+from lightning_powertrain.boards import PowerMode, load_board
+from lightning_powertrain.devices import Samplers, SimulatedDevice
+from lightning_powertrain.evaluation import simulated_profile
+from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
+from lightning_powertrain.prediction.baselines import PaperTransfer
+from lightning_powertrain.profiling import Interval, Measurement, Profile, Provenance, WindowPlan, measure, random_modes
+from lightning_powertrain.selection import PowerBudget, best_index
+from lightning_powertrain.simulation import workload_names
+from lightning_powertrain.tuning import Phase, Tuner
+
+BOARD, LIMIT_W, PAPERS_MODES = "orin-agx-64gb", 30.0, 50
+
+
+class Job(SimulatedDevice):
+    """A job of so many minibatches, which counts how long it runs in which mode.
+
+    Args:
+        workload: What it trains.
+        minutes: How long it would take in the mode that it starts in.
+        seed: Of all scatter.
+    """
+
+    def __init__(self, workload: str, minutes: float, seed: int) -> None:
+        super().__init__(BOARD, workload, seed)
+        self.name = workload
+        self.minibatches = round(minutes * 60e3 / truth(workload)[self.current_mode()].time_ms)
+        self.done = 0
+        self.fits = 0
+        self._seconds: dict[PowerMode, float] = defaultdict(float)
+
+    @property
+    def is_over(self) -> bool:
+        return self.done >= self.minibatches
+
+    def minibatch_ended(self) -> None:
+        mode, start_s = self.current_mode(), self.clock.now()
+        super().minibatch_ended()
+        self._seconds[mode] += self.clock.now() - start_s
+        self.done += 1
+
+    def ended_in(self, mode: PowerMode, modes: int = 0) -> Ended:
+        """What it took in all, if the rest of it runs in ``mode``."""
+        known = truth(self.name)
+        profiling_s = self.clock.now()
+        seconds = {**self._seconds}
+        seconds[mode] = seconds.get(mode, 0.0) + (self.minibatches - self.done) * known[mode].time_ms / 1e3
+        energy_j = sum(each * known[mode].power_w for mode, each in seconds.items())
+        return Ended(sum(seconds.values()), energy_j, profiling_s, modes, self.fits, known[mode].power_w)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a job took: seconds and joules in all, seconds of profiling, modes measured, fits, power at its end."""
+
+    seconds: float
+    energy_j: float
+    profiling_s: float
+    modes: int
+    fits: int
+    power_w: float
+
+
+@cache
+def truth(workload: str) -> dict[PowerMode, Measurement]:
+    """Settled time and power of every mode."""
+    return {each.mode: each for each in simulated_profile(BOARD, workload, load_board(BOARD).modes.array).measurements}
+
+
+def oracle(job: Job, seed: int) -> Ended:
+    within = (each for each in truth(job.name).values() if each.power_w <= LIMIT_W)
+    return job.ended_in(min(within, key=lambda each: each.time_ms).mode)
+
+
+def stock(preset: str) -> Callable[[Job, int], Ended]:
+    return lambda job, seed: job.ended_in(job.board.preset(preset))
+
+
+def papers(job: Job, seed: int) -> Ended:
+    """50 random modes, windows of 40 minibatches, the paper's networks, one choice."""
+    start, measurements = job.current_mode(), list[Measurement]()
+    samplers = Samplers(job)
+    samplers.start()
+    plan = WindowPlan(job.workload.prefetched, job.settle_s, precision=None)
+    for mode in random_modes(job.modes, PAPERS_MODES, seed):
+        window = measure(job, samplers, job.apply(mode), plan, lambda: None)
+        next(window)
+        while not job.is_over:
+            start_s = job.clock.now()
+            job.minibatch_ended()
+            try:
+                window.send(Interval(start_s, job.clock.now()))
+            except StopIteration as end:
+                measurements.append(end.value)
+                break
+    samplers.stop()
+    if job.is_over:
+        return job.ended_in(start, len(measurements))
+    predictor = PaperTransfer(load_reference(DEFAULT_REFERENCE), seed)
+    predictor.fit(Profile(job.modes.knobs, Provenance(BOARD, job.name, simulated=True), tuple(measurements)))
+    prediction = predictor.predict(job.modes.array)
+    time_ms, power_w = prediction.time_ms.copy(), prediction.power_w.copy()
+    for each in measurements:
+        row = job.modes.index(each.mode)
+        time_ms[row], power_w[row] = each.time_ms, each.power_w
+    job.fits = 1
+    return job.ended_in(job.modes.mode(best_index(PowerBudget(LIMIT_W), time_ms, power_w)), len(measurements))
+
+
+def ours(**settings: object) -> Callable[[Job, int], Ended]:
+    def run(job: Job, seed: int) -> Ended:
+        predictor = Counting(job, seed)
+        tuner = Tuner(job, LIMIT_W, predictor=predictor, seed=seed, strict=True, **settings)  # type: ignore[arg-type]
+        tuner.start(minibatches=job.minibatches, prefetched=job.workload.prefetched, workload=job.name)
+        while not job.is_over and tuner.phase not in (Phase.LOCKED, Phase.OFF):
+            tuner.minibatch_ended()
+        mode, profile = job.current_mode(), tuner.profile
+        ended = job.ended_in(mode, 0 if profile is None else len(profile))
+        tuner.stop()
+        return ended
+
+    return run
+
+
+class Counting(GreyBoxTransfer):
+    """The default predictor; counts how often it is fitted."""
+
+    def __init__(self, job: Job, seed: int) -> None:
+        super().__init__(load_reference(DEFAULT_REFERENCE).profile, seed)
+        self._job = job
+
+    def fit(self, profile: Profile) -> None:
+        self._job.fits += 1
+        super().fit(profile)
+
+
+HEADER = (
+    f"{'':<15}{'time, % of oracle':>21}{'energy, %':>16}"
+    + f"{'s of profiling':>18}{'modes':>7}{'fits':>5}{'power at end':>21}"
+)
+
+METHODS: dict[str, Callable[[Job, int], Ended]] = {
+    "oracle": oracle,
+    **{f"stock {preset.name}": stock(preset.name) for preset in load_board(BOARD).presets},
+    "paper": papers,
+    "ours": ours(),
+    "ours, auto": ours(modes="auto"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workload", action="append", choices=workload_names(), help="default: all")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[10.0, 60.0, 600.0])
+    parser.add_argument("--method", action="append", choices=list(METHODS), help="default: all")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
+    workloads = arguments.workload or workload_names()
+    print(f"SIMULATED {BOARD}, {LIMIT_W:g} W, {arguments.seeds} seeds; {', '.join(workloads)}")
+    for minutes in arguments.minutes:
+        print(f"\njobs of {minutes:g} minutes in the start mode")
+        print(HEADER)
+        for name in arguments.method or METHODS:
+            pairs = [run(name, *each, minutes) for each in product(workloads, range(arguments.seeds))]
+            print(row(name, pairs), flush=True)
+
+
+def run(name: str, workload: str, seed: int, minutes: float) -> tuple[Ended, Ended]:
+    """A method's end, and the oracle's."""
+    return METHODS[name](Job(workload, minutes, seed), seed), oracle(Job(workload, minutes, seed), seed)
+
+
+def row(name: str, pairs: Sequence[tuple[Ended, Ended]]) -> str:
+    time = spread([100 * own.seconds / best.seconds for own, best in pairs], "{:.1f}")
+    energy = spread([100 * own.energy_j / best.energy_j for own, best in pairs], "{:.0f}")
+    ended = [own for own, _ in pairs]
+    modes, fits = (np.median([getattr(each, figure) for each in ended]) for figure in ("modes", "fits"))
+    watts = [each.power_w for each in ended]
+    above = np.mean([each > LIMIT_W + 0.5 for each in watts])
+    power = f"{np.median(watts):.1f} W, {100 * above:.0f} % over"
+    profiling = spread([each.profiling_s for each in ended], "{:.0f}")
+    return f"{name:<15}{time:>21}{energy:>16}{profiling:>18}{modes:>7.0f}{fits:>5.0f}{power:>21}"
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    return f"{form} [{form}-{form}]".format(np.median(values), min(values), max(values))
+
+
+if __name__ == "__main__":
+    main()

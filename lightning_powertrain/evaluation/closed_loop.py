@@ -1,0 +1,172 @@
+"""What a tuned job finds, replayed on a profile of all modes: the engine's own search, without running a minibatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
+from lightning_powertrain.evaluation.metrics import FloatArray
+from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection import Objective, select_measured
+from lightning_powertrain.tuning.course import MOST_MODES
+from lightning_powertrain.tuning.safe_search import SafeSearch
+from lightning_powertrain.tuning.search import Search
+
+Kind = Literal["search", "auto", "hard"]
+"""A number of modes and up to five trials; until the choice is settled; never above a hard limit, until settled."""
+
+# Searches for neighbouring limits share their first fits; a prediction of all modes may take half a megabyte.
+_REMEMBERED = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a search ended.
+
+    Args:
+        row: Row of the mode in which the job stays.
+        measured: Rows that were measured, the mode that the job started in first.
+    """
+
+    row: int
+    measured: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ListedModes(ModeSpace):
+    """Modes as a space of their own: recorded data sets lack some combinations.
+
+    Args:
+        knobs: The knobs.
+        listed: The modes, each once.
+    """
+
+    listed: tuple[PowerMode, ...]
+
+    @cached_property
+    def _rows(self) -> dict[PowerMode, int]:
+        return {mode: row for row, mode in enumerate(self.listed)}
+
+    @cached_property
+    def array(self) -> IntArray:
+        """The modes, shape ``(len(self), len(self.knobs))``, in the order in which they are listed."""
+        return self.rows(self.listed)
+
+    def mode(self, index: int) -> PowerMode:
+        """The mode in row ``index``."""
+        return self.listed[index]
+
+    def index(self, mode: Mapping[str, int]) -> int:
+        """The row of ``mode``."""
+        return self._rows[PowerMode(**mode)]
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def __contains__(self, mode: object) -> bool:
+        return mode in self._rows
+
+
+class CachedPredictor:
+    """Fits a profile only once, however many searches come to it.
+
+    Args:
+        predictor: What is fitted.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._profile: Profile | None = None
+        self._modes: IntArray | None = None
+        self._prediction = lru_cache(maxsize=_REMEMBERED)(self._predict)
+
+    @property
+    def minimum_modes(self) -> int:
+        """Those of the predictor."""
+        return self._predictor.minimum_modes
+
+    def fit(self, profile: Profile) -> None:
+        """Remember what to fit; that is done once a prediction is asked for."""
+        self._profile = profile
+
+    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+        """That of the predictor."""
+        return self._predictor.prior_time_ms(modes)
+
+    def predict(self, modes: IntArray) -> Prediction:
+        """Predict modes, always the same ones."""
+        assert self._profile is not None
+        assert self._modes is None or modes is self._modes
+        self._modes = modes
+        return self._prediction(self._profile.measurements)
+
+    def _predict(self, measurements: tuple[Measurement, ...]) -> Prediction:
+        assert self._profile is not None
+        assert self._modes is not None
+        self._predictor.fit(self._profile)
+        return self._predictor.predict(self._modes)
+
+
+class ClosedLoop:
+    """Searches that measure by looking up, each for an objective of its own.
+
+    They see what measuring would give, never the truth. A job starts in the mode in the middle of all tables, or under
+    a hard limit in the lowest.
+
+    Args:
+        measured: What measuring each mode would give, row by row.
+        predictor: What the searches fit.
+        seed: Of the modes that are measured first.
+    """
+
+    def __init__(self, measured: Profile, predictor: Predictor, seed: int = 0) -> None:
+        self._measured = measured
+        self._predictor = CachedPredictor(predictor)
+        self._seed = seed
+        self._space = ListedModes(measured.knobs, tuple(each.mode for each in measured.measurements))
+
+    def verify(self, sample: Sequence[int], objective: Objective) -> Found:
+        """What a job keeps that measured a sample of at least two modes already: trials are all that is left."""
+        start = self._measured.measurements[sample[0]]
+        search = Search(self._space, self._predictor, objective, start, len(sample) - 1)
+        return self._play(search, sample)
+
+    def search(self, kind: Kind, objective: Objective, most: int = MOST_MODES) -> Found:
+        """What a job finds from scratch.
+
+        Args:
+            kind: How it searches.
+            objective: What it looks for.
+            most: Modes to measure besides the one that it starts in, and besides trials.
+
+        Raises:
+            BudgetError: If not even the lowest mode keeps a hard limit.
+        """
+        first = self.first_row(kind)
+        search = (SafeSearch if kind == "hard" else Search)(
+            *(self._space, self._predictor, objective, self._measured.measurements[first]),
+            most=min(most, len(self._space)),
+            until_settled=kind != "search",
+            seed=self._seed,
+        )
+        return self._play(search, [first])
+
+    def first_row(self, kind: Kind) -> int:
+        """Row of the mode that a job starts in."""
+        tops = np.array(self._space.shape) - 1
+        levels = [np.searchsorted(knob.values, column) for knob, column in zip(self._space.knobs, self._space.array.T)]
+        heights = np.stack(levels, axis=1) / np.maximum(tops, 1)
+        return int(np.abs(heights - (0.0 if kind == "hard" else 0.5)).sum(axis=1).argmin())
+
+    def _play(self, search: Search, rows: Sequence[int]) -> Found:
+        profile = replace(self._measured, measurements=tuple(self._measured.measurements[row] for row in rows))
+        while step := search.planned(profile) or search.learned(profile):
+            profile = profile.with_measurements([self._measured.measurements[self._space.index(step.mode)]])
+        kept = select_measured(search.objective, profile, search.start)
+        return Found(self._space.index(kept.mode), tuple(self._space.index(each.mode) for each in profile.measurements))
