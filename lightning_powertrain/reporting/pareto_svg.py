@@ -201,7 +201,9 @@ def _drawn(point: _Point, x: _Axis, y: _Axis) -> str:
     # The few that matter are reached with the tabulator; all others by pointing, or a tap.
     tab = -1 if point.kind in ("front", "measured") else 0
     spoken = escape("; ".join(lines))
-    return f'<g class="point {point.kind}" tabindex="{tab}" role="img" aria-label="{spoken}">{"".join(shapes)}{hint}</g>'
+    return (
+        f'<g class="point {point.kind}" tabindex="{tab}" role="img" aria-label="{spoken}">{"".join(shapes)}{hint}</g>'
+    )
 
 
 def mark(kind: str) -> str:
