@@ -129,15 +129,15 @@ def _comparison(about: dict[str, Any]) -> str:
         cells = [_compared_cell(known, kept, cost, unit) for cost, unit, _ in _COSTS]
         rows.append(_row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
-    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back after"]
+    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back (minibatches)"]
     return "\n".join(
         [
             "<h2>What it costs and saves</h2>",
             _table(headings, rows),
-            '<p class="note">Small figures: the chosen mode against that one. Paid back: minibatches in the chosen mode '
-            "until it has saved what profiling cost more than the same minibatches in that mode. MAXN: every knob at "
-            "its maximum. Stock presets count by their cores and clocks; some also switch off parts of the GPU, which "
-            "predictions leave out. The 90 % interval stands below what is predicted.</p>",
+            '<p class="note">Small figures: the chosen mode against that one, and the 90 % interval of what is '
+            "predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost more than the "
+            "same minibatches in that mode. MAXN: every knob at its maximum. Stock presets count by their cores and "
+            "clocks; some also switch off parts of the GPU, which is left out here.</p>",
             f"<p>{escape(_cost_of_profiling(about))}</p>",
         ]
     )
@@ -158,7 +158,7 @@ def _break_even(minibatches: dict[str, int | None]) -> str:
 
 def _cost_of_profiling(about: dict[str, Any]) -> str:
     spent, extra = about["profiling"], about["profiling_extra"]
-    text = f"Profiling measured {spent['modes']} power modes besides the start in {_duration(spent['seconds'])} (h:m:s)"
+    text = f"Profiling measured {spent['modes']} power modes besides the start in {_duration(spent['seconds'])}"
     if extra["seconds"] is None or extra["energy_j"] is None:
         return f"{text}."
     return (
@@ -172,7 +172,7 @@ def _more_or_less(extra: float, unit: str) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    return "?" if seconds is None else duration(seconds)
+    return "?" if seconds is None else f"{duration(seconds)} ({seconds:.0f} s)"
 
 
 # What is known of all modes.
@@ -272,9 +272,7 @@ def _median_error(fitted: Sequence[float | None], measured: Iterable[float]) -> 
 def _measuring(run: SavedRun) -> str:
     profile = run.profile
     known = (*profile.measurements, *profile.throttled)
-    discarded, counted = (
-        sum(getattr(each, name) for each in known) for name in ("discarded_minibatches", "minibatches")
-    )
+    discarded, counted = sum(each.discarded_minibatches for each in known), sum(each.minibatches for each in known)
     capped = sum(each.capped for each in profile.measurements)
     texts = [
         f"{discarded:,} minibatches were left out while the board settled or something interrupted, {counted:,} were "

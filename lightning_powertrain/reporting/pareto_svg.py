@@ -18,7 +18,7 @@ from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import energy_j, quantity
 
 _WIDTH, _HEIGHT = 400.0, 392.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 392.0, 10.0, 306.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 392.0, 10.0, 306.0
 _HINT_TOP, _LINE = 352.0, 14.0
 _HINT_CHARACTERS = 66
 # A budget further out than this share of the highest figure would squeeze everything else.

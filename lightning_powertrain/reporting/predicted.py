@@ -65,7 +65,8 @@ def _row(outcome: Outcome, mode: Any) -> int | None:
 def _thinned(rows: IntArray, most: int) -> IntArray:
     if len(rows) <= most:
         return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    kept: IntArray = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+    return kept
 
 
 def rounded(value: float) -> float | None:
