@@ -129,7 +129,7 @@ def _comparison(about: dict[str, Any]) -> str:
         cells = [_compared_cell(known, kept, cost, unit) for cost, unit, _ in _COSTS]
         rows.append(_row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
-    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back (minibatches)"]
+    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back after"]
     return "\n".join(
         [
             "<h2>What it costs and saves</h2>",

@@ -17,10 +17,10 @@ from lightning_powertrain.reporting.figures import LOG_RATIO
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import energy_j, quantity
 
-_WIDTH, _HEIGHT = 400.0, 392.0
+_WIDTH, _HEIGHT = 400.0, 400.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 392.0, 10.0, 306.0
 _HINT_TOP, _LINE = 352.0, 14.0
-_HINT_CHARACTERS = 66
+_HINT_CHARACTERS = 62
 # A budget further out than this share of the highest figure would squeeze everything else.
 _FAR = 1.25
 
@@ -44,8 +44,8 @@ class _Point:
             _figure(self.power_w, self.power_range_w, "W"),
             quantity(energy_j(self.time_ms, self.power_w), "J"),
         ]
-        mode = textwrap.wrap(str(PowerMode(**self.mode)), _HINT_CHARACTERS)
-        return [f"{self.label}: {', '.join(figures)}", *mode]
+        texts = (f"{self.label}: {', '.join(figures)}", str(PowerMode(**self.mode)))
+        return [line for text in texts for line in textwrap.wrap(text, _HINT_CHARACTERS)]
 
 
 @dataclass(frozen=True)
