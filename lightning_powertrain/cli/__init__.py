@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from lightning_powertrain.cli import cache, demo, doctor, evaluate, modes, reference, restore, setup_helper
+from lightning_powertrain.cli import cache, demo, doctor, evaluate, modes, reference, report, restore, setup_helper
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
@@ -37,6 +37,7 @@ app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)
 app.command("modes")(modes.show_modes)
 app.add_typer(reference.app, name="reference")
+app.command("report")(report.report)
 app.command("restore")(restore.restore)
 app.command("setup-helper")(setup_helper.setup_helper)
 

@@ -50,4 +50,5 @@ def run_demo(
         return
     typer.echo(f"The demo stops here: the rest of this job ({EPOCHS} epochs) would stay in this power mode.")
     typer.echo(f"Profile, summary and Pareto figure: {folder / 'powertrain'}")
+    typer.echo(f"Report: {folder / 'powertrain' / 'report.html'}")
     typer.echo(f"TensorBoard: tensorboard --logdir {out}")

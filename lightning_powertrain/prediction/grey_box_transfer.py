@@ -91,7 +91,10 @@ class GreyBoxTransfer:
         count = len(layout.knobs)
         if modes.ndim != 2 or modes.shape[1] != count:
             raise ArgumentError.of("modes.shape", modes.shape, f"(n, {count}), one column for each knob of the profile")
-        return model.predict(layout, modes, self._borrowed(layout, modes) if has_reference else Residuals())
+        if self._reference is None or not has_reference:
+            return model.predict(layout, modes, Residuals())
+        prediction = model.predict(layout, modes, self._borrowed(layout, modes))
+        return replace(prediction, reference=self._reference.provenance)
 
     @cached_property
     def _reference_model(self) -> tuple[KnobLayout, WorkloadModel]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray
-from lightning_powertrain.profiling import Profile
+from lightning_powertrain.profiling import Profile, Provenance
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,6 +31,7 @@ class Prediction:
         time_high_ms: Upper end of it.
         power_low_w: Lower end of the 90 % interval of each power.
         power_high_w: Upper end of it.
+        reference: Where the reference comes from that was transferred; None if none was used.
     """
 
     time_ms: FloatArray
@@ -41,6 +42,7 @@ class Prediction:
     time_high_ms: FloatArray | None = None
     power_low_w: FloatArray | None = None
     power_high_w: FloatArray | None = None
+    reference: Provenance | None = None
 
     @property
     def time_spread(self) -> FloatArray:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # From this ratio of slowest to fastest, a linear axis would squeeze the fast modes into a line.
-_LOG_RATIO = 4.0
+LOG_RATIO = 4.0
 
 
 def pareto_figure(outcome: Outcome) -> Figure:
@@ -78,7 +78,7 @@ def _draw_predicted(axes: Axes, outcome: Outcome) -> None:
         label="predicted Pareto front",
     )
     shown_ms = np.concatenate([time_ms, outcome.profile.time_ms])
-    if shown_ms.max() > _LOG_RATIO * shown_ms.min():
+    if shown_ms.max() > LOG_RATIO * shown_ms.min():
         use_log_scale(axes, shown_ms)
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import math
+import platform
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.profiling import Measurement, Provenance
+from lightning_powertrain.reporting.comparison import KnownMode, known_modes
 from lightning_powertrain.reporting.figures import save_figure
+from lightning_powertrain.reporting.html_report import write_report
+from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
+from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
 from lightning_powertrain.reporting.tables import energy_j
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
 from lightning_powertrain.tuning.events import Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
@@ -23,10 +31,12 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
     ``break_even_minibatches`` says after how many minibatches in the chosen mode the time (and the energy) that
     profiling cost more than the start mode would have cost for the same minibatches is saved again; None if the chosen
-    mode saves none.
+    mode saves none. ``compared`` holds the same for MAXN and the stock presets, as if the job had run in those instead.
+    ``docs/report.md`` describes all fields.
     """
-    selection, about = outcome.selection, outcome.profile.provenance
+    selection, prediction, about = outcome.selection, outcome.prediction, outcome.profile.provenance
     return {
+        "format": FORMAT,
         "simulated": outcome.simulated,
         "board": about.board,
         "workload": about.workload,
@@ -50,31 +60,82 @@ def summary(outcome: Outcome) -> dict[str, Any]:
             {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in outcome.profile.throttling_modes}
             for each in outcome.profile.throttled
         ],
-        "break_even_minibatches": break_even_minibatches(outcome),
+        "profiling_extra": _profiling_extra(outcome),
+        "break_even_minibatches": break_even_minibatches(outcome, selection.start),
+        "compared": [_compared(outcome, known) for known in known_modes(outcome)],
+        "reference": prediction.reference and _origin(prediction.reference),
+        "details": dict(about.details),
+        "versions": versions(),
     }
 
 
-def break_even_minibatches(outcome: Outcome) -> dict[str, int | None]:
-    """Minibatches after which profiling is paid back in time and in energy; see :func:`summary`."""
+def break_even_minibatches(outcome: Outcome, instead: Measurement | KnownMode) -> dict[str, int | None]:
+    """Minibatches after which profiling is paid back, in time and in energy, to a job that had run in another mode."""
+    kept = outcome.selection.measured or outcome.selection
+    lost_ms, lost_mj = _lost(outcome, instead)
+    return {
+        "time": _paid_back(lost_ms, instead.time_ms - kept.time_ms),
+        "energy": _paid_back(lost_mj, instead.time_ms * instead.power_w - kept.time_ms * kept.power_w),
+    }
+
+
+def _lost(outcome: Outcome, instead: Measurement | KnownMode) -> tuple[float, float]:
+    """Time (ms) and energy (mJ) that profiling cost more than the same minibatches in another mode."""
     start = outcome.selection.start
     throttled = (each for each in outcome.profile.throttled if each != start and each.mode not in outcome.reused)
     sampled = (*outcome.measured_now, *throttled)
-    kept = outcome.selection.measured or outcome.selection
     trained = [each.minibatches + each.discarded_minibatches for each in sampled]
-    lost_ms = outcome.profiling_s * 1e3 - sum(trained) * start.time_ms
-    lost_mj = sum(count * (each.energy_mj - start.energy_mj) for count, each in zip(trained, sampled))
+    spent_mj = sum(count * each.energy_mj for count, each in zip(trained, sampled))
+    minibatches = sum(trained)
+    return (
+        outcome.profiling_s * 1e3 - minibatches * instead.time_ms,
+        spent_mj - minibatches * instead.time_ms * instead.power_w,
+    )
+
+
+def _profiling_extra(outcome: Outcome) -> dict[str, float | None]:
+    lost_ms, lost_mj = _lost(outcome, outcome.selection.start)
+    return {"seconds": _finite(lost_ms / 1e3), "energy_j": _finite(lost_mj / 1e3)}
+
+
+def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
     return {
-        "time": _paid_back(lost_ms, start.time_ms - kept.time_ms),
-        "energy": _paid_back(lost_mj, start.energy_mj - kept.time_ms * kept.power_w),
+        "names": list(known.names),
+        "mode": dict(known.mode),
+        "measured": known.is_measured,
+        **{name: _finite(cost) for name, cost in _costs(known).items()},
+        "time_range_ms": rounded_range(known.time_range_ms),
+        "power_range_w": rounded_range(known.power_range_w),
+        "throttles": known.mode in outcome.profile.throttling_modes,
+        "break_even_minibatches": break_even_minibatches(outcome, known),
     }
 
 
+def _origin(about: Provenance) -> dict[str, Any]:
+    return {"board": about.board, "workload": about.workload, "simulated": about.simulated}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run depends on, as far as it is installed."""
+    found = {"python": platform.python_version(), "kernel": f"{platform.system()} {platform.release()}"}
+    for package in ("lightning-powertrain", "torch", "pytorch-lightning", "lightning"):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def write_run(outcome: Outcome, folder: str | Path) -> None:
-    """Write ``profile.csv``, ``profile.json``, ``summary.json`` and, with matplotlib, ``pareto.png`` into a folder."""
+    """Write ``profile.csv``, ``profile.json``, ``summary.json``, ``report.html`` and, with matplotlib, ``pareto.png``.
+
+    ``summary.json`` holds :func:`summary`, the date, and ``predicted``, some of the predicted modes.
+    """
     folder = Path(folder)
     outcome.profile.save(folder / "profile.csv")
-    text = json.dumps(summary(outcome), indent=2, allow_nan=False)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    written = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    kept = {**summary(outcome), "written": written, "predicted": predicted_modes(outcome)}
+    text = json.dumps(kept, indent=2, allow_nan=False)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    write_report(SavedRun.load(folder), folder / "report.html")
     try:
         save_figure(outcome, folder / "pareto.png")
     except ModuleNotFoundError as missing:
@@ -86,13 +147,24 @@ def _budget(selection: Selection) -> dict[str, Any]:
     return {
         "objective": str(selection.objective),
         "unit": selection.objective.unit,
+        "limits": _limits(selection.objective),
         "excess": excess,
         "measured_excess": measured_excess,
         "met": (excess if measured_excess is None else measured_excess) <= 0,
+        "confirmed": selection.is_confirmed,
     }
 
 
-def _costs(known: Measurement | Selection) -> dict[str, float]:
+def _limits(objective: Objective) -> dict[str, float]:
+    """Where a budget ends, for those whose limit is a power, a time, or both."""
+    if isinstance(objective, PowerBudget):
+        return {"power_w": objective.limit_w}
+    if isinstance(objective, TimeBudget):
+        return {"time_ms": objective.limit_ms}
+    return {"power_w": objective.power_w, "time_ms": objective.time_ms} if isinstance(objective, NoWorse) else {}
+
+
+def _costs(known: Measurement | Selection | KnownMode) -> dict[str, float]:
     return {
         "time_ms": known.time_ms,
         "power_w": known.power_w,

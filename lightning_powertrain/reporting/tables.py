@@ -71,16 +71,16 @@ def choice_rows(selection: Selection) -> list[tuple[str, ...]]:
     kept = measured or selection
     rows = [
         (
-            _knob_label(name),
-            *(_knob_value(name, each.mode[name]) for each in (start, selection)),
-            _knob_value(name, kept.mode[name]) if measured else _NOTHING,
-            _change(start.mode[name], kept.mode[name]),
+            knob_label(name),
+            *(knob_value(name, each.mode[name]) for each in (start, selection)),
+            knob_value(name, kept.mode[name]) if measured else _NOTHING,
+            change(start.mode[name], kept.mode[name]),
         )
         for name in selection.mode
     ]
     for (label, unit), before, predicted, after in zip(_COSTS, *map(_costs, (start, selection, kept))):
         shown = quantity(after, unit) if measured else _NOTHING
-        rows.append((label, quantity(before, unit), quantity(predicted, unit), shown, _change(before, after)))
+        rows.append((label, quantity(before, unit), quantity(predicted, unit), shown, change(before, after)))
     return rows
 
 
@@ -91,18 +91,21 @@ def _costs(known: Measurement | Selection) -> tuple[float, float, float]:
     return known.time_ms, known.power_w, energy_j(known.time_ms, known.power_w)
 
 
-def _change(before: float, after: float) -> str:
+def change(before: float, after: float) -> str:
+    """The change from one figure to another, in per cent."""
     if before == after:
         return "same"
     return f"{(after / before - 1) * 100:+.1f} %" if before else _NOTHING
 
 
-def _knob_label(name: str) -> str:
+def knob_label(name: str) -> str:
+    """What people call a knob."""
     unit = unit_of(name)
     return name.removesuffix(f"_{unit.lower()}" if unit else "").replace("_", " ")
 
 
-def _knob_value(name: str, value: int) -> str:
+def knob_value(name: str, value: int) -> str:
+    """A value of a knob and its unit."""
     unit = unit_of(name)
     return f"{value / PER_MHZ[unit]:.5g} MHz" if unit else str(value)
 
@@ -154,11 +157,11 @@ def mode_table(outcome: Outcome) -> tuple[list[str], list[tuple[str, ...]]]:
     names = [knob.name for knob in profile.knobs]
     labelled = [("start", start), *((str(number), each) for number, each in enumerate(outcome.sampled, start=1))]
     labelled += [("throttled", each) for each in profile.throttled if each != start]
-    headings = ["", *map(_knob_label, names), "time", "power", "energy"]
+    headings = ["", *map(knob_label, names), "time", "power", "energy"]
     rows = [
         (
             label,
-            *(_knob_value(name, measurement.mode[name]) for name in names),
+            *(knob_value(name, measurement.mode[name]) for name in names),
             *(quantity(cost, unit) for cost, (_, unit) in zip(_costs(measurement), _COSTS)),
         )
         for label, measurement in labelled

@@ -27,7 +27,7 @@ def test_leaves_what_it_promises(tmp_path: Path) -> None:
     assert all(len(line) <= 200 for line in done.stdout.splitlines())
     run = tmp_path / "powertrain-demo" / "version_0"
     files = {path.name for path in (run / "powertrain").iterdir()}
-    assert files == {"profile.csv", "profile.json", "summary.json", "pareto.png"}
+    assert files == {"profile.csv", "profile.json", "summary.json", "pareto.png", "report.html"}
     events = EventAccumulator(str(run))
     events.Reload()
     tags: dict[str, Any] = events.Tags()

@@ -177,3 +177,9 @@ def test_too_few_modes_and_impossible_values_are_refused() -> None:
     predictor.fit(profile)
     with pytest.raises(ArgumentError, match="one column for each knob"):
         predictor.predict(ALL[:, :3])
+
+
+def test_a_prediction_tells_which_reference_was_transferred(reference: Profile) -> None:
+    profile = profile_of(ORIN, "lstm", 12)
+    assert predict(GreyBoxTransfer(reference), profile).reference == reference.provenance
+    assert predict(GreyBoxTransfer(), profile).reference is None

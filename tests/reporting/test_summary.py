@@ -47,9 +47,11 @@ def test_the_budget_is_judged_by_what_was_measured_once_it_was() -> None:
     assert summary(outcome)["budget"] == {
         "objective": "fastest within 30 W",
         "unit": "W",
+        "limits": {"power_w": 30.0},
         "excess": 0.0,
         "measured_excess": None,
         "met": True,
+        "confirmed": False,
     }
     missed = summary(measured_as(outcome, replace(outcome.selection.start, power_w=31.5)))["budget"]
     assert (missed["excess"], missed["measured_excess"], missed["met"]) == (0.0, 1.5, False)
@@ -98,9 +100,11 @@ def test_run_is_written_into_a_folder(tmp_path: Path) -> None:
     outcome = verified(make_outcome())
     write_run(outcome, tmp_path / "new" / "run")
     folder = tmp_path / "new" / "run"
-    assert {path.name for path in folder.iterdir()} == {"profile.csv", "profile.json", "summary.json", "pareto.png"}
+    files = {"profile.csv", "profile.json", "summary.json", "pareto.png", "report.html"}
+    assert {path.name for path in folder.iterdir()} == files
     assert Profile.load(folder / "profile.csv") == outcome.profile
-    assert json.loads((folder / "summary.json").read_text(encoding="utf-8")) == summary(outcome)
+    kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert {name: kept[name] for name in kept if name not in ("written", "predicted")} == summary(outcome)
 
 
 def test_without_matplotlib_a_run_is_written_without_its_figure(
@@ -108,6 +112,6 @@ def test_without_matplotlib_a_run_is_written_without_its_figure(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     write_run(make_outcome(), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"profile.csv", "profile.json", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"profile.csv", "profile.json", "summary.json", "report.html"}
     assert len(caplog.records) == 1
     assert "pip install" in caplog.text

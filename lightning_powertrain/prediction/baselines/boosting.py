@@ -83,13 +83,21 @@ class GradientBoosting:
         if self._knobs is None:
             raise ArgumentError("predict() was called before fit(). Call fit() with a profile first.")
         features = self._features(modes, self._knobs)
-        return Prediction(np.exp(self._time.predict(features)), np.exp(self._power.predict(features)))
+        time_ms, power_w = np.exp(self._time.predict(features)), np.exp(self._power.predict(features))
+        reference = self._suited(self._knobs)
+        return Prediction(time_ms, power_w, reference=None if reference is None else reference.provenance)
 
     def _features(self, modes: IntArray, knobs: tuple[Knob, ...]) -> FloatArray:
-        reference = self._reference
-        if reference is None or [knob.role for knob in knobs] != [knob.role for knob in reference.knobs]:
+        reference = self._suited(knobs)
+        if reference is None:
             return modes.astype(np.float64)
         predicted, known = reference.predict(modes), reference.profile
         time_ms = np.maximum(predicted.time_ms, _FLOOR * known.time_ms.min())
         power_w = np.maximum(predicted.power_w, _FLOOR * known.power_w.min())
         return np.column_stack([modes, np.log(time_ms), np.log(power_w)])
+
+    def _suited(self, knobs: tuple[Knob, ...]) -> Reference | None:
+        """The reference, if its knobs have the roles of this board's."""
+        reference = self._reference
+        suits = reference is not None and [knob.role for knob in knobs] == [knob.role for knob in reference.knobs]
+        return reference if suits else None

@@ -11,7 +11,7 @@ from lightning_powertrain.prediction.networks import Networks
 from lightning_powertrain.prediction.predictor import FloatArray, Prediction
 from lightning_powertrain.prediction.reference import Reference
 from lightning_powertrain.prediction.samples import MINIMUM_MODES
-from lightning_powertrain.profiling import Profile
+from lightning_powertrain.profiling import Profile, Provenance
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -39,6 +39,7 @@ class PaperTransfer:
         self._seed = seed
         self._has_warned = False
         self._fit: Fit | None = None
+        self._transferred: Provenance | None = None
 
     @property
     def minimum_modes(self) -> int:
@@ -51,7 +52,9 @@ class PaperTransfer:
         Raises:
             ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
-        self._fit = fit_networks(profile, self._seed, self._pretrained_for(profile))
+        pretrained = self._pretrained_for(profile)
+        self._fit = fit_networks(profile, self._seed, pretrained)
+        self._transferred = self._reference.provenance if self._reference and pretrained else None
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
@@ -74,7 +77,8 @@ class PaperTransfer:
         if modes.ndim != 2 or modes.shape[1] != knobs:
             raise ArgumentError.of("modes.shape", modes.shape, f"(n, {knobs}), one column for each knob of the profile")
         time_ms, power_w = self._fit.fitted.predict(modes)
-        return Prediction(time_ms, power_w, self._fit.held_out.time, self._fit.held_out.power)
+        errors = self._fit.held_out
+        return Prediction(time_ms, power_w, errors.time, errors.power, reference=self._transferred)
 
     def _pretrained_for(self, profile: Profile) -> Networks | None:
         if self._reference is None:

@@ -1,0 +1,88 @@
+"""Modes that people know, to compare the chosen one with: the start, MAXN, the stock presets of the board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.boards import PowerMode, board_names, load_board
+from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.tuning.events import Outcome
+
+START, MAXN = "start", "MAXN"
+
+Range = tuple[float, float]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class KnownMode:
+    """A mode with a name, and what it costs.
+
+    Args:
+        names: What it is called; more than one name if, say, the job started in a stock preset.
+        mode: The mode.
+        time_ms: Time of a minibatch.
+        power_w: Power.
+        is_measured: Whether both were measured in this job; otherwise they are predicted.
+        time_range_ms: The 90 % interval of a predicted time; None if measured, or if the predictor has none.
+        power_range_w: Likewise of a predicted power.
+    """
+
+    names: tuple[str, ...]
+    mode: PowerMode
+    time_ms: float
+    power_w: float
+    is_measured: bool
+    time_range_ms: Range | None = None
+    power_range_w: Range | None = None
+
+
+def known_modes(outcome: Outcome) -> list[KnownMode]:
+    """The start first, then MAXN (each knob at its maximum), then the presets in the order of the catalogue."""
+    named: dict[PowerMode, list[str]] = {outcome.selection.start.mode: [START]}
+    for name, mode in [(MAXN, outcome.modes.highest), *_presets(outcome)]:
+        names = named.setdefault(mode, [])
+        if name not in names:
+            names.append(name)
+    return [_known(outcome, mode, tuple(names)) for mode, names in named.items()]
+
+
+def _presets(outcome: Outcome) -> list[tuple[str, PowerMode]]:
+    key = outcome.profile.provenance.board
+    presets = load_board(key).presets if key in board_names() else ()
+    return [(preset.name, outcome.modes.at_most(preset.caps)) for preset in presets]
+
+
+def _known(outcome: Outcome, mode: PowerMode, names: tuple[str, ...]) -> KnownMode:
+    measured = _measured(outcome, mode)
+    if measured is not None:
+        return KnownMode(names, mode, measured.time_ms, measured.power_w, True)
+    row, predicted = outcome.modes.index(mode), outcome.prediction
+    return KnownMode(
+        *(names, mode, float(predicted.time_ms[row]), float(predicted.power_w[row]), False),
+        *ranges_at(predicted, row),
+    )
+
+
+def ranges_at(predicted: Prediction, row: int) -> tuple[Range | None, Range | None]:
+    """Intervals of time and power in a row of a prediction."""
+    return (
+        _range(predicted.time_low_ms, predicted.time_high_ms, row),
+        _range(predicted.power_low_w, predicted.power_high_w, row),
+    )
+
+
+def _range(low: FloatArray | None, high: FloatArray | None, row: int) -> Range | None:
+    return None if low is None or high is None else (float(low[row]), float(high[row]))
+
+
+def _measured(outcome: Outcome, mode: PowerMode) -> Measurement | None:
+    """The last measurement of a mode that counts."""
+    selection = outcome.selection
+    first = (selection.start, selection.measured)
+    known = [*outcome.profile.measurements, *(each for each in first if each is not None)]
+    return next((each for each in reversed(known) if each.mode == mode), None)

@@ -1,0 +1,57 @@
+"""A run as it lies in a folder, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.profiling import Profile
+
+FORMAT = "lightning-powertrain run 1"
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What :func:`~lightning_powertrain.reporting.write_run` has kept of a run.
+
+    Args:
+        summary: What ``summary.json`` holds.
+        profile: What was measured.
+    """
+
+    summary: dict[str, Any]
+    profile: Profile
+
+    @classmethod
+    def load(cls, folder: Path) -> SavedRun:
+        """Read a folder.
+
+        Raises:
+            FileFormatError: If a file is missing, damaged, or from a version that kept less.
+        """
+        path = folder / SUMMARY
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{path} cannot be read ({error}). A job that is tuned writes it.") from error
+        kind = found.get("format") if isinstance(found, dict) else None
+        if kind != FORMAT:
+            raise FileFormatError(f"{path} has the format {kind!r}, expected {FORMAT!r}: another version wrote it.")
+        return cls(found, Profile.load(folder / "profile.csv"))
+
+
+def run_folder(path: Path) -> Path:
+    """The folder of a run: ``path`` itself, or ``powertrain`` in a Trainer's log folder.
+
+    Raises:
+        ArgumentError: If there is no run in either.
+    """
+    for folder in (path, path / "powertrain"):
+        if (folder / SUMMARY).is_file():
+            return folder
+    allowed = f"a folder that holds {SUMMARY}, such as powertrain-demo/version_0, which a tuned job writes"
+    raise ArgumentError.of("RUN", str(path), allowed)

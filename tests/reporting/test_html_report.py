@@ -1,0 +1,245 @@
+"""The report: its facts, its HTML, and what a real browser makes of it (where there is Chromium and its driver)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stories import BOARD, make_outcome, measured_as, verified
+
+from lightning_powertrain.boards import load_board
+from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.profiling import Provenance
+from lightning_powertrain.reporting import summary, write_run
+from lightning_powertrain.reporting.html_report import html_report, why
+from lightning_powertrain.reporting.predicted import predicted_modes
+from lightning_powertrain.reporting.saved_run import SavedRun, run_folder
+from lightning_powertrain.selection import LeastEnergy, PowerBudget, TimeBudget, pareto_front
+from lightning_powertrain.tuning.events import Outcome
+
+_VOID = {"meta", "link"}
+
+
+class Page(HTMLParser):
+    """Refuses tags that do not match, and keeps the text, the tags and all attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def saved(outcome: Outcome, folder: Path) -> SavedRun:
+    write_run(outcome, folder)
+    return SavedRun.load(folder)
+
+
+def on_orin(outcome: Outcome) -> Outcome:
+    """The same on a board that has presets."""
+    about = replace(outcome.profile.provenance, board="orin-agx-64gb")
+    return replace(outcome, profile=replace(outcome.profile, provenance=about))
+
+
+def with_intervals(outcome: Outcome) -> Outcome:
+    found = outcome.prediction
+    ends = {"time_low_ms": 0.9 * found.time_ms, "time_high_ms": 1.1 * found.time_ms}
+    ends |= {"power_low_w": 0.95 * found.power_w, "power_high_w": 1.05 * found.power_w}
+    return replace(outcome, prediction=replace(found, **ends, reference=Provenance("board-x", "lstm", True)))
+
+
+@pytest.mark.parametrize("objective", [PowerBudget(30.0), TimeBudget(80.0), LeastEnergy(), None, PowerBudget(1e3)])
+def test_it_is_well_formed_and_refers_to_nothing_outside(objective: Any, tmp_path: Path) -> None:
+    run = saved(with_intervals(on_orin(verified(make_outcome(objective)))), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "script" not in page.tags
+    assert not [value for _, value in page.attributes if "//" in value]
+    assert "url(" not in text
+    assert "@import" not in text
+    assert run.summary["budget"]["objective"] in page.text
+    assert "nan" not in page.text.split()
+
+
+def test_it_says_what_was_chosen_what_it_saves_and_where_it_comes_from(tmp_path: Path) -> None:
+    outcome = with_intervals(on_orin(verified(make_outcome())))
+    measured = outcome.selection.measured
+    assert measured is not None
+    page = Page(html_report(saved(outcome, tmp_path))).text
+    assert f"{outcome.selection.mode} is the best in 13 measurements for the budget (fastest within 30 W)" in page
+    for name in ("MAXN", "MODE_15W", "MODE_30W", "MODE_50W", "lstm on board-x, SIMULATED", "lightning-powertrain"):
+        assert name in page
+    assert f"{measured.time_ms:.1f} ms" in page
+    assert f"{measured.power_w:.1f} W" in page
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_what_is_simulated_says_so(simulated: bool, tmp_path: Path) -> None:
+    page = Page(html_report(saved(verified(make_outcome(simulated=simulated)), tmp_path)))
+    assert ("SIMULATED" in page.text) is simulated
+    assert (("class", "simulated") in page.attributes) is simulated
+
+
+def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
+    outcome = verified(make_outcome(workload='<script>alert("x")</script>&'))
+    page = Page(html_report(saved(outcome, tmp_path)))
+    assert "script" not in page.tags
+    assert '<script>alert("x")</script>&' in page.text
+
+
+def test_the_sentence_tells_a_missed_budget_a_kept_start_and_what_was_not_measured(tmp_path: Path) -> None:
+    outcome = make_outcome(PowerBudget(30.0))
+    start = outcome.selection.start
+    missed = measured_as(outcome, replace(start, mode=outcome.selection.mode, power_w=31.5))
+    assert "misses the budget (fastest within 30 W) by 1.50 W" in why(saved(missed, tmp_path))
+    free = make_outcome(LeastEnergy())
+    stays = measured_as(replace(free, selection=replace(free.selection, mode=start.mode)), start)
+    assert why(saved(stays, tmp_path)).startswith("The start mode stays (12 cores")
+    assert "not measured" in why(saved(outcome, tmp_path))
+    narrow = measured_as(outcome, replace(start, mode=outcome.selection.mode, power_w=29.99))
+    assert "by no more than noise" in why(saved(narrow, tmp_path))
+
+
+def test_known_modes_are_measured_where_they_were_and_else_predicted() -> None:
+    outcome = with_intervals(on_orin(verified(make_outcome())))
+    known = {name: each for each in summary(outcome)["compared"] for name in each["names"]}
+    assert set(known) == {"start", "MAXN", "MODE_15W", "MODE_30W", "MODE_50W"}
+    assert known["start"] is known["MAXN"], "the story starts in the highest mode"
+    assert known["start"]["measured"]
+    assert known["start"]["time_ms"] == outcome.selection.start.time_ms
+    caps = load_board("orin-agx-64gb").presets[1].caps
+    row = next(
+        row
+        for row in range(len(BOARD) - 1, -1, -1)
+        if all(value <= caps[name] for name, value in BOARD.mode(row).items())
+    )
+    preset = known["MODE_15W"]
+    assert (preset["measured"], preset["mode"]) == (False, dict(BOARD.mode(row)))
+    assert preset["time_ms"] == outcome.prediction.time_ms[row]
+    assert preset["time_range_ms"] == pytest.approx([0.9 * preset["time_ms"], 1.1 * preset["time_ms"]], rel=1e-3)
+
+
+def test_the_front_is_that_of_all_modes_and_the_file_stays_small(tmp_path: Path) -> None:
+    outcome = with_intervals(verified(make_outcome()))
+    found, prediction = predicted_modes(outcome), outcome.prediction
+    rows = pareto_front(prediction.time_ms, prediction.power_w)
+    assert [each["mode"] for each in found["front"]] == [dict(BOARD.mode(int(row))) for row in rows]
+    assert [each["power_w"] for each in found["front"]] == pytest.approx(list(prediction.power_w[rows]), rel=1e-3)
+    fitted = prediction.time_ms[[BOARD.index(each.mode) for each in outcome.profile.measurements]]
+    assert found["fitted"]["time_ms"] == pytest.approx(list(fitted), rel=1e-3)
+    write_run(outcome, tmp_path)
+    assert (tmp_path / "summary.json").stat().st_size < 100_000
+
+
+def test_impossible_predictions_are_left_out_of_the_plot(tmp_path: Path) -> None:
+    outcome = verified(make_outcome())
+    times = np.where(np.arange(len(BOARD)) % 3 == 0, -1.0, outcome.prediction.time_ms)
+    run = saved(replace(outcome, prediction=replace(outcome.prediction, time_ms=times)), tmp_path)
+    assert min(run.summary["predicted"]["others"]["time_ms"]) > 0
+    Page(html_report(run))
+
+
+def test_throttling_is_told(tmp_path: Path) -> None:
+    outcome = verified(make_outcome())
+    hot = replace(outcome.profile.measurements[3], throttled_by="cpu-throttle-alert")
+    profile = outcome.profile.with_measurements([hot, hot])
+    page = Page(html_report(saved(replace(outcome, profile=profile), tmp_path))).text
+    assert "throttled in 2 windows, which do not count (cpu-throttle-alert)" in page
+    assert f"Not chosen, since it throttles there: {hot.mode}" in page
+
+
+def test_a_folder_without_a_run_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"summary\.json"):
+        run_folder(tmp_path)
+    folder = tmp_path / "version_0" / "powertrain"
+    write_run(verified(make_outcome()), folder)
+    assert run_folder(tmp_path / "version_0") == run_folder(folder) == folder
+    kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    del kept["compared"]
+    (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
+    with pytest.raises(FileFormatError, match="compared"):
+        html_report(SavedRun.load(folder))
+    (folder / "summary.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(FileFormatError, match="format None"):
+        SavedRun.load(folder)
+
+
+# In a browser.
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    driver_path = shutil.which("chromedriver")
+    if driver_path is None or shutil.which("chromium") is None:
+        pytest.skip("needs chromium and chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for name in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"):
+        options.add_argument(f"--{name}")
+    for name in ("disable-background-networking", "disable-component-update", f"user-data-dir={tmp_path / 'chromium'}"):
+        options.add_argument(f"--{name}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver_path))
+    yield driver
+    driver.quit()
+
+
+def requests(browser: Any) -> list[str]:
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_it_whole_and_asks_for_nothing_else(
+    browser: Any, width: int, scheme: str, tmp_path: Path
+) -> None:
+    write_run(with_intervals(on_orin(verified(make_outcome()))), tmp_path / "run")
+    url = (tmp_path / "run" / "report.html").as_uri()
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    for log in ("performance", "browser"):
+        browser.get_log(log)  # What came before, Chromium's own first page, is no concern of the report.
+    browser.get(url)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert [each for each in requests(browser) if not each.startswith("data:")] == [url]
+    assert browser.get_log("browser") == []
+    back = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert back == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
+    hint = "const p = document.querySelector('.point.chosen[tabindex]'); p.focus(); "
+    hint += "return getComputedStyle(p.querySelector('.hint')).visibility"
+    assert browser.execute_script(hint) == "visible"
