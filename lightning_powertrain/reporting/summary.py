@@ -54,7 +54,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "profiling": {
             "modes": len(outcome.measured_now),
             "seconds": _finite(outcome.profiling_s),
-            "reused": {"modes": len(outcome.reused), "from": about.details.get(REUSED_FROM)},
+            "reused": _reused(outcome),
         },
         "throttled": [
             {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in outcome.profile.throttling_modes}
@@ -67,6 +67,12 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "details": dict(about.details),
         "versions": versions(),
     }
+
+
+def _reused(outcome: Outcome) -> dict[str, Any] | None:
+    """How many modes were measured in an earlier run and not again, and in which."""
+    source = outcome.profile.provenance.details.get(REUSED_FROM)
+    return {"modes": len(outcome.reused), "from": source} if outcome.reused else None
 
 
 def break_even_minibatches(outcome: Outcome, instead: Measurement | KnownMode) -> dict[str, int | None]:
