@@ -12,16 +12,15 @@ import numpy as np
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
-from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.markup import figure, row, table
 from lightning_powertrain.reporting.pareto_svg import mark, pareto_svg
+from lightning_powertrain.reporting.report_measured import measuring, profile_table
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import (
     SIMULATED,
     change,
     duration,
     energy_j,
-    knob_label,
-    knob_value,
     quantity,
 )
 
@@ -64,8 +63,8 @@ def html_report(run: SavedRun) -> str:
             _comparison(about),
             _pareto(run),
             _predictions(run),
-            _measuring(run),
-            _profile(run),
+            measuring(run),
+            profile_table(run),
             _provenance(about),
             "</body>\n</html>\n",
         ]
@@ -109,7 +108,7 @@ def _top(run: SavedRun, title: str) -> str:
     kept, start = _kept(about), about["start"]
     how = "measured" if about["chosen"]["measured"] else "predicted"
     tiles = (
-        f'<div class="tile"><span>{label}</span><b>{_figure(kept[cost], unit)}</b>'
+        f'<div class="tile"><span>{label}</span><b>{figure(kept[cost], unit)}</b>'
         f"<span>{escape(change(start[cost], kept[cost]))} against the start</span></div>"
         for cost, unit, label in _COSTS
     )
@@ -123,17 +122,17 @@ def _top(run: SavedRun, title: str) -> str:
 
 def _comparison(about: dict[str, Any]) -> str:
     kept = _kept(about)
-    rows = [_row([("chosen", about["chosen"]["mode"]), *(_figure(kept[cost], unit) for cost, unit, _ in _COSTS), ""])]
+    rows = [row([("chosen", about["chosen"]["mode"]), *(figure(kept[cost], unit) for cost, unit, _ in _COSTS), ""])]
     for known in about["compared"]:
         name = f"{', '.join(known['names'])}{'' if known['measured'] else ' (predicted)'}"
         cells = [_compared_cell(known, kept, cost, unit) for cost, unit, _ in _COSTS]
-        rows.append(_row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
+        rows.append(row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
     headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back after"]
     return "\n".join(
         [
             "<h2>What it costs and saves</h2>",
-            _table(headings, rows),
+            table(headings, rows),
             '<p class="note">Small figures: the chosen mode against that one, and the 90 % interval of what is '
             "predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost more than the "
             "same minibatches in that mode. MAXN: every knob at its maximum. Stock presets count by their cores and "
@@ -148,7 +147,7 @@ def _compared_cell(known: dict[str, Any], kept: dict[str, Any], cost: str, unit:
         return "-"
     ends = {"time_ms": known["time_range_ms"], "power_w": known["power_range_w"]}.get(cost)
     interval = f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else ""
-    return f"{_figure(known[cost], unit)}{interval}<small>{escape(change(known[cost], kept[cost]))}</small>"
+    return f"{figure(known[cost], unit)}{interval}<small>{escape(change(known[cost], kept[cost]))}</small>"
 
 
 def _break_even(minibatches: dict[str, int | None]) -> str:
@@ -211,22 +210,22 @@ def _pareto(run: SavedRun) -> str:
 
 def _front(front: Sequence[dict[str, Any]]) -> str:
     rows = [
-        _row(
+        row(
             [
                 ("", each["mode"]),
                 _with_interval(each["time_ms"], each["time_range_ms"], "ms"),
                 _with_interval(each["power_w"], each["power_range_w"], "W"),
-                _figure(energy_j(each["time_ms"], each["power_w"]), "J"),
+                figure(energy_j(each["time_ms"], each["power_w"]), "J"),
             ]
         )
         for each in front
     ]
-    table = _table(["mode", "time", "power", "energy a minibatch"], rows)
-    return f"<details><summary>The front as a table: predicted, with 90 % intervals</summary>{table}</details>"
+    drawn = table(["mode", "time", "power", "energy a minibatch"], rows)
+    return f"<details><summary>The front as a table: predicted, with 90 % intervals</summary>{drawn}</details>"
 
 
 def _with_interval(value: float, ends: Sequence[float] | None, unit: str) -> str:
-    return _figure(value, unit) + (f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else "")
+    return figure(value, unit) + (f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else "")
 
 
 def _predictions(run: SavedRun) -> str:
@@ -236,8 +235,8 @@ def _predictions(run: SavedRun) -> str:
     if measured is not None and all(measured[cost] == predicted[cost] for cost, _, _ in _COSTS):
         parts.append("<p>The chosen mode was measured before anything was predicted of it.</p>")
     else:
-        rows = [_row(_prediction_cells(predicted, measured, *cost)) for cost in _COSTS]
-        parts.append(_table(["chosen mode", "predicted", "measured", "off by", "expected to be off by"], rows))
+        rows = [row(_prediction_cells(predicted, measured, *cost)) for cost in _COSTS]
+        parts.append(table(["chosen mode", "predicted", "measured", "off by", "expected to be off by"], rows))
     errors = [_median_error(fitted[cost], getattr(run.profile, cost)) for cost in ("time_ms", "power_w")]
     if None not in errors:
         parts.append(
@@ -254,8 +253,8 @@ def _prediction_cells(
     expected = predicted.get({"time_ms": "time_error", "power_w": "power_error"}.get(cost, ""))
     return [
         label,
-        _figure(predicted[cost], unit),
-        "-" if measured is None else _figure(measured[cost], unit),
+        figure(predicted[cost], unit),
+        "-" if measured is None else figure(measured[cost], unit),
         "-" if measured is None else escape(change(measured[cost], predicted[cost])),
         "-" if expected is None else f"{100 * expected:.1f} %",
     ]
@@ -266,71 +265,7 @@ def _median_error(fitted: Sequence[float | None], measured: Iterable[float]) -> 
     return float(np.median(errors)) if errors else None
 
 
-# What was measured.
-
-
-def _measuring(run: SavedRun) -> str:
-    profile = run.profile
-    known = (*profile.measurements, *profile.throttled)
-    discarded, counted = sum(each.discarded_minibatches for each in known), sum(each.minibatches for each in known)
-    capped = sum(each.capped for each in profile.measurements)
-    texts = [
-        f"{discarded:,} minibatches were left out while the board settled or something interrupted, {counted:,} were "
-        f"measured; {capped} of {len(profile)} windows ended at their longest, before the means were as precise as "
-        "asked for."
-    ]
-    if profile.throttled:
-        causes = ", ".join(sorted({cause for each in profile.throttled for cause in each.throttled_by.split("+")}))
-        texts.append(f"The board throttled in {len(profile.throttled)} windows, which do not count ({causes}).")
-    else:
-        texts.append("The board did not throttle in any window.")
-    avoided = "; ".join(
-        str(mode) for mode in dict.fromkeys(each.mode for each in profile.throttled) if mode in profile.throttling_modes
-    )
-    if avoided:
-        texts.append(f"Not chosen, since it throttles there: {avoided}.")
-    paragraphs = "\n".join(f"<p>{escape(text)}</p>" for text in texts)
-    return f"<h2>Throttling and discarded windows</h2>\n{paragraphs}"
-
-
-def _profile(run: SavedRun) -> str:
-    profile, fitted = run.profile, run.summary["predicted"]["fitted"]
-    names = [knob.name for knob in profile.knobs]
-    headings = ["what", *map(knob_label, names), "time", "power", "energy", "fit, time", "fit, power", "minibatches"]
-    rows = []
-    for measured, time_ms, power_w in zip(profile.measurements, fitted["time_ms"], fitted["power_w"]):
-        rows.append(_profile_row(_what(run, measured), measured, names, time_ms, power_w))
-    rows += [_profile_row(f"throttled: {each.throttled_by}", each, names, None, None) for each in profile.throttled]
-    return (
-        f"<h2>The profile</h2>\n<details><summary>{len(rows)} measurements, in their order</summary>"
-        f"{_table(headings, rows)}</details>\n"
-        '<p class="note">Fit: how far the predictor is off after it has learned from these measurements.</p>'
-    )
-
-
-def _profile_row(
-    what: str, measured: Measurement, names: Sequence[str], time_ms: float | None, power_w: float | None
-) -> str:
-    cells = [
-        what,
-        *(knob_value(name, measured.mode[name]) for name in names),
-        quantity(measured.time_ms, "ms"),
-        quantity(measured.power_w, "W"),
-        quantity(measured.energy_mj / 1e3, "J"),
-        "-" if time_ms is None else change(measured.time_ms, time_ms),
-        "-" if power_w is None else change(measured.power_w, power_w),
-        f"{measured.minibatches}{' (longest)' if measured.capped else ''}",
-    ]
-    row = _row([escape(cell) for cell in cells])
-    return row.replace("<tr>", '<tr class="chosen">', 1) if what == "chosen" else row
-
-
-def _what(run: SavedRun, measured: Measurement) -> str:
-    about = run.summary
-    kept = about["chosen"]["measured"]
-    if kept and dict(measured.mode) == about["chosen"]["mode"] and measured.time_ms == kept["time_ms"]:
-        return "chosen"
-    return "start" if dict(measured.mode) == about["start"]["mode"] else "measured"
+# Where it comes from.
 
 
 def _provenance(about: dict[str, Any]) -> str:
@@ -349,7 +284,7 @@ def _provenance(about: dict[str, Any]) -> str:
         **about["details"],
         **about["versions"],
     }
-    rows = [_row([escape(str(name).replace("_", " ")), escape(_fact(value))]) for name, value in facts.items()]
+    rows = [row([escape(str(name).replace("_", " ")), escape(_fact(value))]) for name, value in facts.items()]
     body = "\n".join(rows)
     return f'<h2>Where this comes from</h2>\n<div class="wide"><table class="facts"><tbody>{body}</tbody></table></div>'
 
@@ -358,29 +293,3 @@ def _fact(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{str(name).replace('_', ' ')} {_fact(each)}" for name, each in value.items())
     return str(value)
-
-
-# HTML.
-
-
-def _figure(value: float, unit: str) -> str:
-    return escape(quantity(value, unit))
-
-
-def _row(cells: Sequence[str | tuple[str, dict[str, int]]]) -> str:
-    """One row; a cell is HTML, or the name and the values of a mode."""
-    return f"<tr>{''.join(_cell(cell) for cell in cells)}</tr>"
-
-
-def _cell(cell: str | tuple[str, dict[str, int]]) -> str:
-    if isinstance(cell, str):
-        return f"<td>{cell}</td>"
-    name, mode = cell
-    return f'<td class="mode">{escape(name)}<small>{escape(str(PowerMode(**mode)))}</small></td>'
-
-
-def _table(headings: Iterable[str], rows: Iterable[str]) -> str:
-    """A table in a box of its own, in which it scrolls if it is wider than the page; the keyboard scrolls it too."""
-    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
-    body = "\n".join(rows)
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,0 +1,33 @@
+"""Tables in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.reporting.tables import quantity
+
+
+def figure(value: float, unit: str) -> str:
+    """A quantity and its unit."""
+    return escape(quantity(value, unit))
+
+
+def row(cells: Sequence[str | tuple[str, dict[str, int]]]) -> str:
+    """One row; a cell is HTML, or the name and the values of a mode."""
+    return f"<tr>{''.join(_cell(cell) for cell in cells)}</tr>"
+
+
+def _cell(cell: str | tuple[str, dict[str, int]]) -> str:
+    if isinstance(cell, str):
+        return f"<td>{cell}</td>"
+    name, mode = cell
+    return f'<td class="mode">{escape(name)}<small>{escape(str(PowerMode(**mode)))}</small></td>'
+
+
+def table(headings: Iterable[str], rows: Iterable[str]) -> str:
+    """A table in a box of its own, in which it scrolls if it is wider than the page; the keyboard scrolls it too."""
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+    body = "\n".join(rows)
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
