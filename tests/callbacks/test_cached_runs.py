@@ -141,7 +141,7 @@ def test_profiles_grow_and_never_shrink(tiny: FakeDevice) -> None:
         assert entry.profile is not None
         sizes.append(len({each.mode for each in entry.profile.measurements}))
     assert sizes == sorted(sizes)
-    assert sizes[1] >= 12
+    assert sizes[1] >= 10, "as many as come before the predictor is asked, which knows this board"
 
 
 def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: FakeDevice) -> None:
