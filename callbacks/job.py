@@ -29,6 +29,14 @@ def minibatches_left(trainer: pl.Trainer) -> int | None:
     return None if math.isinf(left) else int(left)
 
 
+def seconds_left(trainer: pl.Trainer) -> float | None:
+    """Seconds from here until ``max_time``; None without one."""
+    everybody = trainer.callbacks  # type: ignore[union-attr]  # not declared by Lightning
+    # Each Lightning has a Timer of its own, which a Trainer adds for its `max_time`.
+    limits = [callback.time_remaining() for callback in everybody if type(callback).__name__ == "Timer"]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def _epoch_length(trainer: pl.Trainer) -> float:
     """Minibatches of an epoch; infinite for data without a length, unless the Trainer limits it."""
     limit = trainer.limit_train_batches

@@ -17,6 +17,7 @@ from lightning_powertrain.callbacks.job import (
     loader_workers,
     logging_step,
     minibatches_left,
+    seconds_left,
 )
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
@@ -252,7 +253,9 @@ class PowerTrainCallback(pl.Callback):
         elif isinstance(device, SimulatedDevice):
             workload = device.workload.name
         left, prefetched = minibatches_left(trainer), prod(loader_workers(trainer))
-        return {"minibatches": left, "prefetched": prefetched, "workload": workload}
+        # Lightning counts the seconds of this computer, which a simulated board does not share.
+        limit_s = None if device is None or device.simulated else seconds_left(trainer)
+        return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": workload}
 
     def _part_in_fleet(self, trainer: pl.Trainer, folder: str | None) -> tuple[Leader | Member, Device | None]:
         """What this process does in a job of several, and the board that it drives: the first one of each node does."""

@@ -84,9 +84,9 @@ class Leader:
         current = self._tuner.outcome if self._tuner else None
         return self._outcomes | ({current.profile.provenance.board: current} if current else {})
 
-    def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Leader:
-        """Meet the others, take hold of all boards, and begin to measure; see Tuner.start."""
-        self._minibatches, self._about = minibatches, {"prefetched": prefetched, "workload": workload}
+    def start(self, *, minibatches: int | None = None, **about: Any) -> Leader:
+        """Meet the others, take hold of all boards, and begin to measure; arguments as for Tuner.start."""
+        self._minibatches, self._about = minibatches, about
         try:
             hellos = self._link.gather(self._station.hello())
             with self._meeting():

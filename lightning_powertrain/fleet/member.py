@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from lightning_powertrain.devices import Device
 from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
@@ -49,8 +50,8 @@ class Member:
         """Not known here."""
         return None
 
-    def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Member:
-        """Meet the others, and take hold of the board."""
+    def start(self, **about: Any) -> Member:
+        """Meet the others, and take hold of the board; the job is the leader's business."""
         self._meet(lambda: self._link.gather(self._station.hello()))
         return self
 

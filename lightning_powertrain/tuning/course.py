@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -56,6 +57,7 @@ class Course:
         settings: What the user decided.
         window: How long a mode is measured.
         minibatches: Length of the job; None if not known.
+        seconds: Time limit of the job, on the device's clock; None without one.
         profile: Empty, with the provenance of what will be measured.
         audience: Told of every step.
     """
@@ -67,13 +69,15 @@ class Course:
         settings: Settings,
         window: WindowPlan,
         minibatches: int | None,
+        seconds: float | None,
         profile: Profile,
         audience: Audience,
     ) -> None:
         self._device = device
         self._settings = settings
         self._window = window
-        self._minibatches = minibatches
+        self._minibatches = math.inf if minibatches is None else minibatches
+        self._seconds = math.inf if seconds is None else seconds
         self._audience = audience
         self._samplers = samplers
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
@@ -219,10 +223,14 @@ class Course:
 
     def _allowance_s(self, search: Search, plan: ProfilingPlan) -> float:
         """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
-        if not self._settings.hard or self._minibatches is None:
+        if not self._settings.hard:
             return plan.allowance_s
         best = select_measured(search.objective, self.profile, search.start)
-        return self._settings.max_share * self._minibatches * best.time_ms / 1e3
+        return self._settings.max_share * self._job_s(best.time_ms)
+
+    def _job_s(self, time_ms: float) -> float:
+        """How long the job would take with minibatches of ``time_ms``; infinite if nobody knows."""
+        return min(self._minibatches * time_ms / 1e3, self._seconds)
 
     def _next(self, search: Search, may_look_around: bool) -> Step | None:
         enough = len(self.profile) >= self._settings.predictor.minimum_modes
@@ -307,10 +315,10 @@ class Course:
             known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
-        if self._minibatches is None or settings.hard:
+        job_s = self._job_s(start.time_ms)
+        if settings.hard or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
-            job_s = self._minibatches * start.time_ms / 1e3
             plan = plan_within_share(costs_s, most, job_s, settings.max_share, max(0, minimum - done))
         return self._search(start, max(done + len(plan), minimum)), plan
 

@@ -113,11 +113,19 @@ class Tuner:
 
     # What a training loop calls.
 
-    def start(self, *, minibatches: int | None = None, prefetched: int = 0, workload: str = "unnamed") -> Tuner:
+    def start(
+        self,
+        *,
+        minibatches: int | None = None,
+        seconds: float | None = None,
+        prefetched: int = 0,
+        workload: str = "unnamed",
+    ) -> Tuner:
         """Take hold of the board: remember its state and begin to measure.
 
         Args:
             minibatches: Length of the job; None if not known, and then it counts as long enough.
+            seconds: Time limit of the job, on the device's clock; None without one.
             prefetched: Minibatches that the data loader keeps ready: ``num_workers * prefetch_factor``.
             workload: Name of the job, for the profile.
 
@@ -130,7 +138,7 @@ class Tuner:
         details = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
-        self._course = Course(device, self._samplers, settings, window, minibatches, profile, self._audience)
+        self._course = Course(device, self._samplers, settings, window, minibatches, seconds, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True
         try:
             device.snapshot()

@@ -176,11 +176,6 @@ def test_length_after_a_finder(tmp_path: Path, finder: pl.Callback) -> None:
     assert counts.foretold == counts.came > 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Course knows the length of a job in minibatches only: one that the Trainer ends by `max_time` counts as "
-    "endless, and may spend all of its time on measuring",
-)
 def test_time_limit_counts_as_the_length(board: TimedDevice, caplog: pytest.LogCaptureFixture) -> None:
     """On a real board, whose clock is that of the time limit: three modes take 4 s, a tenth of the job is 2 s."""
     board.simulated = False

@@ -16,7 +16,7 @@ from lightning_powertrain.errors import DeviceError, PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
 
-MINIBATCHES = 1500
+MINIBATCHES = 3000
 
 
 class Broken(FakeDevice):
