@@ -171,7 +171,7 @@ class PowerTrainCallback(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._while_tuning(lambda tuner: self._minibatch_ended(trainer, tuner))
-        if self._has_failed and self._tuner is not None:  # The other processes of the job have to hear of it.
+        if self._has_failed and isinstance(self._tuner, (Leader, Member)):  # The other processes have to hear of it.
             self._tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.

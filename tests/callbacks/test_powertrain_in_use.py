@@ -224,7 +224,9 @@ def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path:
     rows = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert "powertrain/time_ms" in rows[0]
     folder = tmp_path / "tb" / "version_0" / "powertrain"
-    assert {path.name for path in folder.iterdir()} == {"profile.csv", "profile.json", "summary.json", "pareto.png"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("profile.csv", "profile.json", "summary.json", "pareto.png", "report.html")
+    }
     found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert callback.selection is not None
     assert found["chosen"]["mode"] == dict(callback.selection.mode)

@@ -129,7 +129,7 @@ def test_what_was_broken_off_goes_on_where_it_was(device: FakeDevice, brute_forc
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "more"), [(8, 8, 0), (8, 5, 0), (8, 12, 3), ("auto", "auto", 0), ("auto", 40, 0)]
+    ("before", "now", "more"), [(8, 8, 0), (8, 5, 0), (8, 12, 1), ("auto", "auto", 0), ("auto", 40, 0)]
 )
 def test_who_asks_for_more_modes_measures_the_rest(
     device: FakeDevice, before: int | str, now: int | str, more: int
@@ -325,7 +325,7 @@ def test_what_is_known_never_leads_above_a_hard_budget(caplog: pytest.LogCapture
     assert tuner.outcome.selection.is_confirmed
     assert tuner.outcome.selection.mode not in tuner.outcome.reused
     alone = Tuner(SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=3), "20 W", hard=True)
-    assert used < 0.3 * train(alone.start(minibatches=100_000, prefetched=8))
+    assert used < 0.6 * train(alone.start(minibatches=100_000, prefetched=8))
     assert alone.outcome is not None
     assert tuner.outcome.selection.cost < 1.05 * alone.outcome.selection.cost
     for each in (soft, tuner, alone):
