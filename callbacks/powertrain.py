@@ -52,6 +52,8 @@ class PowerTrainCallback(pl.Callback):
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
+            throttles in it.
         verbose: Print progress and a summary.
 
     Raises:
@@ -78,6 +80,7 @@ class PowerTrainCallback(pl.Callback):
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        adapt: bool = True,
         verbose: bool = True,
     ) -> None:
         self._budget = parse_budget(budget)
@@ -95,6 +98,7 @@ class PowerTrainCallback(pl.Callback):
         self._hard = hard
         self._strict = strict
         self._match_threads = match_threads
+        self._adapt = adapt
         self._verbose = verbose
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | None = None
@@ -213,6 +217,7 @@ class PowerTrainCallback(pl.Callback):
             hard=self._hard,
             strict=self._strict,
             match_threads=self._match_threads,
+            adapt=self._adapt,
             observers=self._observers(trainer, device.simulated),
         )
         self._trainer, self._tuner = trainer, tuner

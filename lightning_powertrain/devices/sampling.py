@@ -61,10 +61,13 @@ class _Sampler(Generic[T]):
     @abstractmethod
     def _read(self) -> T: ...
 
-    def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
-        failure, self._failure = self._failure, None
-        if failure is not None:
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
             raise failure
+
+    def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
+        self._raise_failure()
         # From the newest back: it is asked for what was just sampled, in between minibatches, out of an hour.
         newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
         return [sample for sample in newer if sample[0] <= end_s][::-1]
@@ -116,8 +119,28 @@ class HealthSampler(_Sampler[Health]):
         return tuple(sorted(causes))
 
 
+class VitalsSampler(_Sampler[tuple[float, Health]]):
+    """Samples power and health together, slowly, for as long as a job lasts; each sample is taken out once.
+
+    Args:
+        device: What to sample.
+        period_s: Seconds between samples.
+    """
+
+    def __init__(self, device: Device, period_s: float = 1.0) -> None:
+        super().__init__(device, period_s)
+
+    def _read(self) -> tuple[float, Health]:
+        return self._device.read_power().total_w, self._device.health()
+
+    def take(self) -> tuple[float, Health] | None:
+        """Total power (W) and health in the oldest sample that was not taken yet; None if there is no other."""
+        self._raise_failure()
+        return self._samples.popleft()[1] if self._samples else None
+
+
 class Samplers:
-    """Both samplers of a device.
+    """Both samplers that a window needs.
 
     Args:
         device: What to sample.

@@ -9,12 +9,12 @@ from typing import Literal
 
 import torch
 
-from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Predictor
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
-from lightning_powertrain.selection import NoWorse, Objective, Selection, select_measured
+from lightning_powertrain.selection import NoWorse, Objective, Selection
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
@@ -25,6 +25,11 @@ _log = logging.getLogger("lightning_powertrain")
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
+
+# A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
+# cooled once nothing held it back lately.
+_COOLING_S = 120.0
+_LATELY_S = 5.0
 
 MOST_MODES = 50
 """Modes to measure where ``"auto"`` finds no earlier end: the paper's number (arXiv 2407.13944)."""
@@ -74,6 +79,7 @@ class Course:
         self._audience = audience
         self._samplers = Samplers(device)
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
+        self._found = device.current_mode()
         self._interrupted_s = 0.0
         self._steps: Steps | None = None
         self.profile = profile
@@ -115,6 +121,10 @@ class Course:
         self._enter(Phase.WARMING_UP)
         for _ in range(_WARM_UP_MINIBATCHES):
             yield
+        yield from self._find()
+
+    def _find(self) -> Steps:
+        """From the mode that is set, which is the start, to the one that stays."""
         start = yield from self._measured_in_earnest(self._device.current_mode())
         search, plan = self._plan(start)
         self._tell_measured(start, plan, 0, 0.0)
@@ -125,7 +135,7 @@ class Course:
         expected = yield from self._look_for_the_best(search, plan)
         prediction = search.prediction
         assert prediction is not None
-        best = select_measured(search.objective, self.profile, start)
+        best = search.best(self.profile)
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
         spent_s = self._uninterrupted_s() - profiling_start_s
@@ -158,7 +168,7 @@ class Course:
         """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
         if not self._settings.hard or self._minibatches is None:
             return plan.allowance_s
-        best = select_measured(search.objective, self.profile, search.start)
+        best = search.best(self.profile)
         return self._settings.max_share * self._minibatches * best.time_ms / 1e3
 
     def _next(self, search: Search, may_look_around: bool) -> Step | None:
@@ -178,31 +188,34 @@ class Course:
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
         if excess:
-            self._budget_missed(outcome.selection, excess)
-        self._set(outcome.selection)
+            self._budget_missed(outcome.selection, excess, self._settings.strict)
+        self._set(outcome.selection.mode)
         if self.outcome is None:  # No trial was needed: nobody was told of a choice yet.
             self._audience.tell("selected", outcome)
         self.outcome = outcome
         self._enter(Phase.LOCKED)
         self._audience.tell("verified", outcome)
 
-    def _budget_missed(self, selection: Selection, excess: float) -> None:
+    def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
         message = (
             f"No power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
-        if self._settings.strict:
+        if strict:
             raise BudgetError(message)
         _log.warning("%s. It is used.", message)
 
-    def _set(self, selection: Selection) -> None:
-        if selection.mode == selection.start.mode:
+    def _set(self, mode: PowerMode) -> None:
+        if mode == self._found:
             # As it was found may be more than a power mode: clocks that a governor moves between two limits.
             self._device.restore()
             self._device.snapshot()
             self._threads.put_back()
-        elif selection.mode != self._device.current_mode():
-            self._apply(selection.mode)
+        elif mode != self._device.current_mode():
+            self._apply(mode)
+
+    def _return_to_start(self) -> None:
+        self._set(self._device.modes.mode(0) if self._settings.hard else self._found)
 
     def _apply(self, mode: PowerMode) -> PowerMode:
         read = self._device.apply(mode)
@@ -210,9 +223,20 @@ class Course:
         return read
 
     def _measured_in_earnest(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
-        """Measure the mode that is set, and once more if the board throttled."""
+        """Measure the mode that is set, and once more if the board throttled, after it has had time to cool."""
         measurement = yield from self._measured(mode)
-        return (yield from self._measured(mode)) if measurement.throttled_by else measurement
+        if not measurement.throttled_by:
+            return measurement
+        yield from self._cooled()
+        return (yield from self._measured(mode))
+
+    def _cooled(self) -> Steps:
+        """Wait until nothing has held the board back for some seconds, but not for ever."""
+        start_s = now_s = self._device.clock.now()
+        self._samplers.health.sample()
+        while now_s < start_s + _COOLING_S and self._samplers.health.throttled_by(now_s - _LATELY_S, now_s):
+            yield
+            now_s = self._device.clock.now()
 
     def _measured(self, mode: PowerMode) -> Generator[None, Interval, Measurement]:
         """Measure the mode that is set."""
@@ -240,15 +264,7 @@ class Course:
         return self._search(start, max(len(plan), minimum)), plan
 
     def _search(self, start: Measurement, most: int) -> Search:
-        settings = self._settings
-        kind = SafeSearch if settings.hard else Search
-        return kind(
-            *(self._device.modes, settings.predictor),
-            settings.objective or NoWorse(start.time_ms, start.power_w),
-            *(start, most),
-            until_settled=settings.hard or settings.modes == "auto",
-            seed=settings.seed,
-        )
+        return prepare_search(self._device.modes, self._settings, start, most)
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
@@ -270,6 +286,18 @@ class Course:
     def _enter(self, phase: Phase) -> None:
         if phase is not self._audience.phase:
             self._audience.tell("phase_changed", phase)
+
+
+def prepare_search(space: ModeSpace, settings: Settings, start: Measurement, most: int) -> Search:
+    """The search that a user's settings ask for."""
+    kind = SafeSearch if settings.hard else Search
+    return kind(
+        *(space, settings.predictor),
+        settings.objective or NoWorse(start.time_ms, start.power_w),
+        *(start, most),
+        until_settled=most > 0 and (settings.hard or settings.modes == "auto"),
+        seed=settings.seed,
+    )
 
 
 def _synchronize() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -64,7 +65,8 @@ class Search:
         predictor: Predicts those that were not measured.
         objective: What to look for.
         start: The mode that the job started in, as measured.
-        most: Modes to measure; at most the modes of the board.
+        most: Modes to measure; at most the modes of the board. With 0 there are only trials: a search that goes on from
+            what the predictor knows already.
         until_settled: Whether to stop earlier once the choice is settled.
         seed: Makes the spread of the first ones reproducible.
     """
@@ -85,7 +87,9 @@ class Search:
         self.start = start
         self.most = most
         self._until_settled = until_settled
-        self._design = self._first_modes(seed)
+        self.ceiling_w = math.inf
+        """Modes of more power are neither tried nor chosen: the board has been seen to throttle there."""
+        self._design = self._first_modes(seed) if most else []
         self._pending: list[Step] = []
         self._trials = 0
         self.prediction: Prediction | None = None
@@ -133,6 +137,10 @@ class Search:
         self._trials += 1
         return self._step(int(np.argmax(promise)), is_trial=True)
 
+    def best(self, profile: Profile) -> Selection:
+        """The best mode that was measured."""
+        return select_measured(self.objective, profile, self.start, self.ceiling_w)
+
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
         assert step.expected is not None
@@ -160,7 +168,7 @@ class Search:
 
     def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
         """Expected improvement of each mode on the best measured one; 0 where there is nothing left to learn."""
-        best = select_measured(self.objective, profile, self.start)
+        best = self.best(profile)
         promise = expected_improvement(self.objective, prediction, self._cost_to_beat(best, prediction))
         if not best.is_confirmed and promise.max() < _HOPELESS:  # No mode can be hoped to meet the budget.
             excess = self.objective.excess(prediction.time_ms, prediction.power_w)
@@ -168,6 +176,7 @@ class Search:
         for mode in {each.mode for each in profile.measurements} | profile.throttling_modes:
             if mode in self._space:
                 promise[self._space.index(mode)] = 0.0
+        promise[prediction.power_w > self.ceiling_w] = 0.0
         return promise
 
     def _cost_to_beat(self, best: Selection, prediction: Prediction) -> float:

@@ -12,6 +12,7 @@ from lightning_powertrain.devices import Device
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
+from lightning_powertrain.tuning.adapting import AdaptiveCourse
 from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
@@ -46,6 +47,8 @@ class Tuner:
         strict: Raise errors, and treat a budget that no mode can meet as one.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
+            throttles in it; see docs/drift.md.
         observers: Told of every step.
 
     Raises:
@@ -72,6 +75,7 @@ class Tuner:
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        adapt: bool = True,
         observers: Sequence[Observer] = (),
     ) -> None:
         objective = parse_budget(budget)
@@ -84,6 +88,7 @@ class Tuner:
         self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
+        self._kind = AdaptiveCourse if adapt else Course
         self._course: Course | None = None
         self._is_running = False
         self._is_busy = False
@@ -126,7 +131,7 @@ class Tuner:
         details = {"seed": settings.seed, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, details)
         profile = Profile(device.modes.knobs, about)
-        self._course = Course(device, settings, window, minibatches, profile, self._audience)
+        self._course = self._kind(device, settings, window, minibatches, profile, self._audience)
         self._last_end_s, self._minibatches, self._clean = None, 0, True
         try:
             device.snapshot()
