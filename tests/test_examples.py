@@ -57,7 +57,7 @@ def test_plain_pytorch(tmp_path: Path) -> None:
 def test_lightning_cli(tmp_path: Path) -> None:
     config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
     shown = run(tmp_path, "lightning_cli/train.py", "fit", "--config", config)
-    assert "this power mode stays until training ends" in shown
+    assert "this power mode stays" in shown
     assert list(tmp_path.glob("lightning_logs/version_0/powertrain/summary.json"))
 
 

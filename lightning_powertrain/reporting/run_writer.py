@@ -11,6 +11,8 @@ from lightning_powertrain.tuning.events import Observer, Outcome
 class RunWriter(Observer):
     """Writes the profile, a summary and the Pareto figure once the chosen mode was measured.
 
+    What follows a correction of the choice goes into a folder of its own in there, ``correction-1`` and so on.
+
     Args:
         folder: Where to; made if it does not exist.
     """
@@ -19,4 +21,5 @@ class RunWriter(Observer):
         self._folder = Path(folder)
 
     def verified(self, outcome: Outcome) -> None:
-        write_run(outcome, self._folder)
+        corrections = len(outcome.corrections)
+        write_run(outcome, self._folder / f"correction-{corrections}" if corrections else self._folder)

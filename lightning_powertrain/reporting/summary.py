@@ -12,7 +12,7 @@ from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.figures import save_figure
 from lightning_powertrain.reporting.tables import energy_j
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning.events import Correction, Outcome
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -46,6 +46,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
             for each in outcome.profile.throttled
         ],
         "break_even_minibatches": break_even_minibatches(outcome),
+        "corrections": [_correction(each) for each in outcome.corrections],
     }
 
 
@@ -83,6 +84,18 @@ def _budget(selection: Selection) -> dict[str, Any]:
         "excess": excess,
         "measured_excess": measured_excess,
         "met": (excess if measured_excess is None else measured_excess) <= 0,
+    }
+
+
+def _correction(correction: Correction) -> dict[str, Any]:
+    drift = correction.drift
+    return {
+        "sign": drift.sign,
+        "before": _costs(drift.before),
+        "now": {**_costs(drift.now), "throttled_by": drift.now.throttled_by},
+        "action": correction.action,
+        "mode": dict(correction.mode),
+        "seconds": _finite(correction.seconds),
     }
 
 
