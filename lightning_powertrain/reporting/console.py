@@ -33,10 +33,10 @@ _BAR_WIDTH = 20
 
 
 class ConsoleReporter(Observer):
-    """A progress line while profiling, a line for each decision, a table at the end, then silence.
+    """A progress line while profiling, a line for each decision, a table, then one line a correction.
 
     On a terminal the progress line is live. Without one (a pipe, a file, a notebook), or with ``write``, there are only
-    plain lines, about ten while profiling. A later correction of the choice is one line. Plain lines and the table hold no character that the stream cannot encode.
+    plain lines, about ten while profiling. Plain lines and the table hold no character that the stream cannot encode.
 
     Args:
         console: Where to write; by default the standard output.
