@@ -47,7 +47,7 @@ class Saves(pl.Callback):
 
 def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
     """Weights after a small job that comes through every hook."""
-    pl.seed_everything(7, verbose=False)
+    pl.seed_everything(7)
     model = Validated()
     options = {"val_check_interval": 130, "max_epochs": 2, "logger": CSVLogger(folder)}
     trainer(*callbacks, Saves(folder), **options).fit(model, data(260), data(1, shuffle=False))

@@ -87,7 +87,7 @@ def confused(trainer: pl.Trainer) -> int:
 def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, list[float]]:
     """The weights that come of it."""
     nodes = int(os.environ["NODES"])
-    pl.seed_everything(7, verbose=False)
+    pl.seed_everything(7)
     model = Model()
     trainer = pl.Trainer(
         **{"max_epochs": 1, "accelerator": "cpu", "strategy": "ddp", "devices": 1, "num_nodes": nodes},

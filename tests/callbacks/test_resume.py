@@ -60,7 +60,7 @@ class Modes(pl.Callback):
 
 
 def broken_off(path: Path, at: int, *callbacks: pl.Callback, model: Model | None = None, **options: Any) -> None:
-    pl.seed_everything(7, verbose=False)
+    pl.seed_everything(7)
     with pytest.raises(RuntimeError, match="power failure"):
         trainer(*callbacks, Crash(at, path), **options).fit(model or Model(), data(1500))
 
