@@ -28,6 +28,10 @@ from lightning_powertrain import PowerMonitor, PowerTrainCallback, SimulatedDevi
 BLOCKS, MINIBATCHES_PER_BLOCK = 10, 400
 
 
+class Second(PowerTrainCallback):
+    """A Trainer tells two callbacks with a state apart by their class."""
+
+
 class LikeARealBoard(SimulatedDevice):
     """A real board has nothing to do when a minibatch ends; this one stops its clock once ``still`` is set."""
 
@@ -77,9 +81,7 @@ def main() -> None:
     logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
     board = LikeARealBoard("orin-agx-64gb", "resnet18")
     real = PowerTrainCallback("30 W", device=board, modes=10, cache=False, verbose=False)
-    simulated = PowerTrainCallback(
-        "30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, cache=False, verbose=False
-    )
+    simulated = Second("30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, cache=False, verbose=False)
     watched = {
         "nothing": pl.Callback(),
         "PowerTrainCallback, locked, as on a real board": real,
