@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.displays import Display, Table, TensorBoardDisplay, display_of
 from lightning_powertrain.reporting.figures import pareto_figure
 from lightning_powertrain.reporting.tables import (
     CHOICE_HEADINGS,
     choice_rows,
     energy_j,
-    markdown_table,
+    limits,
+    marked,
     mode_table,
     notes,
     title,
 )
-from lightning_powertrain.reporting.writing import LoggerWriter
+from lightning_powertrain.reporting.writing import LoggerWriter, separated
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -36,14 +42,30 @@ PREDICTED_TIME_MS = "powertrain/predicted_time_ms"
 PREDICTED_POWER_W = "powertrain/predicted_power_w"
 PREDICTED_ENERGY_J = "powertrain/predicted_energy_j"
 PREDICTED_EXCESS = "powertrain/predicted_excess"
+BUDGET_TIME_MS = "powertrain/budget_time_ms"
+BUDGET_POWER_W = "powertrain/budget_power_w"
 PROFILING_S = "powertrain/profiling_s"
 MODES_TABLE = "powertrain/modes"
 CHOICE_TABLE = "powertrain/choice"
 PARETO_FIGURE = "powertrain/pareto"
 
+_LIMITS = {"time_ms": BUDGET_TIME_MS, "power_w": BUDGET_POWER_W}
+
+CHARTS = {
+    "minibatch time (ms)": [TIME_MS, PREDICTED_TIME_MS, BUDGET_TIME_MS],
+    "power (W)": [POWER_W, PREDICTED_POWER_W, BUDGET_POWER_W, "power/power_w"],
+    "minibatch energy (J)": [ENERGY_J, PREDICTED_ENERGY_J],
+    "phase": [PHASE],
+    "throttled": [THROTTLED, "power/throttled"],
+    "cores": [f"{MODE}.*cores"],
+    "CPU clock (kHz)": [f"{MODE}.*_khz"],
+    "GPU and memory clocks (Hz)": [f"{MODE}.*_hz"],
+}
+"""What belongs together: titles of charts, and patterns of the names in each. Those under power/ are PowerMonitor's."""
+
 
 class LoggerReporter(Observer):
-    """Scalars to every logger; to those of TensorBoard also tables and the Pareto figure.
+    """Scalars to every logger; also tables and the Pareto figure to those that show them.
 
     A logger is anything with ``log_metrics(metrics, step=...)``. One that raises is left out from then on, with one
     warning. Hyper-parameters are left alone. Nothing is written once the tuner has closed, until it starts another job.
@@ -56,13 +78,18 @@ class LoggerReporter(Observer):
 
     def __init__(self, loggers: Callable[[], Sequence[Any]], step: Callable[[], int], *, simulated: bool) -> None:
         self._writer = LoggerWriter(loggers, step, about="the power mode")
+        # A table that fails is not worth the scalars.
+        self._display_writer = LoggerWriter(self._writer.working, step, about="the tables of power modes")
         self._simulated = simulated
+        self._budget: dict[str, float] = {}
         self._closed = False
         self._draws = True
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
             self._closed = False
+            self._budget = {}
+            self._display_writer.each(self._lay_out)
         self._log_scalars({PHASE: phase})
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
@@ -70,6 +97,8 @@ class LoggerReporter(Observer):
 
     def selected(self, outcome: Outcome) -> None:
         selection = outcome.selection
+        # From here on each set holds it: a line for whatever else shows power or time.
+        self._budget = {_LIMITS[cost]: limit for cost, limit in limits(selection.objective).items()}
         self._log_scalars(
             {
                 **_mode_scalars(selection.mode),
@@ -80,39 +109,46 @@ class LoggerReporter(Observer):
                 PROFILING_S: outcome.profiling_s,
             }
         )
-        self._log_report(outcome, {MODES_TABLE: _modes_markdown(outcome), CHOICE_TABLE: _choice_markdown(outcome)})
+        self._show(outcome, {MODES_TABLE: _modes_table(outcome), CHOICE_TABLE: _choice_table(outcome)})
 
     def verified(self, outcome: Outcome) -> None:
         measured, excess = outcome.selection.measured, outcome.selection.measured_excess
         if measured is not None and excess is not None:
             self._log_scalars({**_measured_scalars(measured), EXCESS: excess})
-        self._log_report(outcome, {CHOICE_TABLE: _choice_markdown(outcome)})
+        self._show(outcome, {CHOICE_TABLE: _choice_table(outcome)})
 
     def closed(self) -> None:
         self._closed = True
 
+    def _lay_out(self, logger: Any, step: int) -> None:
+        display = display_of(logger)
+        if isinstance(display, TensorBoardDisplay):
+            display.lay_out(marked("powertrain", self._simulated), CHARTS)
+
     def _log_scalars(self, scalars: Mapping[str, float]) -> None:
         if not self._closed:
-            self._writer.scalars({SIMULATED: self._simulated, **scalars})
+            self._writer.scalars({SIMULATED: self._simulated, **self._budget, **scalars})
 
-    def _log_report(self, outcome: Outcome, tables: Mapping[str, str]) -> None:
+    def _show(self, outcome: Outcome, tables: Mapping[str, Table]) -> None:
+        draw = functools.cache(functools.partial(pareto_figure, outcome))
+
         def write(logger: Any, step: int) -> None:
-            experiment = _tensorboard(logger)
-            if experiment is None:
+            display = display_of(logger)
+            if display is None:
                 return
-            for name, text in tables.items():
-                experiment.add_text(name, text, step)
-            self._add_figure(experiment, outcome, step)
+            for name, table in tables.items():
+                display.table(separated(name, logger), table, step)
+            self._add_figure(display, separated(PARETO_FIGURE, logger), draw, step)
 
         if not self._closed:
-            self._writer.each(write)
+            self._display_writer.each(write)
 
-    def _add_figure(self, experiment: Any, outcome: Outcome, step: int) -> None:
-        """Draw, or say once why that is not possible: a figure is not worth a logger."""
+    def _add_figure(self, display: Display, name: str, draw: Callable[[], Figure], step: int) -> None:
+        """Draw, or say once why that is not possible: a figure is not worth the tables."""
         if not self._draws:
             return
         try:
-            experiment.add_figure(PARETO_FIGURE, pareto_figure(outcome), step, close=False)
+            display.figure(name, draw(), step)
         except Exception as error:
             self._draws = False
             _log.warning("No Pareto figure: %s", error)
@@ -132,18 +168,9 @@ def _mode_scalars(mode: PowerMode) -> dict[str, float]:
     return {MODE + name: value for name, value in mode.items()}
 
 
-def _modes_markdown(outcome: Outcome) -> str:
-    return f"**Measured power modes: {title(outcome)}**\n\n{markdown_table(*mode_table(outcome))}"
+def _modes_table(outcome: Outcome) -> Table:
+    return Table(f"Measured power modes: {title(outcome)}", *mode_table(outcome))
 
 
-def _choice_markdown(outcome: Outcome) -> str:
-    table = markdown_table(CHOICE_HEADINGS, choice_rows(outcome.selection))
-    return "\n\n".join([f"**Power mode: {title(outcome)}**", table, *notes(outcome)])
-
-
-def _tensorboard(logger: Any) -> Any | None:
-    """The summary writer behind a TensorBoard logger, or None for any other logger."""
-    experiment = getattr(logger, "experiment", None)
-    # Asked of the class: dummies and mocks answer to any name, but only as objects.
-    kind = type(experiment)
-    return experiment if hasattr(kind, "add_text") and hasattr(kind, "add_figure") else None
+def _choice_table(outcome: Outcome) -> Table:
+    return Table(f"Power mode: {title(outcome)}", CHOICE_HEADINGS, choice_rows(outcome.selection), notes(outcome))

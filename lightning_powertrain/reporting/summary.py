@@ -18,8 +18,8 @@ from lightning_powertrain.reporting.figures import save_figure
 from lightning_powertrain.reporting.html_report import write_report
 from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
 from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
-from lightning_powertrain.reporting.tables import energy_j
-from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
+from lightning_powertrain.reporting.tables import energy_j, limits
+from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.events import Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
@@ -153,21 +153,12 @@ def _budget(selection: Selection) -> dict[str, Any]:
     return {
         "objective": str(selection.objective),
         "unit": selection.objective.unit,
-        "limits": _limits(selection.objective),
+        "limits": limits(selection.objective),
         "excess": excess,
         "measured_excess": measured_excess,
         "met": (excess if measured_excess is None else measured_excess) <= 0,
         "confirmed": selection.is_confirmed,
     }
-
-
-def _limits(objective: Objective) -> dict[str, float]:
-    """Where a budget ends, for those whose limit is a power, a time, or both."""
-    if isinstance(objective, PowerBudget):
-        return {"power_w": objective.limit_w}
-    if isinstance(objective, TimeBudget):
-        return {"time_ms": objective.limit_ms}
-    return {"power_w": objective.power_w, "time_ms": objective.time_ms} if isinstance(objective, NoWorse) else {}
 
 
 def _costs(known: Measurement | Selection | KnownMode) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
-from lightning_powertrain.selection import NoWorse, Selection
+from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
 from lightning_powertrain.tuning.events import Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
@@ -23,7 +23,12 @@ _NOTHING = "-"
 def title(outcome: Outcome) -> str:
     """What the figures are about: workload, board, and whether they are simulated."""
     about = outcome.profile.provenance
-    return f"{about.workload} on {about.board}{f' ({SIMULATED})' if outcome.simulated else ''}"
+    return marked(f"{about.workload} on {about.board}", outcome.simulated)
+
+
+def marked(heading: str, simulated: bool) -> str:
+    """A heading that says whether what stands under it is simulated."""
+    return f"{heading} ({SIMULATED})" if simulated else heading
 
 
 def quantity(value: float, unit: str) -> str:
@@ -60,6 +65,15 @@ def time_and_power(known: Measurement | Selection) -> str:
 def energy_j(time_ms: float, power_w: float) -> float:
     """Energy of one minibatch in joules."""
     return time_ms * power_w / 1e3
+
+
+def limits(objective: Objective) -> dict[str, float]:
+    """Where a budget ends, for those whose limit is a power, a time, or both."""
+    if isinstance(objective, PowerBudget):
+        return {"power_w": objective.limit_w}
+    if isinstance(objective, TimeBudget):
+        return {"time_ms": objective.limit_ms}
+    return {"power_w": objective.power_w, "time_ms": objective.time_ms} if isinstance(objective, NoWorse) else {}
 
 
 def choice_rows(selection: Selection) -> list[tuple[str, ...]]:

@@ -30,21 +30,27 @@ class LoggerWriter:
         """Write scalars under names whose parts are joined by ``/``, or whatever a logger has instead."""
 
         def write(logger: Any, step: int) -> None:
-            separator = getattr(logger, "group_separator", "/")
-            separator = separator if isinstance(separator, str) else "/"
-            named = {name.replace("/", separator): float(value) for name, value in scalars.items()}
+            named = {separated(name, logger): float(value) for name, value in scalars.items()}
             logger.log_metrics(named, step=step)
 
         self.each(write)
 
+    def working(self) -> list[Any]:
+        """The loggers that have not failed."""
+        return [logger for logger in self._loggers() if not any(logger is failed for failed in self._failed)]
+
     def each(self, write: Callable[[Any, int], None]) -> None:
         """Call ``write`` with every logger and the step."""
         step = self._step()
-        for logger in self._loggers():
-            if any(logger is failed for failed in self._failed):
-                continue
+        for logger in self.working():
             try:
                 write(logger, step)
             except Exception as error:
                 self._failed.append(logger)
                 _log.warning("%s is told no more of %s: it failed with %r", type(logger).__name__, self._about, error)
+
+
+def separated(name: str, logger: Any) -> str:
+    """A name whose parts are joined by ``/``, as a logger joins them."""
+    separator = getattr(logger, "group_separator", "/")
+    return name.replace("/", separator) if isinstance(separator, str) else name

@@ -18,7 +18,7 @@ from stories import make_outcome, tell, verified
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lightning_powertrain.reporting import LoggerReporter, loggers
-from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget, TimeBudget
 from lightning_powertrain.tuning.events import Outcome, Phase, Progress
 
 DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
@@ -74,6 +74,7 @@ def test_every_logger_gets_every_scalar() -> None:
     assert series(one.sets, "powertrain/predicted_time_ms") == [selection.time_ms]
     assert series(one.sets, "powertrain/predicted_power_w") == [selection.power_w]
     assert series(one.sets, "powertrain/predicted_energy_j") == [selection.time_ms * selection.power_w / 1e3]
+    assert series(one.sets, "powertrain/budget_power_w") == [30.0] * 3
     assert series(one.sets, "powertrain/profiling_s") == [250.0]
     assert series(one.sets, "powertrain/excess") == [0.0]
     assert all(type(value) is float for _, metrics in one.sets for value in metrics.values())
@@ -95,6 +96,28 @@ def test_a_missed_budget_is_logged() -> None:
     assert series(recorder.sets, "powertrain/predicted_excess") == [outcome.selection.excess]
     assert series(recorder.sets, "powertrain/excess") == [outcome.selection.measured_excess]
     assert outcome.selection.excess > 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "names"),
+    [
+        (PowerBudget(30.0), {"budget_power_w"}),
+        (TimeBudget(80.0), {"budget_time_ms"}),
+        (None, {"budget_power_w", "budget_time_ms"}),
+        (LeastEnergy(), set()),
+    ],
+)
+def test_a_limit_is_in_each_set_from_the_choice_on_until_the_next_job(
+    objective: Objective | None, names: set[str]
+) -> None:
+    recorder = Recorder()
+    outcome = verified(make_outcome(objective))
+    reporter = report(recorder, outcome=outcome)
+    tell(reporter, outcome)
+    chosen = False
+    for _, metrics in recorder.sets:
+        chosen = ("powertrain/predicted_time_ms" in metrics or chosen) and metrics.get("powertrain/phase") != 1
+        assert {name for name in metrics if "/budget_" in name} == {f"powertrain/{name}" for name in names if chosen}
 
 
 def test_loggers_with_a_separator_of_their_own_get_it() -> None:
@@ -140,13 +163,79 @@ def test_a_logger_that_fails_is_left_out_with_one_warning(caplog: pytest.LogCapt
     assert "disk full" in caplog.text
 
 
+class Shown(Recorder):
+    """What looks like a WandbLogger, with a separator of its own."""
+
+    group_separator = "."
+    failing: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def log_table(self, key: str, columns: list[str], data: list[list[str]], step: int) -> None:
+        assert all(len(row) == len(columns) for row in data)
+        self._show("table", key)
+
+    def log_image(self, key: str, images: list[Any], step: int) -> None:
+        self._show("image", key)
+
+    def _show(self, what: str, key: str) -> None:
+        self.shown.append(key)
+        if what in self.failing:
+            raise OSError("no network")
+
+
+CHOICE = ["powertrain.choice", "powertrain.choice_notes"]
+
+
+def test_tables_and_the_figure_are_shown_at_the_choice_and_at_the_end() -> None:
+    logger = Shown()
+    report(logger)
+    assert logger.shown == ["powertrain.modes", *CHOICE, "powertrain.pareto", *CHOICE, "powertrain.pareto"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "shown"),
+    [("table", ["powertrain.modes"]), ("image", ["powertrain.modes", *CHOICE, "powertrain.pareto", *CHOICE])],
+)
+def test_what_cannot_be_shown_is_not_worth_the_rest(
+    failing: str, shown: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, healthy, whole = Shown(), Shown(), Shown()
+    broken.failing = (failing,)
+    report(broken, healthy)
+    report(whole)
+    assert broken.shown == shown
+    assert broken.sets == healthy.sets
+    assert len(healthy.sets) == len(whole.sets)
+    assert len(caplog.records) == 1
+    assert "no network" in caplog.text
+
+
 def test_without_loggers_nothing_happens() -> None:
     report()
 
 
-def test_dummies_and_mocks_are_no_tensorboard() -> None:
-    mock = MagicMock()
-    report(DummyLogger(), mock)
+class Comet(Recorder):
+    """Has methods of MLflow's names that mean something else."""
+
+    class Experiment:
+        def log_text(self, text: str) -> None:
+            raise AssertionError
+
+        def log_figure(self, figure_name: str) -> None:
+            raise AssertionError
+
+    experiment = Experiment()
+    run_id = "a run"
+
+
+def test_dummies_mocks_and_others_get_scalars_only(caplog: pytest.LogCaptureFixture) -> None:
+    mock, comet = MagicMock(), Comet()
+    report(DummyLogger(), mock, comet)
+    assert caplog.records == []
+    assert series(comet.sets, "powertrain/phase") == [1, 2, 3, 4, 5]
     assert mock.log_metrics.call_args_list[0].args[0] == {"powertrain/simulated": 1.0, "powertrain/phase": 1.0}
     assert not mock.experiment.add_text.called
     assert not mock.experiment.add_figure.called
@@ -227,6 +316,6 @@ def test_without_a_figure_tensorboard_still_gets_the_rest(
 def test_the_documentation_lists_every_name() -> None:
     names = [value for name, value in vars(loggers).items() if name.isupper() and isinstance(value, str)]
     documented = DOCS.read_text(encoding="utf-8")
-    assert len(names) == 16
+    assert len(names) == 18
     for name in names:
         assert f"`{name}{'<knob>' if name.endswith('/') else ''}`" in documented

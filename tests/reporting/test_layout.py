@@ -1,0 +1,134 @@
+"""The layout of custom scalars, as TensorBoard itself serves it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytorch_lightning.loggers import TensorBoardLogger
+from stories import make_outcome, tell, verified
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+
+from lightning_powertrain.callbacks import power_log
+from lightning_powertrain.reporting import LoggerReporter
+from lightning_powertrain.reporting.loggers import CHARTS
+from lightning_powertrain.selection import LeastEnergy
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # Of a package that TensorBoard brings along.
+    from tensorboard.plugins.custom_scalar.custom_scalars_plugin import CustomScalarsPlugin
+    from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
+
+THEIRS = {"training": {"loss": ["Multiline", ["loss"]]}}
+
+
+Open = Callable[..., TensorBoardLogger]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Opens loggers of runs in one folder."""
+    with ExitStack() as ending:
+
+        def open_logger(version: str = "run", prefix: str = "") -> TensorBoardLogger:
+            logger = TensorBoardLogger(tmp_path, name="", version=version, prefix=prefix)
+            ending.callback(logger.finalize, "success")
+            return logger
+
+        yield open_logger
+
+
+def job(logger: TensorBoardLogger, simulated: bool = True, **story: Any) -> None:
+    outcome = verified(make_outcome(simulated=simulated, **story))
+    tell(LoggerReporter(lambda: [logger], count().__next__, simulated=simulated), outcome)
+
+
+class Served:
+    """What TensorBoard answers its own page."""
+
+    def __init__(self, *loggers: TensorBoardLogger) -> None:
+        for logger in loggers:
+            logger.experiment.flush()
+        folder = str(Path(loggers[0].log_dir).parent)
+        events = EventMultiplexer().AddRunsFromDirectory(folder)
+        events.Reload()
+        plugins: dict[str, Any] = {}
+        about = TBContext(
+            logdir=folder, data_provider=MultiplexerDataProvider(events, folder), plugin_name_to_instance=plugins
+        )
+        plugins["scalars"] = ScalarsPlugin(about)
+        self._plugin = CustomScalarsPlugin(about)
+
+    def layout(self) -> dict[str, dict[str, list[str]]]:
+        """Patterns of each chart, by category and title."""
+        found = json.loads(self._plugin.layout_impl(RequestContext(), ""))
+        return {
+            category["title"]: {chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]}
+            for category in found["category"]
+        }
+
+    def lines(self, pattern: str) -> set[str]:
+        return set(self._plugin.scalars_impl(RequestContext(), "run", pattern, "")["tag_to_events"])
+
+
+@pytest.mark.parametrize("prefix", ["", "job"])
+def test_every_chart_shows_every_line(opened: Open, prefix: str) -> None:
+    logger = opened(prefix=prefix)
+    logger.log_metrics({power_log.POWER_W: 20.0, power_log.THROTTLED: 0.0, power_log.ENERGY_J: 5.0}, step=0)
+    job(logger, objective=None)  # A budget of both time and power.
+    served = Served(logger)
+    (charts,) = served.layout().values()
+    assert list(charts) == list(CHARTS)
+    before = f"{prefix}-" if prefix else ""
+    for title, patterns in charts.items():
+        for pattern, name in zip(patterns, CHARTS[title], strict=True):
+            lines = served.lines(pattern)
+            assert lines
+            assert lines == {before + name} or "*" in name
+    assert served.lines(charts["GPU and memory clocks (Hz)"][0]) == {
+        f"{before}powertrain/mode/{name}" for name in ("gpu_hz", "emc_hz")
+    }
+    assert served.lines(charts["CPU clock (kHz)"][0]) == {f"{before}powertrain/mode/cpu_khz"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_layout_of_a_user_stays(opened: Open, when: str) -> None:
+    logger = opened()
+    if when == "before":
+        logger.experiment.add_custom_scalars(THEIRS)
+    job(logger)
+    if when == "after":
+        logger.experiment.add_custom_scalars(THEIRS)
+    assert Served(logger).layout() == {"training": {"loss": ["loss"]}}
+
+
+def test_layouts_of_several_runs_are_shown_together(opened: Open) -> None:
+    logger, other = opened(), opened("other")
+    other.experiment.add_custom_scalars(THEIRS)
+    job(logger)
+    assert Served(logger, other).layout().keys() == {"training", "powertrain (SIMULATED)"}
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_it_says_whether_it_is_simulated(opened: Open, simulated: bool) -> None:
+    logger = opened()
+    job(logger, simulated)
+    assert list(Served(logger).layout()) == ["powertrain (SIMULATED)" if simulated else "powertrain"]
+
+
+def test_it_is_written_once_a_run(opened: Open) -> None:
+    logger = opened()
+    job(logger)
+    job(logger)
+    job(opened(), objective=LeastEnergy())
+    written = [path.read_bytes().count(b"custom_scalars__config__") for path in Path(logger.log_dir).glob("*tfevents*")]
+    assert sorted(written) == [0, 1]
