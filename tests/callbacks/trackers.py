@@ -125,7 +125,7 @@ class Wandb(Tracker):
         """The history as it was logged."""
         from wandb.proto.wandb_internal_pb2 import Record
 
-        self._wandb.finish()
+        self.close()  # A run that has finished may still be on its way to the disk; a service that has ended is not.
         (path,) = self.files.parent.glob("*.wandb")
         history = (Record.FromString(each).history.item for each in _wandb_records(path.read_bytes()))
         return [_nested(items) for items in history if items]
