@@ -151,7 +151,8 @@ def _holds_layout(path: Path) -> bool:
 
 
 def _page(table: Table) -> str:
-    style = "body { font-family: sans-serif } td, th { padding: 0.2em 0.8em; text-align: right }"
+    style = "body { font-family: sans-serif } h1 { font-size: 1.2em } td { white-space: nowrap } "
+    style += "td, th { padding: 0.2em 0.6em; text-align: right }"
     rows = [markup.row(list(map(escape, row))) for row in table.rows]
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
