@@ -170,6 +170,16 @@ class Search:
         self._recalled += 1
         return self._step(self._space.index(best.mode), is_trial=True)
 
+    def best(self, profile: Profile, reused: Collection[PowerMode] = ()) -> Selection:
+        """The best mode that was measured: in this job, unless the board throttled whenever it was.
+
+        Args:
+            profile: What was measured.
+            reused: The modes that were only measured before this job.
+        """
+        now = select_now(self.objective, profile, reused, self.start)
+        return now or select_measured(self.objective, profile, self.start)
+
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
         assert step.expected is not None

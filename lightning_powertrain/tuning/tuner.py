@@ -12,10 +12,11 @@ from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
-from lightning_powertrain.tuning.course import Course, Settings
+from lightning_powertrain.tuning.course import Course
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning.settings import Settings
 
 _log = logging.getLogger("lightning_powertrain")
 
