@@ -97,9 +97,12 @@ class Memory(Observer):
         return self._from_checkpoint(device) or self._from_cache()
 
     def verified(self, outcome: Outcome) -> None:
-        """Keep the profile for later jobs, unless another job has left a larger one meanwhile."""
+        """Keep the profile for later jobs, unless another job has left a larger one meanwhile.
+
+        What was measured after a drift is of the middle of a job, and later ones begin at the beginning.
+        """
         key = self._key()
-        if self._cache is None or key is None:
+        if self._cache is None or key is None or outcome.corrections:
             return
         there = self._cache.load(key)
         if there is None or there == self._read or len(there) <= len(outcome.profile):

@@ -15,7 +15,7 @@ from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import ContradictionError, Known
 from lightning_powertrain.tuning.plan import ProfilingPlan
-from lightning_powertrain.tuning.scope import Scope
+from lightning_powertrain.tuning.scope import Job, Scope
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.workbench import Measuring, Workbench
@@ -36,8 +36,7 @@ class Course:
         samplers: Sample its power and its health.
         settings: What the user decided.
         window: How long a mode is measured.
-        minibatches: Length of the job; None if not known.
-        seconds: Time limit of the job, on the device's clock; None without one.
+        job: How long the job is.
         profile: Empty, with the provenance of what will be measured.
         audience: Told of every step.
     """
@@ -48,18 +47,19 @@ class Course:
         samplers: Samplers,
         settings: Settings,
         window: WindowPlan,
-        minibatches: int | None,
-        seconds: float | None,
+        job: Job,
         profile: Profile,
         audience: Audience,
     ) -> None:
         self._settings = settings
         self._audience = audience
         self._bench = Workbench(device, samplers, settings, window, profile)
-        self._scope = Scope(device.modes, settings, window, self._bench.reused, minibatches, seconds)
+        self._scope = Scope(device.modes, settings, window, self._bench.reused, job)
+        self._job = job
         self._interrupted_s = 0.0
         self._steps: Steps | None = None
         self._favourite: PowerMode | None = None
+        self._has_told_of_excess = False
         self.outcome: Outcome | None = None
         """All that was found out; None until a mode was chosen."""
 
@@ -67,6 +67,11 @@ class Course:
     def profile(self) -> Profile:
         """What was measured so far."""
         return self._bench.profile
+
+    @property
+    def experience(self) -> Profile:
+        """What a later run of this job can go on from."""
+        return self.profile
 
     def start(self) -> None:
         """Begin to measure; under a hard budget in the lowest mode."""
@@ -214,8 +219,9 @@ class Course:
 
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
-        if excess:
-            self._budget_missed(outcome.selection, excess)
+        if excess and not self._has_told_of_excess:
+            self._has_told_of_excess = True
+            self._budget_missed(outcome.selection, excess, self._settings.strict)
         self._bench.keep(outcome.selection.mode)
         if self.outcome is None:  # No trial was needed: nobody was told of a choice yet.
             self._audience.tell("selected", outcome)
@@ -223,12 +229,12 @@ class Course:
         self._enter(Phase.LOCKED)
         self._audience.tell("verified", outcome)
 
-    def _budget_missed(self, selection: Selection, excess: float) -> None:
+    def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
         message = (
             f"No power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
-        if self._settings.strict:
+        if strict:
             raise BudgetError(message)
         _log.warning("%s. It is used.", message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
@@ -15,6 +16,23 @@ from lightning_powertrain.tuning.search import MOST_TRIALS, Search
 from lightning_powertrain.tuning.settings import MOST_MODES, Settings
 
 
+@dataclass(frozen=True)
+class Job:
+    """How long a job is, as far as that is known.
+
+    Args:
+        minibatches: Its length; infinite if not known.
+        seconds: Its time limit, on the device's clock; infinite without one.
+    """
+
+    minibatches: float = math.inf
+    seconds: float = math.inf
+
+    def seconds_left(self, time_ms: float, done: int = 0, spent_s: float = 0.0) -> float:
+        """Seconds that it goes on, with minibatches of ``time_ms``."""
+        return min((self.minibatches - done) * time_ms / 1e3, self.seconds - spent_s)
+
+
 class Scope:
     """What a job can pay for.
 
@@ -23,8 +41,8 @@ class Scope:
         settings: What the user decided.
         window: How long a mode is measured.
         reused: What is known from before the job.
-        minibatches: Length of the job; None if not known.
-        seconds: Time limit of the job; None without one.
+        job: Its length.
+        ceiling_w: Power above which the board is known to throttle.
     """
 
     def __init__(
@@ -33,15 +51,15 @@ class Scope:
         settings: Settings,
         window: WindowPlan,
         reused: Reused,
-        minibatches: int | None,
-        seconds: float | None,
+        job: Job,
+        ceiling_w: float = math.inf,
     ) -> None:
         self._space = space
         self._settings = settings
         self._window = window
         self._reused = reused
-        self._minibatches = math.inf if minibatches is None else minibatches
-        self._seconds = math.inf if seconds is None else seconds
+        self._ceiling_w = ceiling_w
+        self._job = job
 
     def plan(self, start: Measurement, profile: Profile) -> tuple[Search, ProfilingPlan]:
         """How many modes the job can pay for, and the search that measures them."""
@@ -58,7 +76,7 @@ class Scope:
             known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
-        job_s = self._job_s(start.time_ms)
+        job_s = self._job.seconds_left(start.time_ms)
         if settings.hard or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
@@ -70,11 +88,7 @@ class Scope:
         if not self._settings.hard:
             return plan.allowance_s
         best = select_measured(search.objective, profile, search.start)
-        return self._settings.max_share * self._job_s(best.time_ms)
-
-    def _job_s(self, time_ms: float) -> float:
-        """How long the job would take with minibatches of ``time_ms``; infinite if nobody knows."""
-        return min(self._minibatches * time_ms / 1e3, self._seconds)
+        return self._settings.max_share * self._job.seconds_left(best.time_ms)
 
     def _most(self, done: int) -> int:
         """Modes to know in the end; ``done`` of them were measured already."""
@@ -92,7 +106,8 @@ class Scope:
         return known is not None and enough and known.serves(self._settings.modes)
 
     def _search(self, start: Measurement, done: int, more: int) -> Search:
-        return prepare_search(self._space, self._settings, start, done + more, spread=not self._is_served(done))
+        spread = not self._is_served(done)
+        return prepare_search(self._space, self._settings, start, done + more, spread, self._ceiling_w)
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
@@ -102,7 +117,9 @@ class Scope:
         return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
 
 
-def prepare_search(space: ModeSpace, settings: Settings, start: Measurement, most: int, *, spread: bool) -> Search:
+def prepare_search(
+    space: ModeSpace, settings: Settings, start: Measurement, most: int, spread: bool, ceiling_w: float
+) -> Search:
     """The search that a user's settings ask for.
 
     Args:
@@ -111,6 +128,7 @@ def prepare_search(space: ModeSpace, settings: Settings, start: Measurement, mos
         start: The mode that the job started in, as measured.
         most: Modes to know in the end.
         spread: Whether some that are spread over the board come first.
+        ceiling_w: Power above which the board is known to throttle.
     """
     kind = SafeSearch if settings.hard else Search
     return kind(
@@ -118,4 +136,5 @@ def prepare_search(space: ModeSpace, settings: Settings, start: Measurement, mos
         until_settled=settings.is_open,
         seed=settings.seed,
         spread=spread,
+        ceiling_w=ceiling_w,
     )

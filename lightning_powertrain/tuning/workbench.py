@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import torch
 
@@ -12,6 +13,11 @@ from lightning_powertrain.profiling import Interval, Measurement, Profile, Windo
 from lightning_powertrain.tuning.known import Reused, check_measured
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.threads import TorchThreads
+
+# A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
+# cooled once nothing held it back lately.
+_COOLING_S = 120.0
+_LATELY_S = 5.0
 
 Measuring = Generator[None, Interval, Measurement]
 """Takes the intervals of a job as they end, and returns a measurement."""
@@ -52,6 +58,10 @@ class Workbench:
         """Leave this process as it was found."""
         self._threads.put_back()
 
+    def start_over(self) -> None:
+        """Forget what was measured, but not in which modes the board throttled."""
+        self.profile = replace(self.reused.dropped(self.profile), measurements=())
+
     def apply(self, mode: PowerMode) -> PowerMode:
         """Set a mode; returns it as read back."""
         read = self.device.apply(mode)
@@ -81,9 +91,21 @@ class Workbench:
         return measurement
 
     def measured_in_earnest(self, mode: PowerMode) -> Measuring:
-        """Measure the mode that is set, and once more if the board throttled."""
+        """Measure the mode that is set, and once more if the board throttled, after it has had time to cool."""
         measurement = yield from self.measured(mode)
-        return (yield from self.measured(mode)) if measurement.throttled_by else measurement
+        if not measurement.throttled_by:
+            return measurement
+        yield from self.cooled()
+        return (yield from self.measured(mode))
+
+    def cooled(self) -> Generator[None, Interval, None]:
+        """Wait until nothing has held the board back for some seconds, but not for ever."""
+        start_s = now_s = self.device.clock.now()
+        health = self.samplers.health
+        health.sample()
+        while now_s < start_s + _COOLING_S and health.throttled_by(now_s - _LATELY_S, now_s):
+            yield
+            now_s = self.device.clock.now()
 
 
 def _synchronize() -> None:
