@@ -109,7 +109,8 @@ class PowerTrainCallback(pl.Callback):
         )
         self._strict = strict
         self._memory = Memory(cache, self._options.predictor.minimum_modes, str(self._options.budget), strict)
-        self._new: Device | None = None
+        self._begins = False
+        self._simulated_workload: str | None = None
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | Leader | Member | None = None
         self._probe: ModelProbe | None = None
@@ -140,8 +141,7 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far and the mode that is locked, as plain Python values."""
         outcome = self.outcome
         kept = outcome.selection.mode if outcome and outcome.selection.measured else None
-        known = self._tuner.experience if isinstance(self._tuner, Tuner) else self._experience
-        return self._memory.state(known, kept)
+        return self._memory.state(self._tuner.experience if self._tuner else self._experience, kept)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
@@ -236,8 +236,7 @@ class PowerTrainCallback(pl.Callback):
         else:
             device = self._open_device(self._options.seed)
             tuner = self._options.tuner(device, trainer, folder, self._memory)
-            self._new = device  # A job of several processes remembers nothing of earlier ones.
-        self._trainer, self._tuner = trainer, tuner
+        self._trainer, self._tuner, self._begins = trainer, tuner, True
         about: dict[str, Any] = {}
         try:
             about = self._about(trainer, pl_module, device)
@@ -249,11 +248,12 @@ class PowerTrainCallback(pl.Callback):
 
     def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: Device | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
-        workload = type(pl_module).__name__
+        self._simulated_workload = None
         if isinstance(device, SimulatedDevice) and self._options.simulates_this_model:
             self._probe, self._unmodelled = ModelProbe(pl_module), device
         elif isinstance(device, SimulatedDevice):
-            workload = device.workload.name
+            self._simulated_workload = device.workload.name
+        workload = self._simulated_workload or type(pl_module).__name__
         left, prefetched = minibatches_left(trainer), prod(loader_workers(trainer))
         # Lightning counts the seconds of this computer, which a simulated board does not share.
         limit_s = None if device is None or device.simulated else seconds_left(trainer)
@@ -269,9 +269,9 @@ class PowerTrainCallback(pl.Callback):
     def _minibatch_starts(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Leader | Member
     ) -> None:
-        device, self._new = self._new, None
-        if device is not None and isinstance(tuner, Tuner):
-            known = self._memory.recall(trainer, pl_module, batch, device, not self._options.simulates_this_model)
+        begins, self._begins = self._begins, False
+        if begins and tuner.device is not None:
+            known = self._memory.recall(trainer, pl_module, batch, tuner.device, self._simulated_workload)
             if known is not None:
                 tuner.recall(known)
         if self._probe is not None:
@@ -294,8 +294,7 @@ class PowerTrainCallback(pl.Callback):
         if tuner is None or self._trainer is not trainer:
             return
         self._tuner = self._trainer = None
-        self._outcome, self._profile = tuner.outcome, tuner.profile
-        self._experience = tuner.experience if isinstance(tuner, Tuner) else None
+        self._outcome, self._profile, self._experience = tuner.outcome, tuner.profile, tuner.experience
         try:
             with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
                 endings.callback(self._close)

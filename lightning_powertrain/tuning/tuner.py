@@ -112,6 +112,11 @@ class Tuner:
         return self._audience.phase
 
     @property
+    def device(self) -> Device:
+        """The board."""
+        return self._device
+
+    @property
     def profile(self) -> Profile | None:
         """What is known so far; None before the first measurement."""
         return self._course.profile if self._course and len(self._course.profile) else None
