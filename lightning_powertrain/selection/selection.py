@@ -104,10 +104,10 @@ def select_measured(
         objective: What to choose for.
         profile: What was measured.
         start: The mode that the job started in, as measured; it counts too.
-        ceiling_w: Power above which the board is known to throttle before long.
+        ceiling_w: Power above which the board is known to throttle before long: such modes are not chosen either.
     """
-    hot, measured = profile.throttling_modes, (start, *profile.measurements)
-    known = [each for each in measured if each.mode not in hot and each.power_w <= ceiling_w] or [start]
+    cool = [each for each in (start, *profile.measurements) if each.mode not in profile.throttling_modes] or [start]
+    known = [each for each in cool if each.power_w <= ceiling_w] or [min(cool, key=lambda each: each.power_w)]
     time_ms, power_w = np.array([(each.time_ms, each.power_w) for each in known]).T
     excess = _guarded_excess(objective, known)
     best = known[_best(objective, time_ms, power_w, excess)]
