@@ -9,6 +9,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
+from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
@@ -155,8 +156,8 @@ class Tuner:
         self.stop()
         device, settings = self._device, self._settings
         window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
-        details = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
-        about = Provenance(device.board.key, workload, device.simulated, details)
+        asked = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
         profile = Profile(device.modes.knobs, about)
         job = Job(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
         self._course = self._kind(device, self._samplers, settings, window, job, profile, self._audience)
@@ -277,6 +278,12 @@ class Tuner:
             self.stop()
         # What was just done in here (fitting, switching) is no part of the next minibatch.
         self._stopwatch.restart()
+
+
+def _described(board: Board) -> dict[str, str]:
+    """Which kind of board it is, and what runs on it; its serial number stays where it is."""
+    known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
+    return {name: text for name, text in known.items() if text}
 
 
 def _not_put_back(error: Exception) -> str:
