@@ -12,8 +12,8 @@ from lightning_powertrain.cli import app
 _INTRO = """\
 # The command
 
-`powertrain COMMAND --help` says the same in the terminal. Every command exits with 0, with 1 if it did not work, and with
-2 if it was called wrongly.
+`powertrain COMMAND --help` says the same in the terminal. Every command exits with 0, with 1 if it did not work,
+and with 2 if it was called wrongly.
 """
 
 

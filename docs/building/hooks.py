@@ -10,7 +10,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
-from command_page import command_page  # noqa: E402
+from command_page import command_page
 
 _ROOT = Path(__file__).parents[2]
 # The pages that these files become; links to them, and to docs/, are changed to match.
