@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -13,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from command_page import command_page
 
 _ROOT = Path(__file__).parents[2]
-# The pages that these files become; links to them, and to docs/, are changed to match.
-_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+# The pages that these files become; links to them, and from them to docs/, are changed to match.
+_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "examples/README.md": "examples.md"}
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -27,26 +28,27 @@ def on_config(config: MkDocsConfig) -> None:
 
 def on_files(files: Files, *, config: MkDocsConfig) -> None:
     """Add pages made of files that stand outside docs/, where a code host shows them."""
-    pages = {page: _linked(_text(name)) for name, page in _PAGES.items()}
-    pages |= {"examples.md": _examples(), "command.md": command_page()}
+    pages = {page: _text(name) for name, page in _PAGES.items()}
+    pages["examples.md"] += _scripts()
+    pages["command.md"] = command_page()
     for name, text in pages.items():
-        files.append(File.generated(config, name, content=text))
+        files.append(File.generated(config, name, content=text.replace("](docs/", "](")))
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Have links lead to those pages instead of out of the site."""
+    for name, page in _PAGES.items():
+        markdown = markdown.replace(f"](../{name}", f"]({page}").replace(f"]({name}", f"]({page}")
+    return markdown
 
 
 def _text(name: str) -> str:
     return (_ROOT / name).read_text(encoding="utf-8")
 
 
-def _linked(text: str) -> str:
-    for name, page in _PAGES.items():
-        text = text.replace(f"]({name}", f"]({page}")
-    return text.replace("](docs/", "](")
-
-
-def _examples() -> str:
-    """What examples/README.md says, then the scripts themselves."""
-    parts = [_text("examples/README.md")]
-    for path in sorted((_ROOT / "examples").rglob("*.py")):
-        name = path.relative_to(_ROOT / "examples").as_posix()
-        parts.append(f"## {name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n")
-    return "\n".join(parts)
+def _scripts() -> str:
+    """The examples themselves, a section for each."""
+    paths = sorted((_ROOT / "examples").rglob("*.py"))
+    names = [path.relative_to(_ROOT / "examples").as_posix() for path in paths]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return "".join(f"\n## {name}\n\n```python\n{text}```\n" for name, text in zip(names, texts))
