@@ -93,9 +93,13 @@ def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_code_of_a_page_runs(name: str, namespace: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    so_far = ""
     for block in blocks((ROOT / name).read_text(encoding="utf-8")):
         if block.is_run and block.language == "python":
-            _run_python(block, name, namespace)
+            so_far += block.code
+            _run_python(block, f"{name}:{block.line}", namespace)
+            if "class Test" in block.code:
+                _run_tests(so_far)
         for words in block.commands:
             if block.is_run and words[0] in _RUN:
                 done = CliRunner().invoke(app, words, input="y\n")
@@ -104,17 +108,19 @@ def test_the_code_of_a_page_runs(name: str, namespace: dict[str, Any], caplog: p
     assert [record.getMessage() for record in ours if record.levelno >= logging.WARNING] == []
 
 
-def _run_python(block: Block, name: str, namespace: dict[str, Any]) -> None:
+def _run_python(block: Block, place: str, namespace: dict[str, Any]) -> None:
     if "virtual_board" in block.code and why_unavailable():
         pytest.skip(why_unavailable())
-    script = Path(f"test_{Path(name).stem}_{block.line}.py")
-    script.write_text(block.code, encoding="utf-8")
-    exec(compile(block.code, str(script), "exec"), namespace)
-    if "class Test" in block.code:
-        test = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(script)]
-        done = subprocess.run(test, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
-        assert " passed" in done.stdout
+    exec(compile(block.code, place, "exec"), namespace)
+
+
+def _run_tests(code: str) -> None:
+    """Have pytest run the tests that a page shows, as a reader would."""
+    Path("test_page.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_page.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
 
 
 @pytest.mark.parametrize("name", NAMES)
