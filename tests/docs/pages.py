@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import dropwhile, groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "exam
 # What stands before a block that cannot be run, with a reason that is for readers of the source.
 _NOT_RUN = re.compile(r"<!-- not run: (\S.*) -->\n+\Z")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PLACEHOLDER = re.compile(r"[A-Z]{3,}")
 _INLINE = re.compile(r"`(?:sudo )?powertrain ([a-z-]+)")
 
 
@@ -50,6 +51,11 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(fence[1], fence[2], line, _NOT_RUN.search(text[: fence.start()]) is None)
 
 
+def is_complete(words: list[str]) -> bool:
+    """Whether nothing in a call, such as RUN, stands for what a reader has to fill in."""
+    return not any(_PLACEHOLDER.search(word) for word in words)
+
+
 def named_commands(text: str) -> set[str]:
     """Commands of ``powertrain`` that the text names between two backticks."""
     return set(_INLINE.findall(text))
@@ -59,6 +65,6 @@ def _calls(line: str) -> Iterator[list[str]]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     for is_operator, group in groupby(lexer, lambda word: set(word) <= set("();<>|&")):
-        words = [word for word in group if word != "sudo"]
+        words = list(dropwhile(lambda word: word == "sudo" or "=" in word, group))
         if not is_operator and words[:1] == ["powertrain"]:
             yield words[1:]

@@ -14,7 +14,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from pages import PAGES, ROOT, Block, blocks, named_commands
+from pages import PAGES, ROOT, Block, blocks, is_complete, named_commands
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from typer.main import get_command
@@ -101,7 +101,7 @@ def test_the_code_of_a_page_runs(name: str, namespace: dict[str, Any], caplog: p
             if "class Test" in block.code:
                 _run_tests(so_far)
         for words in block.commands:
-            if block.is_run and words[0] in _RUN:
+            if block.is_run and words[0] in _RUN and is_complete(words):
                 done = CliRunner().invoke(app, words, input="y\n")
                 assert done.exit_code == 0, f"{name}:{block.line}: powertrain {' '.join(words)}\n{done.output}"
     ours = [record for record in caplog.records if record.name.startswith("lightning_powertrain")]
@@ -138,6 +138,31 @@ def _parse(command: Any, words: list[str]) -> None:
     while hasattr(command, "commands"):
         _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
         context = command.make_context(command.name, words, parent=context)
+
+
+def test_what_counts_as_code() -> None:
+    text = """
+```bash
+sudo "$(which powertrain)" setup-helper --print  # once
+POWERTRAIN_CACHE=off powertrain modes | less && powertrain demo \\
+    --budget "30 W"
+```
+
+<!-- not run: no such board -->
+
+```python
+board = load_board("nano-2")
+```
+
+Then `sudo powertrain restore`, or `powertrain report RUN`.
+"""
+    bash, python = blocks(text)
+    assert bash.commands == [["setup-helper", "--print"], ["modes"], ["demo", "--budget", "30 W"]]
+    assert (bash.language, bash.line, bash.is_run) == ("bash", 3, True)
+    assert (python.language, python.is_run, python.commands) == ("python", False, [])
+    assert named_commands(text) == {"restore", "report"}
+    assert is_complete(["demo"])
+    assert not is_complete(["report", "RUN"])
 
 
 def test_every_page_has_its_place() -> None:
