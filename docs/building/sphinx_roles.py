@@ -34,6 +34,9 @@ def _link(role: re.Match[str], obj: Object) -> str:
 
 def _fence(block: re.Match[str]) -> str:
     indent, lead, code = block.groups()
-    lead = f"{indent}{lead}:\n\n" if lead and lead != "Example" else ""
+    is_example = lead == "Example"
     lines = [line.removeprefix(f"{indent}    ") for line in code.strip("\n").split("\n")]
-    return lead + "\n".join(f"{indent}{line}" for line in ("```python", *lines, "```")) + "\n\n"
+    fenced = ["```python" if is_example else "```text", *lines, "```"]
+    if lead and not is_example:
+        fenced = [f"{lead}:", "", *fenced]
+    return "\n".join(f"{indent}{line}" for line in fenced) + "\n\n"
