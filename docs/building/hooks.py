@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
+from command_page import command_page
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-
-sys.path.insert(0, str(Path(__file__).parent))
-from command_page import command_page
 
 _ROOT = Path(__file__).parents[2]
 # The pages that these files become; links to them, and from them to docs/, are changed to match.
