@@ -11,15 +11,20 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _ROOT = Path(__file__).parents[2]
+_PACKAGE = _ROOT / "build" / "as-installed" / "lightning_powertrain"
 # The pages that these files become; links to them, and from them to docs/, are changed to match.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "examples/README.md": "examples.md"}
 
 
+def on_startup(**_: Any) -> None:
+    """Make the folder in which mkdocstrings looks for packages: it does so only if there is one when it starts."""
+    _PACKAGE.parent.mkdir(parents=True, exist_ok=True)
+
+
 def on_config(config: MkDocsConfig) -> None:
     """Lay the packages out as they are installed, for mkdocstrings: it reads them without importing anything."""
-    package = _ROOT / "build" / "as-installed" / "lightning_powertrain"
-    shutil.rmtree(package, ignore_errors=True)
-    for source, target in (("lightning_powertrain", package), ("callbacks", package / "callbacks")):
+    shutil.rmtree(_PACKAGE, ignore_errors=True)
+    for source, target in (("lightning_powertrain", _PACKAGE), ("callbacks", _PACKAGE / "callbacks")):
         shutil.copytree(_ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
