@@ -23,6 +23,7 @@ from lightning_powertrain.reporting.tables import (
 )
 from lightning_powertrain.reporting.writing import LoggerWriter, separated
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.watch import Drift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +46,9 @@ PREDICTED_EXCESS = "powertrain/predicted_excess"
 BUDGET_TIME_MS = "powertrain/budget_time_ms"
 BUDGET_POWER_W = "powertrain/budget_power_w"
 PROFILING_S = "powertrain/profiling_s"
+DRIFT_TIME = "powertrain/drift_time"
+DRIFT_POWER = "powertrain/drift_power"
+CORRECTIONS = "powertrain/corrections"
 MODES_TABLE = "powertrain/modes"
 CHOICE_TABLE = "powertrain/choice"
 PARETO_FIGURE = "powertrain/pareto"
@@ -112,10 +116,16 @@ class LoggerReporter(Observer):
         self._show(outcome, {MODES_TABLE: _modes_table(outcome), CHOICE_TABLE: _choice_table(outcome)})
 
     def verified(self, outcome: Outcome) -> None:
+        if outcome.corrections:
+            self._log_scalars({CORRECTIONS: len(outcome.corrections), PROFILING_S: outcome.profiling_s})
         measured, excess = outcome.selection.measured, outcome.selection.measured_excess
         if measured is not None and excess is not None:
             self._log_scalars({**_measured_scalars(measured), EXCESS: excess})
         self._show(outcome, {CHOICE_TABLE: _choice_table(outcome)})
+
+    def drifted(self, drift: Drift) -> None:
+        change = {DRIFT_TIME: drift.time_ratio - 1, DRIFT_POWER: drift.power_ratio - 1}
+        self._log_scalars({**_measured_scalars(drift.now), **change})
 
     def closed(self) -> None:
         self._closed = True
