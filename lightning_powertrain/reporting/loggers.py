@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +19,7 @@ from lightning_powertrain.reporting.tables import (
 )
 from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 # Names are part of the public interface: docs/logging.md lists them.
 PHASE = "powertrain/phase"
@@ -115,7 +113,7 @@ class LoggerReporter(Observer):
             experiment.add_figure(PARETO_FIGURE, pareto_figure(outcome), step, close=False)
         except Exception as error:
             self._draws = False
-            _log.warning("No Pareto figure: %s", error)
+            warn("no Pareto figure: %s", error, see="logging.md")
 
 
 def _measured_scalars(measurement: Measurement) -> dict[str, float]:

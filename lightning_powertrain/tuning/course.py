@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +21,7 @@ from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import MOST_TRIALS, Search, Step
 from lightning_powertrain.tuning.threads import TorchThreads
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
@@ -106,7 +104,7 @@ class Course:
         Under a hard budget the board stays in the lowest mode, until that has shown that what is known still holds.
         """
         if not known.belongs_to(self._device):
-            _log.warning("What is known from %s is of another board: measuring starts over.", known.source)
+            warn("what is known from %s is of another board: measuring starts over", known.source, see="cache.md")
             return
         self.profile = self._reused.taken(known, self.profile)
         self._audience.tell("recalled", known)
@@ -190,7 +188,8 @@ class Course:
         """Drop what is known from before, and go back to where the job began."""
         known = self._reused.known
         assert known is not None
-        _log.warning("What is known from %s no longer holds: %s. Measuring starts over.", known.source, contradiction)
+        what = "what is known from %s no longer holds: %s. Measuring starts over"
+        warn(what, known.source, contradiction, see="cache.md#what-a-second-job-does-with-it")
         self.profile = self._reused.dropped(self.profile)
         self.outcome = None
         if self._settings.hard:
@@ -263,12 +262,12 @@ class Course:
 
     def _budget_missed(self, selection: Selection, excess: float) -> None:
         message = (
-            f"No power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
+            f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
         if self._settings.strict:
             raise BudgetError(message)
-        _log.warning("%s. It is used.", message)
+        warn("%s. It is used", message, see="budgets.md#what-is-promised")
 
     def _set(self, selection: Selection) -> None:
         if selection.mode == selection.start.mode and not self._settings.hard:

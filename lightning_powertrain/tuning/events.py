@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -13,8 +12,7 @@ from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.known import Known
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class Phase(IntEnum):
@@ -145,4 +143,5 @@ class Audience:
                 if self._strict:
                     raise
                 self._observers.remove(observer)
-                _log.warning("%s failed and is left out from here on: %r", type(observer).__name__, error)
+                what = "%s failed and is left out from here on: %r"
+                warn(what, type(observer).__name__, error, see="troubleshooting.md#loggers-and-files")

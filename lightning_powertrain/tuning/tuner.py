@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from types import TracebackType
@@ -16,8 +15,7 @@ from lightning_powertrain.tuning.course import Course, Settings
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class Tuner:
@@ -198,14 +196,15 @@ class Tuner:
         Raises:
             Exception: ``error`` itself, under ``strict``.
         """
-        state = "The board is as it was found"
+        state = "the board is as it was found"
         try:
             self._let_go()
         except Exception as failure:
             state = _not_put_back(failure)
         if self._settings.strict:
             raise error
-        _log.warning("Power-mode tuning has stopped: %r. %s; training goes on.", error, state)
+        what = "power-mode tuning has stopped (%r); %s, and training goes on"
+        warn(what, error, state, see="troubleshooting.md#tuning-stops")
 
     def stop(self) -> None:
         """Put the board back as it was found. May be called at any time, and more than once.
@@ -218,7 +217,7 @@ class Tuner:
         except Exception as error:
             if self._settings.strict:
                 raise
-            _log.warning("%s.", _not_put_back(error))
+            warn("%s", _not_put_back(error), see="safety.md#by-hand")
 
     def _let_go(self) -> None:
         self._is_running = self._is_busy = False
@@ -244,7 +243,7 @@ class Tuner:
             if error is None:
                 raise
             # The user's own error is the one that has to surface.
-            _log.warning("%s.", _not_put_back(failure))
+            warn("%s", _not_put_back(failure), see="safety.md#by-hand")
 
     def _interval_ended(self) -> None:
         assert self._course is not None
@@ -260,4 +259,4 @@ class Tuner:
 
 
 def _not_put_back(error: Exception) -> str:
-    return f"The board could not be put back ({error!r}): `powertrain restore` does it by hand"
+    return f"the board could not be put back ({error!r}): `powertrain restore` does it by hand"
