@@ -62,7 +62,7 @@ def anchors(path: Path) -> set[str]:
 def targets() -> list[str]:
     named = [each.value for _, _, call in WARNINGS for each in call.keywords if each.arg == "see"]
     named += [call.args[0] for _, _, call in calls("_say_once")]
-    return sorted({node.value for node in named if isinstance(node, ast.Constant)})
+    return sorted({str(node.value) for node in named if isinstance(node, ast.Constant)})
 
 
 @pytest.mark.parametrize("target", targets())
