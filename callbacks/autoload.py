@@ -6,7 +6,6 @@ that costs time, and nothing is raised: an error would take the Trainer with it.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,8 +13,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
-
-_log = logging.getLogger("lightning_powertrain")
 
 
 def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTrain]:
@@ -39,10 +36,12 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
 
         return [AutomaticPowerTrain(budget or None)]
     except Exception as error:
-        _warn_once(f"No power-mode tuning, which POWERTRAIN_BUDGET or POWERTRAIN asks for: {error}")
+        _warn_once(f"no power-mode tuning, which POWERTRAIN_BUDGET or POWERTRAIN asks for: {error}")
         return []
 
 
 @lru_cache
 def _warn_once(message: str) -> None:
-    _log.warning("%s", message)
+    from lightning_powertrain.warning import warn
+
+    warn("%s", message, see="troubleshooting.md#arguments")

@@ -16,6 +16,7 @@ from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
 from lightning_powertrain.tuning import Known, Observer, Outcome
+from lightning_powertrain.warning import warn
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -118,11 +119,11 @@ class Memory(Observer):
             different = mismatch(self._state, self._board, self._workload)
             if different is None:
                 return known_from(self._state, device.modes.knobs, self._budget)
-            _log.warning("The checkpoint is of %s: measuring power modes starts over.", different)
+            warn("the checkpoint is of %s: measuring power modes starts over", different, see="checkpoints.md")
         except FileFormatError as error:
             if self._strict:
                 raise
-            _log.warning("Measuring power modes starts over: %s.", error)
+            warn("measuring power modes starts over: %s", error, see="checkpoints.md")
         return None
 
     def _from_cache(self) -> Known | None:

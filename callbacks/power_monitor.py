@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -19,8 +18,7 @@ from lightning_powertrain.errors import DeviceError, PowerTrainError
 from lightning_powertrain.reporting import PowerSummary
 from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.simulation.probe import ModelProbe
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class PowerMonitor(pl.Callback):
@@ -136,7 +134,7 @@ class PowerMonitor(pl.Callback):
         except Exception as error:
             self._stop()
             reason = error if isinstance(error, PowerTrainError) else repr(error)
-            _log.warning("Training runs as ever, but its power is not monitored: %s.", reason)
+            warn("training runs as ever, but its power is not monitored: %s", reason, see="logging.md#powermonitor")
 
     def _stop(self) -> None:
         """Let go of everything; a device that was given is its owner's."""
@@ -151,7 +149,7 @@ class PowerMonitor(pl.Callback):
                 if probe is not None:
                     ending.callback(probe.stop)
         except Exception as error:
-            _log.warning("The power sensors could not be let go of: %r.", error)
+            warn("the power sensors could not be let go of: %r", error, see="logging.md#powermonitor")
 
 
 def _gpus(trainer: pl.Trainer) -> list[str]:

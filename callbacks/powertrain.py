@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from math import prod
@@ -27,8 +26,7 @@ from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.tuning import Outcome, Tuner
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class PowerTrainCallback(pl.Callback):
@@ -160,7 +158,8 @@ class PowerTrainCallback(pl.Callback):
         self._memory.job_started()
         if getattr(trainer, "fast_dev_run", False):
             if trainer.is_global_zero:
-                _log.warning("Power-mode tuning is skipped, since `fast_dev_run` is enabled.")
+                what = "power-mode tuning is skipped, since `fast_dev_run` is enabled"
+                warn(what, see="troubleshooting.md#short-jobs")
         else:
             self._start(trainer, pl_module)
 
@@ -226,7 +225,8 @@ class PowerTrainCallback(pl.Callback):
         if self._strict:
             raise error
         reason = error if isinstance(error, PowerTrainError) else repr(error)
-        _log.warning("Training runs as ever, in the power mode that the board is in: %s.", reason)
+        what = "training runs as ever, in the power mode that the board is in: %s"
+        warn(what, reason, see="troubleshooting.md#tuning-does-not-begin")
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
@@ -303,7 +303,11 @@ class PowerTrainCallback(pl.Callback):
         except Exception as error:
             if strict:
                 raise
-            _log.warning("The board could not be put back: %r. `powertrain restore` does it by hand.", error)
+            warn(
+                "the board could not be put back (%r): `powertrain restore` does it by hand",
+                error,
+                see="safety.md#by-hand",
+            )
 
     def _unwatch(self) -> None:
         """Leave no hook on the user's model."""

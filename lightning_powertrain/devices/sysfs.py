@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -20,8 +19,7 @@ from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, rea
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
-
-_log = logging.getLogger(__name__)
+from lightning_powertrain.warning import warn
 
 
 def find_jetson(root: str | Path = "/") -> SysfsDevice:
@@ -76,7 +74,10 @@ class SysfsDevice:
         self._power = self._find_power(catalogued)
         self._settle_s = self._power.settle_s
         if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):
-            _say_once(f"{self._board.title}: no power mode can set {', '.join(sorted(missing))} here")
+            _say_once(
+                "boards.md#what-is-set-and-how",
+                f"{self._board.title}: no power mode can set {', '.join(sorted(missing))} here",
+            )
 
     def _settable_knobs(self) -> tuple[Knob, ...]:
         """What the helper says can be set; nothing without one."""
@@ -109,7 +110,7 @@ class SysfsDevice:
         try:
             return JtopPower()
         except DeviceError as error:
-            _say_once(f"no power sensor can be read here: {error}")
+            _say_once("boards.md#power", f"no power sensor can be read here: {error}")
             return power
 
     @property
@@ -215,8 +216,9 @@ class SysfsDevice:
         self._held = False
         if lost := self._affinity.put_back():
             _say_once(
+                "containers.md",
                 f"this process may no longer use CPUs {', '.join(map(str, sorted(lost)))}, though they are online "
-                "again: its control group (v1) forgets CPUs that were offline. docs/containers.md says how to undo it"
+                "again: its control group (v1) forgets CPUs that were offline",
             )
 
     def minibatch_ended(self) -> None:
@@ -247,5 +249,5 @@ def _as_knobs(knobs: Knobs) -> tuple[Knob, ...]:
 
 
 @cache
-def _say_once(message: str) -> None:
-    _log.warning("%s", message)
+def _say_once(see: str, message: str) -> None:
+    warn("%s", message, see=see)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,8 +16,7 @@ from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import Known, Outcome, Phase, Tuner
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class Leader:
@@ -107,7 +105,8 @@ class Leader:
             self._station.let_go()
             if self._strict:
                 raise
-            _log.warning("Training runs as ever, in the power modes that the boards are in: %s.", described(error))
+            what = "training runs as ever, in the power modes that the boards are in: %s"
+            warn(what, described(error), see="multi-board.md#when-something-goes-wrong")
         return self
 
     def recall(self, known: Known) -> None:

@@ -11,6 +11,7 @@ from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
 from lightning_powertrain.fleet.peers import Peers
 from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.tuning import Known, Phase
+from lightning_powertrain.warning import warn
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -98,7 +99,11 @@ class Member:
         except Exception as error:
             if self._strict:
                 raise
-            _log.warning("The board could not be put back (%r): `powertrain restore` does it by hand.", error)
+            warn(
+                "the board could not be put back (%r): `powertrain restore` does it by hand",
+                error,
+                see="safety.md#by-hand",
+            )
 
     def _serve(self) -> None:
         """Do what the leader asks for, until it sends everybody back to training."""

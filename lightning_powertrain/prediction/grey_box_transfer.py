@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import cached_property
 
@@ -14,8 +13,7 @@ from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.predictor import Prediction
 from lightning_powertrain.prediction.workload_model import Residuals, WorkloadModel
 from lightning_powertrain.profiling import Profile
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 MINIMUM_MODES = 5
 # More rows of a reference hardly help, as its residual is smooth, and cost time with every prediction.
@@ -108,12 +106,13 @@ class GreyBoxTransfer:
         roles, known = ([knob.role for knob in knobs] for knobs in (profile.knobs, self._reference.knobs))
         if roles != known and not self._has_warned:
             self._has_warned = True
-            _log.warning(
-                "The knobs of %s are %s, those of the reference %s: it is not used, and more modes are needed for the "
-                "same accuracy.",
+            warn(
+                "the knobs of %s are %s, those of the reference %s: it is not used, and more modes are needed for the "
+                "same accuracy. `powertrain reference fit` makes one for this board",
                 profile.provenance.board,
                 ", ".join(roles),
                 ", ".join(known),
+                see="troubleshooting.md#other-boards",
             )
         return roles == known
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import secrets
@@ -25,8 +24,7 @@ from pathlib import Path
 
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.profiling.profile import Profile
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 VARIABLE = "POWERTRAIN_CACHE"
 """Environment variable that names the folder; empty or ``off`` for no cache."""
@@ -190,7 +188,8 @@ class ProfileCache:
         if not self._warned:
             self._warned = True
             reason = error if isinstance(error, FileFormatError) else repr(error)
-            _log.warning("The job does without the cache of profiles (%s): %s.", self._folder or VARIABLE, reason)
+            what = "the job does without the cache of profiles (%s): %s"
+            warn(what, self._folder or VARIABLE, reason, see="cache.md#what-can-go-wrong")
 
 
 def _usual_folder() -> Path | None:

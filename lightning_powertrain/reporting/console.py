@@ -75,7 +75,8 @@ class ConsoleReporter(Observer):
             if progress.total and progress.is_open:
                 self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
             elif progress.total:
-                self._say(f"profiling {progress.total} power modes takes about {duration(progress.seconds_left)}")
+                longest = duration(progress.seconds_left)
+                self._say(f"profiling up to {progress.total} power modes takes at most about {longest}")
         if progress.total and self._owns_terminal():
             self._show_progress(measurement, progress)
         elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,10 @@ from lightning_powertrain.reporting.tables import (
 from lightning_powertrain.reporting.writing import LoggerWriter, separated
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.watch import Drift
+from lightning_powertrain.warning import warn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_log = logging.getLogger("lightning_powertrain")
 
 # Names are part of the public interface: docs/logging.md lists them.
 PHASE = "powertrain/phase"
@@ -161,7 +159,7 @@ class LoggerReporter(Observer):
             display.figure(name, draw(), step)
         except Exception as error:
             self._draws = False
-            _log.warning("No Pareto figure: %s", error)
+            warn("no Pareto figure: %s", error, see="logging.md")
 
 
 def _measured_scalars(measurement: Measurement) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import platform
 from contextlib import suppress
@@ -22,8 +21,7 @@ from lightning_powertrain.reporting.tables import energy_j, limits
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.events import Correction, Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -158,7 +156,7 @@ def write_run(outcome: Outcome, folder: str | Path) -> None:
     try:
         save_figure(outcome, folder / "pareto.png")
     except ModuleNotFoundError as missing:
-        _log.warning("No Pareto figure in %s: %s", folder, missing)
+        warn("no Pareto figure in %s: %s", folder, missing, see="report.md")
 
 
 def _budget(selection: Selection) -> dict[str, Any]:

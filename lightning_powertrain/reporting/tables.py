@@ -43,6 +43,15 @@ def quantity(value: float, unit: str) -> str:
     return f"{value:.{max(0, decimals)}f} {unit}"
 
 
+def count(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> count(1, "power mode"), count(45, "power mode")
+    ('1 power mode', '45 power modes')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def duration(seconds: float) -> str:
     """A duration as a clock shows it.
 
@@ -141,10 +150,10 @@ def notes(outcome: Outcome) -> list[str]:
     """Lines to stand under the table of the choice: the budget, what profiling cost, how sure predictions are."""
     selection = outcome.selection
     sampled = len(outcome.measured_now)
-    lines = [_budget_note(selection), f"Profiling: {sampled} power modes in {duration(outcome.profiling_s)}."]
+    lines = [_budget_note(selection), f"Profiling: {count(sampled, 'power mode')} in {duration(outcome.profiling_s)}."]
     if outcome.reused:
         source = outcome.profile.provenance.details.get(REUSED_FROM)
-        lines.append(f"Not measured again: {len(outcome.reused)} power modes known from {source}.")
+        lines.append(f"Not measured again: {count(len(outcome.reused), 'power mode')} known from {source}.")
     lines += _throttling_notes(outcome.profile)
     if math.isfinite(selection.time_error) and math.isfinite(selection.power_error):
         errors = f"{selection.time_error * 100:.1f} % in time and {selection.power_error * 100:.1f} % in power"
@@ -156,7 +165,8 @@ def _throttling_notes(profile: Profile) -> list[str]:
     if not profile.throttled:
         return []
     causes = sorted({cause for each in profile.throttled for cause in each.throttled_by.split("+")})
-    lines = [f"The board throttled in {len(profile.throttled)} windows, which do not count ({', '.join(causes)})."]
+    windows = count(len(profile.throttled), "window")
+    lines = [f"The board throttled in {windows}, left out of the choice ({', '.join(causes)})."]
     modes = dict.fromkeys(each.mode for each in profile.throttled)
     avoided = "; ".join(str(mode) for mode in modes if mode in profile.throttling_modes)
     return [*lines, f"Not chosen, since it throttles there: {avoided}."] if avoided else lines

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class LoggerWriter:
@@ -47,7 +46,8 @@ class LoggerWriter:
                 write(logger, step)
             except Exception as error:
                 self._failed.append(logger)
-                _log.warning("%s is told no more of %s: it failed with %r", type(logger).__name__, self._about, error)
+                what = "%s is told no more of %s: it failed with %r"
+                warn(what, type(logger).__name__, self._about, error, see="troubleshooting.md#loggers-and-files")
 
 
 def separated(name: str, logger: Any) -> str:

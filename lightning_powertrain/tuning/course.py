@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -19,8 +18,7 @@ from lightning_powertrain.tuning.scope import Job, Scope
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.workbench import Measuring, Workbench
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
@@ -86,7 +84,7 @@ class Course:
         """
         bench = self._bench
         if not known.belongs_to(bench.device):
-            _log.warning("What is known from %s is of another board: measuring starts over.", known.source)
+            warn("what is known from %s is of another board: measuring starts over", known.source, see="cache.md")
             return
         bench.profile = bench.reused.taken(known, bench.profile)
         self._audience.tell("recalled", known)
@@ -169,7 +167,8 @@ class Course:
         """Drop what is known from before, and go back to where the job began."""
         known = self._bench.reused.known
         assert known is not None
-        _log.warning("What is known from %s no longer holds: %s. Measuring starts over.", known.source, contradiction)
+        what = "what is known from %s no longer holds: %s. Measuring starts over"
+        warn(what, known.source, contradiction, see="cache.md#what-a-second-job-does-with-it")
         self._bench.profile = self._bench.reused.dropped(self.profile)
         self.outcome = None
         self._bench.keep(self._bench.found)
@@ -231,12 +230,12 @@ class Course:
 
     def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
         message = (
-            f"No power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
+            f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
         if strict:
             raise BudgetError(message)
-        _log.warning("%s. It is used.", message)
+        warn("%s. It is used", message, see="budgets.md#what-is-promised")
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
         progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), self._settings.is_open)

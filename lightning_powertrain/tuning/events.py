@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -14,8 +13,7 @@ from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.watch import Drift
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class Phase(IntEnum):
@@ -172,4 +170,5 @@ class Audience:
                 if self._strict:
                     raise
                 self._observers.remove(observer)
-                _log.warning("%s failed and is left out from here on: %r", type(observer).__name__, error)
+                what = "%s failed and is left out from here on: %r"
+                warn(what, type(observer).__name__, error, see="troubleshooting.md#loggers-and-files")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.selection import Objective, PowerBudget
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,16 @@ def plan_within_share(
     count = bisect_right(range(1, most + 1), allowance_s, key=lambda modes: sum(costs_s(modes)))
     share = f"{max_share:.0%} of this job ({allowance_s:.0f} s of {job_s:.0f} s)"
     if count < minimum:
-        _log.warning(
-            "The power mode is left alone: %s would pay for measuring %d power modes, and fewer than %d tell too "
-            "little. All %d would take about %.0f s. A longer job or a larger max_share makes tuning possible.",
+        warn(
+            "the power mode is left alone: %s would pay for measuring %d power modes, and fewer than %d tell too "
+            "little. All %d would take about %.0f s. A longer job or a larger max_share makes tuning possible",
             *(share, count, minimum, most, sum(costs_s(most))),
+            see="troubleshooting.md#short-jobs",
         )
         count = 0
     elif count < most:
-        _log.warning("Measuring %d power modes instead of %d: %s.", count, most, share)
+        what = "measuring %d power modes instead of %d: the others do not fit into %s; max_share sets that limit"
+        warn(what, count, most, share, see="troubleshooting.md#short-jobs")
     return ProfilingPlan(costs_s(count) if count else (), allowance_s)
 
 

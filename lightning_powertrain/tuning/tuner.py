@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,8 +21,7 @@ from lightning_powertrain.tuning.plan import check_hard, check_modes, check_prec
 from lightning_powertrain.tuning.scope import Job
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.stopwatch import Stopwatch
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
@@ -218,14 +216,15 @@ class Tuner:
         Raises:
             Exception: ``error`` itself, under ``strict``.
         """
-        state = "The board is as it was found"
+        state = "the board is as it was found"
         try:
             self._let_go()
         except Exception as failure:
             state = _not_put_back(failure)
         if self._settings.strict:
             raise error
-        _log.warning("Power-mode tuning has stopped: %r. %s; training goes on.", error, state)
+        what = "power-mode tuning has stopped (%r); %s, and training goes on"
+        warn(what, error, state, see="troubleshooting.md#tuning-stops")
 
     def stop(self) -> None:
         """Put the board back as it was found. May be called at any time, and more than once.
@@ -238,7 +237,7 @@ class Tuner:
         except Exception as error:
             if self._settings.strict:
                 raise
-            _log.warning("%s.", _not_put_back(error))
+            warn("%s", _not_put_back(error), see="safety.md#by-hand")
 
     def _let_go(self) -> None:
         self._is_running = self._is_busy = False
@@ -264,7 +263,7 @@ class Tuner:
             if error is None:
                 raise
             # The user's own error is the one that has to surface.
-            _log.warning("%s.", _not_put_back(failure))
+            warn("%s", _not_put_back(failure), see="safety.md#by-hand")
 
     def _go_on(self, cycle_complete: bool) -> None:
         at_least_s = _LOCKED_INTERVAL_S if self._audience.phase is Phase.LOCKED else 0.0
@@ -287,4 +286,4 @@ def _described(board: Board) -> dict[str, str]:
 
 
 def _not_put_back(error: Exception) -> str:
-    return f"The board could not be put back ({error!r}): `powertrain restore` does it by hand"
+    return f"the board could not be put back ({error!r}): `powertrain restore` does it by hand"

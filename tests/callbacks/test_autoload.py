@@ -79,7 +79,7 @@ def test_whatever_goes_wrong_is_a_warning(caplog: pytest.LogCaptureFixture, monk
     _warn_once.cache_clear()
     monkeypatch.setitem(sys.modules, "lightning_powertrain.callbacks.automatic", None)
     assert callbacks({"POWERTRAIN": "auto"}) == []
-    assert "No power-mode tuning" in caplog.text
+    assert "no power-mode tuning" in caplog.text
 
 
 def test_costs_nothing_when_off() -> None:

@@ -54,7 +54,7 @@ def test_a_repeated_job_starts_in_the_best_mode(
     assert len(again.outcome.measured_now) == 1
     shown = capfd.readouterr().out
     assert "known from an earlier run (2" in shown
-    assert "Profiling: 1 power modes in" in shown
+    assert "Profiling: 1 power mode in" in shown
     assert f"Not measured again: {len(again.outcome.reused)} power modes known from an earlier run (2" in shown
     assert "start mode" not in shown
     assert warnings_of(caplog) == []

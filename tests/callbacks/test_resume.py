@@ -155,7 +155,8 @@ def test_on_another_board_it_starts_over_and_says_so(
     assert second.outcome is not None
     assert second.outcome.reused == frozenset()
     assert messages(caplog)[-1] == (
-        "The checkpoint is of another board (orin-agx-64gb): measuring power modes starts over."
+        "PowerTrain: the checkpoint is of another board (orin-agx-64gb): measuring power modes starts over. "
+        "See docs/checkpoints.md"
     )
 
 
@@ -179,7 +180,7 @@ def test_another_workload_starts_over_and_says_so(
     assert locked(second)
     assert second.outcome is not None
     assert second.outcome.reused == frozenset()
-    assert "The checkpoint is of another workload" in caplog.text
+    assert "the checkpoint is of another workload" in caplog.text
 
 
 def test_another_budget_makes_another_choice_from_what_was_measured(
@@ -332,7 +333,7 @@ def test_a_damaged_state_is_one_warning_and_a_fresh_start(
     assert second.outcome is not None
     assert second.outcome.reused == frozenset()
     (message,) = messages(caplog)
-    assert message.startswith("Measuring power modes starts over: what the checkpoint holds")
+    assert message.startswith("PowerTrain: measuring power modes starts over: what the checkpoint holds")
     strict = callback_for(tiny, strict=True)
     strict.load_state_dict(copy.deepcopy(state))
     with pytest.raises(FileFormatError, match="what the checkpoint holds"):

@@ -284,7 +284,8 @@ def test_a_gpu_that_sleeps_is_a_knob_less_and_said_once(virtual_board: Mount, ca
             with opened(board.root) as device:
                 assert device.modes.names == ("cores", "cpu_khz", "emc_hz")
                 assert device.apply(device.modes.mode(0)) == device.modes.mode(0)
-    assert [record.message for record in caplog.records] == ["Jetson AGX Orin 64 GB: no power mode can set gpu_hz here"]
+    (record,) = caplog.records
+    assert "Jetson AGX Orin 64 GB: no power mode can set gpu_hz here" in record.message
 
 
 def test_an_unknown_board_works_with_what_it_has(tmp_path: Path) -> None:

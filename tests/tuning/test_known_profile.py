@@ -172,7 +172,7 @@ def test_a_board_that_is_not_as_it_was_is_measured_anew(
     ), "nothing of what was known is left"
     assert "reused_from" not in tuner.profile.provenance.details
     (message,) = warnings_of(caplog)
-    assert "What is known from an earlier run no longer holds" in message
+    assert "what is known from an earlier run no longer holds" in message
     assert "off what was known" in message
     tuner.stop()
     assert device.mode == device.found

@@ -44,7 +44,7 @@ def test_a_window_in_which_it_throttled_is_measured_again_later_once(device: Fak
     assert profile.throttled[0].throttled_by == "fake-throttle"
     assert Counter(each.mode for each in profile.measurements)[hot] == 1
     assert profile.throttling_modes == frozenset()
-    assert notes(tuner.outcome)[2] == "The board throttled in 1 windows, which do not count (fake-throttle)."
+    assert notes(tuner.outcome)[2] == "The board throttled in 1 window, left out of the choice (fake-throttle)."
 
 
 @pytest.mark.parametrize("limit_w", [8.0, 12.0, 18.0])

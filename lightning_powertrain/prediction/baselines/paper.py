@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.fitting import Fit, fit_networks
@@ -12,8 +10,7 @@ from lightning_powertrain.prediction.predictor import FloatArray, Prediction
 from lightning_powertrain.prediction.reference import Reference
 from lightning_powertrain.prediction.samples import MINIMUM_MODES
 from lightning_powertrain.profiling import Profile, Provenance
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import warn
 
 
 class PaperTransfer:
@@ -88,11 +85,13 @@ class PaperTransfer:
             return self._reference.fit.fitted.networks
         if not self._has_warned:
             self._has_warned = True
-            _log.warning(
-                "The knobs of %s are %s, those of the reference %s: its networks cannot be transferred. "
-                "They are trained from scratch, which needs more modes for the same accuracy.",
+            warn(
+                "the knobs of %s are %s, those of the reference %s: its networks cannot be transferred. "
+                "They are trained from scratch, which needs more modes for the same accuracy. "
+                "`powertrain reference fit` makes one for this board",
                 profile.provenance.board,
                 ", ".join(roles),
                 ", ".join(known),
+                see="troubleshooting.md#other-boards",
             )
         return None

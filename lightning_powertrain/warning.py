@@ -1,0 +1,30 @@
+"""How everything in here warns: in one voice, through ``logging``, each with the page that says more."""
+
+from __future__ import annotations
+
+import logging
+
+_log = logging.getLogger("lightning_powertrain")
+
+
+def page(where: str) -> str:
+    """Where a page of the documentation is found.
+
+    The only place that knows: the name of a file in the repository, as long as the pages have no address of their own.
+
+    >>> page("safety.md#by-hand")
+    'docs/safety.md#by-hand'
+    """
+    return f"docs/{where}"
+
+
+def warn(message: str, *values: object, see: str) -> None:
+    """Warn of something that does not end the job.
+
+    Args:
+        message: What is wrong and what to do about it, with a ``%s`` for each value, without a full stop at its end.
+        values: Values for the message.
+        see: Page, and heading on it, that says more: ``"safety.md#by-hand"``.
+    """
+    text = (message % values).rstrip(".")  # The message of an error may end in one.
+    _log.warning("PowerTrain: %s. See %s", text, page(see), stacklevel=2)
