@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.evaluation import cases as cases_module
 from lightning_powertrain.evaluation.bench import Run, run_bench
 from lightning_powertrain.evaluation.cases import Case, Columns, read_profiles, recorded_cases, simulated_cases
 from lightning_powertrain.evaluation.methods import METHODS
@@ -147,6 +149,27 @@ def test_reference_is_no_case(file: Path) -> None:
     assert case.name == "large"
     assert case.reference is not None
     assert case.reference.profile.provenance.workload == "small"
+
+
+@pytest.mark.parametrize(
+    ("board", "reference", "grid"),
+    [
+        ("orin-agx-64gb", "resnet18", "study"),
+        ("orin-nano-8gb", "orin-agx-64gb-resnet18", None),
+        ("orin-nano-8gb", "resnet18", None),
+    ],
+)
+def test_the_papers_networks_come_from_the_papers_grid_where_there_is_one(
+    board: str, reference: str, grid: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases_module, "fit_reference", lambda profile: profile)
+    (case,) = simulated_cases(board, ["lstm"], reference, grid)
+    assert case.reference is not None
+    fitted_to = case.reference.networks
+    home = load_board("orin-agx-64gb" if "orin-agx" in board + reference else board)
+    modes = home.grid("study") if home.grids else home.modes
+    assert np.array_equal(fitted_to.modes, modes.array)  # type: ignore[attr-defined]
+    assert fitted_to.provenance.workload == "resnet18"
 
 
 def test_replay_without_power_reports_time_alone(file: Path) -> None:
