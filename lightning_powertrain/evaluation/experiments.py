@@ -112,7 +112,13 @@ def _located(dataset: Path) -> Path:
 
 
 EXPERIMENTS = {
-    "paper": Experiment("How many modes does each of the paper's workloads need, from ResNet-18?"),
+    "paper": Experiment(
+        "How many modes does each of the paper's workloads need, from ResNet-18?",
+        methods=(
+            *("maxn", "presets", "random-pareto", "linear", "scratch", "paper", "boosting"),
+            *("grey-box", "grey-box-lhs"),
+        ),
+    ),
     "profiling-cost": Experiment(
         "What do errors and choices cost in seconds of profiling?",
         methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs", "search", "auto"),
