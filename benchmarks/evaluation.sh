@@ -23,6 +23,7 @@ mkdir -p "$folder"
 evaluate paper --experiment paper
 evaluate tx2-inception --experiment tx2-inception
 evaluate tx2-alexnet --experiment tx2-alexnet
+evaluate gpu-training --experiment gpu-training
 for board in agx-xavier orin-nano; do
   evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-lhs --modes 10,50
   for reference in none orin-agx-64gb-resnet18 resnet18; do
@@ -32,6 +33,7 @@ for board in agx-xavier orin-nano; do
 done
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
 evaluate decisions --experiment decisions --methods search,auto --seeds 1
+evaluate verified --experiment decisions --methods grey-box-lhs --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard
 if wanted job; then
   python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base \

@@ -127,13 +127,13 @@ class Columns:
         knobs: Columns of knobs; ``name:role`` where the name does not tell the role.
         time: Column of times, in any unit.
         power: Column of powers in watts; None if there is none.
-        workload: Column of the workload's name; None if there is only one.
+        workload: Columns that name the workload, such as its board and its own name; empty if there is only one.
     """
 
     knobs: tuple[str, ...]
     time: str
     power: str | None = None
-    workload: str | None = None
+    workload: tuple[str, ...] = ()
 
 
 def recorded_cases(path: Path, columns: Columns, reference: str | None) -> list[Case]:
@@ -163,7 +163,7 @@ def read_profiles(path: Path, columns: Columns) -> dict[str, Profile]:
         FileFormatError: If the file cannot be read.
     """
     roles = dict(_name_and_role(knob) for knob in columns.knobs)
-    wanted = [*roles, columns.time, *filter(None, (columns.power, columns.workload))]
+    wanted = [*roles, columns.time, *columns.workload, *filter(None, [columns.power])]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -178,7 +178,7 @@ def read_profiles(path: Path, columns: Columns) -> dict[str, Profile]:
             for row in rows:
                 mode = PowerMode(**{name: int(row[name]) for name in roles})
                 watts = float(row[columns.power]) if columns.power else math.nan
-                workload = row[columns.workload] if columns.workload else path.stem
+                workload = "/".join(row[name] for name in columns.workload) or path.stem
                 measurements.setdefault(workload, {})[mode] = Measurement(mode, float(row[columns.time]), watts)
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, ArgumentError):

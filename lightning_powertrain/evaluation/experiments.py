@@ -33,7 +33,7 @@ class Experiment:
         knobs: Its columns of knobs; ``name:role`` where a name does not tell the role.
         time: Its column of times.
         power: Its column of powers in watts; None if it has none.
-        workload: Its column of workload names; None if it has only one.
+        workload: Its columns that name the workload, joined by slashes; empty if it has only one.
         methods: Names of methods; empty for all that are installed.
         modes: Numbers of measured modes.
         seeds: Draws for each.
@@ -50,7 +50,7 @@ class Experiment:
     knobs: tuple[str, ...] = ()
     time: str = "time_ms"
     power: str | None = None
-    workload: str | None = None
+    workload: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     modes: tuple[int, ...] = (10, 20, 50)
     seeds: int = 3
@@ -152,7 +152,7 @@ EXPERIMENTS = {
         "Do methods transfer between image sizes on a real Jetson TX2?",
         dataset=_RECORDED / "tx2-inception" / "profile.csv",
         knobs=("cores", "cpu_khz", "gpu_hz", "emc_hz"),
-        workload="workload",
+        workload=("workload",),
         reference="inceptionv3_600x600",
     ),
     "tx2-alexnet": Experiment(
@@ -160,8 +160,19 @@ EXPERIMENTS = {
         dataset=_RECORDED / "tx2-alexnet" / "profile.csv",
         knobs=("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"),
         power="power_w",
-        workload="workload",
+        workload=("workload",),
         methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs"),
+    ),
+    "gpu-training": Experiment(
+        "Do methods transfer between real training workloads, on two data centre GPUs, with other knobs?",
+        dataset=_RECORDED / "gpu-training" / "profile.csv",
+        knobs=("batch_size:other", "power_limit_w:other"),
+        time="epoch_time_s",
+        power="power_w",
+        workload=("gpu", "workload"),
+        reference="a40/imagenet/resnet50/adadelta",
+        methods=("random-pareto", "linear", "scratch", "paper", "boosting", "grey-box", "grey-box-lhs"),
+        modes=(10, 20),
     ),
 }
 """By name."""

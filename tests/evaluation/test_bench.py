@@ -12,6 +12,7 @@ from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.evaluation import cases as cases_module
 from lightning_powertrain.evaluation.bench import Run, run_bench
 from lightning_powertrain.evaluation.cases import Case, Columns, read_profiles, recorded_cases, simulated_cases
+from lightning_powertrain.evaluation.experiments import DATA_FOLDER, EXPERIMENTS
 from lightning_powertrain.evaluation.methods import METHODS
 
 LIMITS = np.arange(17.0, 51.0, 4.0)
@@ -25,8 +26,7 @@ large,2,100,70,5
 large,1,200,42,6
 large,2,200,40,8
 """
-COLUMNS = Columns(("cores", "gpu_hz"), "ms", "watts", "net")
-DATA = os.environ.get("POWERTRAIN_DATA")
+COLUMNS = Columns(("cores", "gpu_hz"), "ms", "watts", ("net",))
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_records_hold_plain_values_only(runs: dict[str, list[Run]]) -> None:
 
 
 def cases_of(file: Path, power: str | None, reference: str | None) -> Iterator[Case]:
-    yield from recorded_cases(file, Columns(("cores", "gpu_hz"), "ms", power, "net"), reference)
+    yield from recorded_cases(file, Columns(("cores", "gpu_hz"), "ms", power, ("net",)), reference)
 
 
 def test_recorded_data_is_read_by_column(file: Path) -> None:
@@ -142,6 +142,17 @@ def test_recorded_data_is_read_by_column(file: Path) -> None:
     assert profiles["large"].modes.tolist() == [[1, 100], [2, 100], [1, 200], [2, 200]]
     assert profiles["large"].time_ms.tolist() == [80, 70, 42, 40]
     assert not profiles["small"].provenance.simulated
+
+
+def test_several_columns_may_name_the_workload(tmp_path: Path) -> None:
+    path = tmp_path / "boards.csv"
+    path.write_text("board,net,cores,ms\na,small,1,40\nb,small,1,20\nb,large,1,60\n")
+    profiles = read_profiles(path, Columns(("cores",), "ms", None, ("board", "net")))
+    assert {name: profile.time_ms.tolist() for name, profile in profiles.items()} == {
+        "a/small": [40],
+        "b/small": [20],
+        "b/large": [60],
+    }
 
 
 def test_reference_is_no_case(file: Path) -> None:
@@ -202,29 +213,12 @@ def test_unknown_reference_and_unreadable_files_are_named(file: Path, tmp_path: 
         read_profiles(file, COLUMNS)
 
 
-@pytest.mark.skipif(DATA is None, reason="POWERTRAIN_DATA does not name a folder of recorded data sets")
-@pytest.mark.parametrize(
-    ("folder", "columns", "reference", "modes", "most"),
-    [
-        (
-            "tx2-inception",
-            Columns(("cores", "cpu_khz", "gpu_hz", "emc_hz"), "time_ms", None, "workload"),
-            "inceptionv3_600x600",
-            20,
-            6.5,
-        ),
-        (
-            "tx2-alexnet",
-            Columns(("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"), "time_ms", "power_w", "workload"),
-            None,
-            50,
-            4.5,
-        ),
-    ],
+@pytest.mark.skipif(
+    not os.environ.get(DATA_FOLDER), reason=f"{DATA_FOLDER} does not name a folder of recorded data sets"
 )
-def test_real_boards_are_predicted(
-    folder: str, columns: Columns, reference: str | None, modes: int, most: float
-) -> None:
-    cases = recorded_cases(Path(str(DATA)) / folder / "profile.csv", columns, reference)
-    runs = list(run_bench(cases, ["grey-box-lhs"], [modes], 2, np.empty(0)))
+@pytest.mark.parametrize(
+    ("experiment", "modes", "most"), [("tx2-inception", 20, 6.5), ("tx2-alexnet", 50, 4.5), ("gpu-training", 20, 4.0)]
+)
+def test_what_was_recorded_is_predicted(experiment: str, modes: int, most: float) -> None:
+    runs = list(run_bench(EXPERIMENTS[experiment].cases(), ["grey-box-lhs"], [modes], 2, np.empty(0)))
     assert np.median([run.errors.time for run in runs if run.errors]) < most
