@@ -17,6 +17,10 @@ DATA_FOLDER = "POWERTRAIN_DATA"
 
 _RECORDED = Path(f"${DATA_FOLDER}")
 
+# All that can be simulated: the paper's, and the one that it transfers from.
+_TO_PREDICT = ("mobilenetv3", "yolov8n", "bert-base", "lstm", "resnet18-gld23k", "mobilenetv3-imagenet")
+_ALL_SIMULATED = (*_TO_PREDICT, "resnet18")
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -114,6 +118,7 @@ def _located(dataset: Path) -> Path:
 EXPERIMENTS = {
     "paper": Experiment(
         "How many modes does each of the paper's workloads need, from ResNet-18?",
+        workloads=_TO_PREDICT,
         methods=(
             *("maxn", "presets", "random-pareto", "linear", "scratch", "paper", "boosting"),
             *("grey-box", "grey-box-lhs"),
@@ -125,10 +130,14 @@ EXPERIMENTS = {
         modes=(5, 10, 15, 20, 30, 50, 100),
     ),
     "decisions": Experiment(
-        "How good are the choices within each power limit from 17 to 50 W?", modes=(10, 50), limits=(17, 50)
+        "How good are the choices within each power limit from 17 to 50 W?",
+        workloads=_ALL_SIMULATED,
+        modes=(10, 50),
+        limits=(17, 50),
     ),
     "hard-budget": Experiment(
         "How well is each hard limit from 12 to 50 W kept while searching?",
+        workloads=_ALL_SIMULATED,
         methods=("search", "auto", "hard"),
         modes=(10,),
         seeds=1,
