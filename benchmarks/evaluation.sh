@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
-# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it searches.
+# POWERTRAIN_DATA must name the folder of recorded data. Three quarters of an hour or so on one core.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
 only=("${@:2}")
@@ -32,9 +32,9 @@ for board in agx-xavier orin-nano; do
   done
 done
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
-evaluate decisions --experiment decisions --methods search,auto --seeds 1
+evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-lhs --seeds 1 --verify
-evaluate hard-budget --experiment hard-budget --methods hard
+evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
 if wanted job; then
   python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base \
     --workload lstm | tee "$folder/job.txt"

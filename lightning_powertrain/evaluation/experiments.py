@@ -99,7 +99,10 @@ class Experiment:
         source = (
             f"SIMULATED: {self.board}" if self.dataset is None else f"recorded: {'/'.join(self.dataset.parts[-2:])}"
         )
-        return f"{source}, {len(cases[0].truth):,} modes, reference {self.transferred_from}"
+        counts = [f"{count:,}" for count in sorted({len(case.truth) for case in cases})]
+        return (
+            f"{source}, {' to '.join(dict.fromkeys([counts[0], counts[-1]]))} modes, reference {self.transferred_from}"
+        )
 
 
 def _located(dataset: Path) -> Path:

@@ -77,6 +77,8 @@ def test_recorded_experiments_look_into_the_data_folder(
     (tmp_path / name / "profile.csv").write_text("\n".join(lines))
     cases = experiment.cases()
     assert cases[0].name == "/".join(["new"] * len(reference))
+    larger = replace(cases[0], truth=replace(cases[0].truth, measurements=cases[0].truth.measurements * 1234))
+    assert ", 1 to 1,234 modes, " in experiment.heading([larger, cases[0]])
     assert experiment.heading(cases).startswith(f"recorded: {name}/profile.csv, 1 modes, reference ")
 
 
