@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
-# POWERTRAIN_DATA must name the folder of recorded data. Three quarters of an hour or so on one core.
+# POWERTRAIN_DATA must name the folder of recorded data. Some 35 minutes on one core.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
 only=("${@:2}")
