@@ -12,7 +12,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
 from lightning_powertrain.callbacks.state import known_from, mismatch, state_of
-from lightning_powertrain.devices import Device, SimulatedDevice
+from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
 from lightning_powertrain.tuning import Known, Observer, Outcome
@@ -75,7 +75,7 @@ class Memory(Observer):
         self._board = self._workload = self._read = None
 
     def recall(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, device: Device, named: bool
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, device: Device, simulated: str | None
     ) -> Known | None:
         """What is known of the job whose first minibatch this is; None if nothing is.
 
@@ -83,12 +83,12 @@ class Memory(Observer):
             trainer: The Trainer.
             pl_module: What it trains.
             batch: The first minibatch.
-            device: The board.
-            named: Whether the board trains a simulated workload of a name of its own, instead of the module.
+            device: The board, or what stands for all boards of the job.
+            simulated: Name of the workload that a simulated board trains instead of the module; None if it does not.
         """
         self._board = board_fingerprint(device)
-        if named and isinstance(device, SimulatedDevice):
-            self._workload = named_fingerprint(device.workload.name)
+        if simulated is not None:
+            self._workload = named_fingerprint(simulated)
         else:
             try:
                 self._workload = workload_fingerprint(trainer, pl_module, batch)
@@ -97,9 +97,12 @@ class Memory(Observer):
         return self._from_checkpoint(device) or self._from_cache()
 
     def verified(self, outcome: Outcome) -> None:
-        """Keep the profile for later jobs, unless another job has left a larger one meanwhile."""
+        """Keep the profile for later jobs, unless another job has left a larger one meanwhile.
+
+        What was measured after a drift is of the middle of a job, and later ones begin at the beginning.
+        """
         key = self._key()
-        if self._cache is None or key is None:
+        if self._cache is None or key is None or outcome.corrections:
             return
         there = self._cache.load(key)
         if there is None or there == self._read or len(there) <= len(outcome.profile):

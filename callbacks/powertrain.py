@@ -9,26 +9,24 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from lightning_powertrain.boards import load_board
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import (
     checkpoints_saved,
     is_stepping,
     loader_workers,
-    logging_step,
     minibatches_left,
     seconds_left,
 )
 from lightning_powertrain.callbacks.memory import Memory
-from lightning_powertrain.devices import Device, SimulatedDevice, open_device, parse_simulated
+from lightning_powertrain.callbacks.options import Options
+from lightning_powertrain.devices import Device, SimulatedDevice, open_device
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.fleet import Leader, Member, Task, TorchPeers
+from lightning_powertrain.fleet import Leader, Member
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Observer, Outcome, Tuner, check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning import Outcome, Tuner
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -62,6 +60,8 @@ class PowerTrainCallback(pl.Callback):
         strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
+            throttles in it (see docs/drift.md); not in jobs over several boards.
         cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
             (see docs/cache.md), False for none, or a folder.
         verbose: Print progress and a summary.
@@ -90,27 +90,28 @@ class PowerTrainCallback(pl.Callback):
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        adapt: bool = True,
         cache: bool | str | Path = True,
         verbose: bool = True,
     ) -> None:
-        self._budget = parse_budget(budget)
-        self._predictor = predictor or default_predictor(reference, seed)
-        self._device = device
-        self._simulates_this_model = isinstance(device, str) and parse_simulated(device)[1] is None
-        check_modes(modes, self._predictor.minimum_modes, _count_modes(device))
-        check_share(max_share)
-        check_hard(hard, self._budget)
-        check_precision(precision)
-        self._modes = modes
-        self._max_share = max_share
-        self._precision = precision
-        self._seed = seed
-        self._hard = hard
+        self._options = Options(
+            budget=parse_budget(budget),
+            device=device,
+            predictor=predictor or default_predictor(reference, seed),
+            modes=modes,
+            max_share=max_share,
+            precision=precision,
+            seed=seed,
+            hard=hard,
+            strict=strict,
+            match_threads=match_threads,
+            adapt=adapt,
+            verbose=verbose,
+        )
         self._strict = strict
-        self._match_threads = match_threads
-        self._verbose = verbose
-        self._memory = Memory(cache, self._predictor.minimum_modes, str(self._budget), strict)
-        self._new: Device | None = None
+        self._memory = Memory(cache, self._options.predictor.minimum_modes, str(self._options.budget), strict)
+        self._begins = False
+        self._simulated_workload: str | None = None
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | Leader | Member | None = None
         self._probe: ModelProbe | None = None
@@ -118,6 +119,7 @@ class PowerTrainCallback(pl.Callback):
         self._opened: Device | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
+        self._experience: Profile | None = None
         self._saved: list[int | None] = []
         self._has_failed = False
 
@@ -140,7 +142,7 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far and the mode that is locked, as plain Python values."""
         outcome = self.outcome
         kept = outcome.selection.mode if outcome and outcome.selection.measured else None
-        return self._memory.state(self.profile, kept)
+        return self._memory.state(self._tuner.experience if self._tuner else self._experience, kept)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
@@ -154,7 +156,7 @@ class PowerTrainCallback(pl.Callback):
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._outcome = self._profile = None
+        self._outcome = self._profile = self._experience = None
         self._has_failed = False
         self._memory.job_started()
         if getattr(trainer, "fast_dev_run", False):
@@ -231,12 +233,11 @@ class PowerTrainCallback(pl.Callback):
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
         tuner: Tuner | Leader | Member
         if trainer.world_size > 1:
-            tuner, device = self._part_in_fleet(trainer, folder)
+            tuner, device = self._options.part_in_fleet(trainer, folder, self._memory, self._open_device)
         else:
-            device = self._open_device(self._seed)
-            tuner = self._new_tuner(device, trainer, folder)
-            self._new = device  # A job of several processes remembers nothing of earlier ones.
-        self._trainer, self._tuner = trainer, tuner
+            device = self._open_device(self._options.seed)
+            tuner = self._options.tuner(device, trainer, folder, self._memory)
+        self._trainer, self._tuner, self._begins = trainer, tuner, True
         about: dict[str, Any] = {}
         try:
             about = self._about(trainer, pl_module, device)
@@ -248,83 +249,30 @@ class PowerTrainCallback(pl.Callback):
 
     def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: Device | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
-        workload = type(pl_module).__name__
-        if isinstance(device, SimulatedDevice) and self._simulates_this_model:
+        self._simulated_workload = None
+        if isinstance(device, SimulatedDevice) and self._options.simulates_this_model:
             self._probe, self._unmodelled = ModelProbe(pl_module), device
         elif isinstance(device, SimulatedDevice):
-            workload = device.workload.name
+            self._simulated_workload = device.workload.name
+        workload = self._simulated_workload or type(pl_module).__name__
         left, prefetched = minibatches_left(trainer), prod(loader_workers(trainer))
         # Lightning counts the seconds of this computer, which a simulated board does not share.
         limit_s = None if device is None or device.simulated else seconds_left(trainer)
         return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": workload}
 
-    def _part_in_fleet(self, trainer: pl.Trainer, folder: str | None) -> tuple[Leader | Member, Device | None]:
-        """What this process does in a job of several, and the board that it drives: the first one of each node does."""
-        peers, device, failure = TorchPeers(), None, None
-        try:
-            device = self._open_device(self._seed + trainer.global_rank) if trainer.local_rank == 0 else None
-        except Exception as error:
-            failure = error
-        part: Leader | Member
-        if trainer.is_global_zero:
-            part = Leader(
-                peers,
-                device,
-                lambda task: self._new_tuner(task.boards, trainer, folder, task),
-                objective=self._budget,
-                hard=self._hard,
-                strict=self._strict,
-            )
-        else:
-            part = Member(peers, device, strict=self._strict, match_threads=self._match_threads)
-        if failure is not None:
-            part.give_up(failure)
-        return part, device
-
-    def _new_tuner(self, device: Device, trainer: pl.Trainer, folder: str | None, task: Task | None = None) -> Tuner:
-        run = None if folder is None else Path(folder, "powertrain", task.name if task else "")
-        return Tuner(
-            device,
-            task.objective if task and task.objective else self._budget,
-            predictor=self._predictor,
-            modes=self._modes,
-            max_share=self._max_share * (task.share if task else 1.0),
-            precision=self._precision,
-            seed=self._seed,
-            hard=self._hard,
-            strict=self._strict,
-            match_threads=self._match_threads,
-            observers=self._observers(trainer, run, device.simulated),
-            samplers=task.boards.samplers if task else None,
-        )
-
     def _open_device(self, seed: int) -> Device:
-        if self._device is None or isinstance(self._device, str):
-            self._opened = open_device(self._device, seed)
+        device = self._options.device
+        if device is None or isinstance(device, str):
+            self._opened = open_device(device, seed)
             return self._opened
-        return self._device
-
-    def _observers(self, trainer: pl.Trainer, run: Path | None, simulated: bool) -> list[Observer]:
-        observers: list[Observer] = [
-            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated),
-            self._memory,
-        ]
-        if run is not None:
-            observers.append(RunWriter(run))
-        if self._verbose:
-            bar = trainer.progress_bar_callback
-            shown = getattr(bar, "is_enabled", True)
-            observers.append(
-                ConsoleReporter(write=bar.print if bar is not None and shown else None, simulated=simulated)
-            )
-        return observers
+        return device
 
     def _minibatch_starts(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Leader | Member
     ) -> None:
-        device, self._new = self._new, None
-        if device is not None and isinstance(tuner, Tuner):
-            known = self._memory.recall(trainer, pl_module, batch, device, not self._simulates_this_model)
+        begins, self._begins = self._begins, False
+        if begins and tuner.device is not None:
+            known = self._memory.recall(trainer, pl_module, batch, tuner.device, self._simulated_workload)
             if known is not None:
                 tuner.recall(known)
         if self._probe is not None:
@@ -347,7 +295,7 @@ class PowerTrainCallback(pl.Callback):
         if tuner is None or self._trainer is not trainer:
             return
         self._tuner = self._trainer = None
-        self._outcome, self._profile = tuner.outcome, tuner.profile
+        self._outcome, self._profile, self._experience = tuner.outcome, tuner.profile, tuner.experience
         try:
             with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
                 endings.callback(self._close)
@@ -369,10 +317,3 @@ class PowerTrainCallback(pl.Callback):
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
-
-
-def _count_modes(device: str | Device | None) -> int | None:
-    """Power modes of the device; None if it is the one that this runs on, which is not asked before training."""
-    if isinstance(device, str):
-        return len(load_board(parse_simulated(device)[0]).modes)
-    return None if device is None else len(device.modes)

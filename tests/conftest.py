@@ -25,6 +25,21 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
+# Whole jobs, and programs in processes of their own. The others are the unit tests: pytest -m "not slow".
+_SLOW = {
+    *("survival", "docs", "cli", "test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
+    *("test_nodes.py", "test_autoload.py", "test_lightnings.py", "test_powertrain_in_use.py", "test_failures.py"),
+    *("test_resume.py", "test_cached_runs.py", "test_powertrain.py", "test_drifting_jobs.py", "test_drift.py"),
+    *("test_bench.py", "test_html_report.py", "test_roothelper_fuzz.py"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not _SLOW.isdisjoint(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of profiles of its own for each test, and for the processes that it starts."""

@@ -57,7 +57,7 @@ def test_plain_pytorch(tmp_path: Path) -> None:
 def test_two_boards(tmp_path: Path) -> None:
     shown = run(tmp_path, "two_boards.py", "--modes=5", "--minibatches=600")
     assert len(re.findall(CHOSEN, shown)) == 1
-    assert shown.count("this power mode stays until training ends") == 1
+    assert shown.count("this power mode stays") == 1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_starting_points(tmp_path: Path, script: str, workload: str, arguments: 
         pytest.importorskip("accelerate", reason="accelerate is no dependency of this package")
     shown = run(tmp_path, script, f"--device=simulated:orin-agx-64gb:{workload}", "--modes=5", *arguments)
     assert re.search(CHOSEN, shown)
-    assert "PowerTrain (simulated): this power mode stays until training ends" in shown
+    assert "PowerTrain (simulated): this power mode stays" in shown
 
 
 def test_federated_battery(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_federated_battery(tmp_path: Path) -> None:
 def test_lightning_cli(tmp_path: Path) -> None:
     config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
     shown = run(tmp_path, "lightning_cli/train.py", "fit", "--config", config)
-    assert "this power mode stays until training ends" in shown
+    assert "this power mode stays" in shown
     assert list(tmp_path.glob("lightning_logs/version_0/powertrain/summary.json"))
 
 

@@ -6,7 +6,7 @@ from lightning_powertrain.devices.energy import EnergyMeter
 from lightning_powertrain.devices.nvml_power import NvmlPower
 from lightning_powertrain.devices.opening import open_device, parse_simulated
 from lightning_powertrain.devices.power_source import PowerSource, find_power_source
-from lightning_powertrain.devices.sampling import HealthSampler, PowerSampler, Samplers
+from lightning_powertrain.devices.sampling import HealthSampler, PowerSampler, Samplers, VitalsSampler
 from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 
@@ -25,6 +25,7 @@ __all__ = [
     "SysfsDevice",
     "SystemClock",
     "VirtualClock",
+    "VitalsSampler",
     "find_jetson",
     "find_power_source",
     "open_device",

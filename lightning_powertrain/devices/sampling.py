@@ -128,8 +128,23 @@ class HealthSampler(_Sampler[Health]):
         return tuple(sorted(causes))
 
 
+class VitalsSampler(_Sampler[tuple[float, Health]]):
+    """Samples total power (W) and health together, slowly, for as long as a job lasts.
+
+    Args:
+        device: What to sample.
+        period_s: Seconds between samples.
+    """
+
+    def __init__(self, device: Device, period_s: float = 1.0) -> None:
+        super().__init__(device, period_s)
+
+    def _read(self) -> tuple[float, Health]:
+        return self._device.read_power().total_w, self._device.health()
+
+
 class Samplers:
-    """Both samplers of a device.
+    """Both samplers that a window needs.
 
     Args:
         device: What to sample.

@@ -26,7 +26,7 @@ from lightning_powertrain.evaluation.metrics import (
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
-from lightning_powertrain.tuning.course import MOST_MODES
+from lightning_powertrain.tuning.settings import MOST_MODES
 
 # The paper's data loader (4 workers, prefetch factor 2) and windows, which is what the measured profiles scatter like.
 _PLAN = WindowPlan(discard=8, settle_s=2.0, precision=None)

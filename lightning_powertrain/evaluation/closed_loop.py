@@ -14,9 +14,9 @@ from lightning_powertrain.evaluation.metrics import FloatArray
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, select_measured
-from lightning_powertrain.tuning.course import MOST_MODES
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import Search
+from lightning_powertrain.tuning.settings import MOST_MODES
 
 Kind = Literal["search", "auto", "hard"]
 """A number of modes and up to five trials; until the choice is settled; never above a hard limit, until settled."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +36,7 @@ class EqualBoards:
         assert first.modes is not None
         assert first.mode is not None
         self._hellos = dict(hellos)
-        self._board, self._modes = first.board, first.modes
+        self._board, self._modes = replace(first.board, identity=_identity(hellos)), first.modes
         self._start = self._mode = start or first.mode
         self._clock = clock
         self._command = command
@@ -110,6 +112,12 @@ class EqualBoards:
 
     def health(self) -> Health:
         raise DeviceError("the health of several boards is sampled by the process of each")
+
+
+def _identity(hellos: Mapping[int, Hello]) -> dict[str, str]:
+    """Which boards these are, whatever their order."""
+    identities = sorted(sorted(hello.board.identity.items()) for hello in hellos.values() if hello.board is not None)
+    return {"boards": json.dumps(identities)}
 
 
 class FleetSamplers(Samplers):

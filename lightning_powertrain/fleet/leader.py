@@ -16,7 +16,7 @@ from lightning_powertrain.fleet.programme import Programme, Task, programme
 from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import Outcome, Phase, Tuner
+from lightning_powertrain.tuning import Known, Outcome, Phase, Tuner
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -60,6 +60,7 @@ class Leader:
         self._about: dict[str, Any] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._tuner: Tuner | None = None
+        self._known: Known | None = None
         self._gives_orders = False
 
     @property
@@ -68,9 +69,19 @@ class Leader:
         return self._tuner.phase if self._tuner else Phase.OFF
 
     @property
+    def device(self) -> Device | None:
+        """What stands for all boards; None if they differ, or if nothing is tuned."""
+        return self._task.boards if self._task is not None and not self._task.name else None
+
+    @property
     def profile(self) -> Profile | None:
         """What was measured so far; of each mode the power of the board that drew most."""
         return self._tuner.profile if self._tuner else None
+
+    @property
+    def experience(self) -> Profile | None:
+        """What a later run of this job can go on from; nothing where boards differ."""
+        return self.profile if self.device is not None else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -99,6 +110,10 @@ class Leader:
             _log.warning("Training runs as ever, in the power modes that the boards are in: %s.", described(error))
         return self
 
+    def recall(self, known: Known) -> None:
+        """Tell what was measured of this very job before, at the next meeting; see Tuner.recall."""
+        self._known = known
+
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""
         self._station.minibatch_ended()
@@ -115,6 +130,9 @@ class Leader:
             self._tuner.give_up(error)
             return
         with self._meeting():
+            if self._known is not None:
+                self._tuner.recall(self._known)
+                self._known = None
             self._tuner.minibatch_ended()
             try:
                 self._go_on_with_the_programme()

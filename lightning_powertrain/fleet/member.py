@@ -10,8 +10,7 @@ from lightning_powertrain.devices import Device
 from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
 from lightning_powertrain.fleet.peers import Peers
 from lightning_powertrain.fleet.station import Station
-from lightning_powertrain.profiling import Profile
-from lightning_powertrain.tuning import Outcome, Phase
+from lightning_powertrain.tuning import Known, Phase
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -41,19 +40,28 @@ class Member:
         return Phase.OFF
 
     @property
-    def profile(self) -> Profile | None:
-        """Not known here."""
-        return None
+    def device(self) -> None:
+        """The leader knows what stands for all boards."""
 
     @property
-    def outcome(self) -> Outcome | None:
+    def profile(self) -> None:
         """Not known here."""
-        return None
+
+    @property
+    def experience(self) -> None:
+        """Not known here."""
+
+    @property
+    def outcome(self) -> None:
+        """Not known here."""
 
     def start(self, **about: Any) -> Member:
         """Meet the others, and take hold of the board; the job is the leader's business."""
         self._meet(lambda: self._link.gather(self._station.hello()))
         return self
+
+    def recall(self, known: Known) -> None:
+        """What was measured before is the leader's business."""
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended; see :class:`~lightning_powertrain.tuning.Tuner`."""

@@ -14,9 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.reporting.tables import CHOICE_HEADINGS, choice_rows, duration, notes, time_and_power, title
+from lightning_powertrain.reporting.tables import (
+    CHOICE_HEADINGS,
+    choice_rows,
+    correction_text,
+    duration,
+    notes,
+    time_and_power,
+    title,
+)
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import Known
+from lightning_powertrain.tuning.watch import Drift
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -25,7 +34,7 @@ _BAR_WIDTH = 20
 
 
 class ConsoleReporter(Observer):
-    """A progress line while profiling, a line for each decision, a table at the end, then silence.
+    """A progress line while profiling, a line for each decision, a table at the end, then a line for each correction.
 
     On a terminal the progress line is live. Without one (a pipe, a file, a notebook), or with ``write``, there are only
     plain lines, about ten while profiling. Plain lines and the table hold no character that the stream cannot encode.
@@ -46,10 +55,11 @@ class ConsoleReporter(Observer):
         self._prefix = f"PowerTrain{self._suffix}: "
         self._live: Live | None = None
         self._closed = False
+        self._is_correcting = False
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
-            self._closed = False
+            self._closed = self._is_correcting = False
         if phase is not Phase.PROFILING:
             self._clear_progress()
 
@@ -58,7 +68,7 @@ class ConsoleReporter(Observer):
             self._say(f"known from {known.source}: {len(known.profile)} power modes")
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
-        if self._closed:
+        if self._closed or self._is_correcting:
             return
         if progress.done == 0:
             self._say(f"start mode {time_and_power(measurement)} ({measurement.mode})")
@@ -74,7 +84,7 @@ class ConsoleReporter(Observer):
             self._say(f"mode {_progress_text(measurement, progress, room)}")
 
     def selected(self, outcome: Outcome) -> None:
-        if self._closed:
+        if self._closed or self._is_correcting:
             return
         self._clear_progress()
         selection = outcome.selection
@@ -84,11 +94,18 @@ class ConsoleReporter(Observer):
     def verified(self, outcome: Outcome) -> None:
         if self._closed:
             return
+        if self._is_correcting:
+            self._is_correcting = False
+            self._say(correction_text(outcome.corrections[-1]))
+            return
         self._clear_progress()
         self._show(self._summary(outcome))
         for note in notes(outcome):
             self._show(self._text(note))
-        self._say("this power mode stays until training ends")
+        self._say("this power mode stays")
+
+    def drifted(self, drift: Drift) -> None:
+        self._is_correcting = True  # One line tells of it once it is made.
 
     def closed(self) -> None:
         self._clear_progress()

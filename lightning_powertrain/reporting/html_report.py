@@ -14,6 +14,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.reporting.markup import figure, row, table
 from lightning_powertrain.reporting.pareto_svg import mark, pareto_svg
+from lightning_powertrain.reporting.report_corrections import corrections
 from lightning_powertrain.reporting.report_measured import measuring, profile_table
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import (
@@ -61,6 +62,7 @@ def html_report(run: SavedRun) -> str:
             _HEAD.format(title=escape(f"Power mode: {title}"), style=style),
             _top(run, title),
             _comparison(about),
+            corrections(run),
             _pareto(run),
             _predictions(run),
             measuring(run),
@@ -113,7 +115,8 @@ def _top(run: SavedRun, title: str) -> str:
         for cost, unit, label in _COSTS
     )
     parts.append(f'<div class="tiles">{"".join(tiles)}</div>')
-    parts.append(f'<p class="note">Time, power and energy of the chosen mode, {how}.</p>')
+    corrected = " The choice was corrected later: see below." if about["corrections"] else ""
+    parts.append(f'<p class="note">Time, power and energy of the chosen mode, {how}.{corrected}</p>')
     return "\n".join(parts)
 
 

@@ -20,6 +20,7 @@ from lightning_powertrain.reporting.tables import (
 )
 from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.watch import Drift
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -37,6 +38,9 @@ PREDICTED_POWER_W = "powertrain/predicted_power_w"
 PREDICTED_ENERGY_J = "powertrain/predicted_energy_j"
 PREDICTED_EXCESS = "powertrain/predicted_excess"
 PROFILING_S = "powertrain/profiling_s"
+DRIFT_TIME = "powertrain/drift_time"
+DRIFT_POWER = "powertrain/drift_power"
+CORRECTIONS = "powertrain/corrections"
 MODES_TABLE = "powertrain/modes"
 CHOICE_TABLE = "powertrain/choice"
 PARETO_FIGURE = "powertrain/pareto"
@@ -83,10 +87,16 @@ class LoggerReporter(Observer):
         self._log_report(outcome, {MODES_TABLE: _modes_markdown(outcome), CHOICE_TABLE: _choice_markdown(outcome)})
 
     def verified(self, outcome: Outcome) -> None:
+        if outcome.corrections:
+            self._log_scalars({CORRECTIONS: len(outcome.corrections), PROFILING_S: outcome.profiling_s})
         measured, excess = outcome.selection.measured, outcome.selection.measured_excess
         if measured is not None and excess is not None:
             self._log_scalars({**_measured_scalars(measured), EXCESS: excess})
         self._log_report(outcome, {CHOICE_TABLE: _choice_markdown(outcome)})
+
+    def drifted(self, drift: Drift) -> None:
+        change = {DRIFT_TIME: drift.time_ratio - 1, DRIFT_POWER: drift.power_ratio - 1}
+        self._log_scalars({**_measured_scalars(drift.now), **change})
 
     def closed(self) -> None:
         self._closed = True

@@ -20,7 +20,7 @@ from lightning_powertrain.reporting.predicted import predicted_modes, rounded_ra
 from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
 from lightning_powertrain.reporting.tables import energy_j
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning.events import Correction, Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
 _log = logging.getLogger("lightning_powertrain")
@@ -63,6 +63,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "profiling_extra": _profiling_extra(outcome),
         "break_even_minibatches": break_even_minibatches(outcome, selection.start),
         "compared": [_compared(outcome, known) for known in known_modes(outcome)],
+        "corrections": [_correction(each) for each in outcome.corrections],
         "reference": prediction.reference and _origin(prediction.reference),
         "details": dict(about.details),
         "versions": versions(),
@@ -114,6 +115,18 @@ def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
         "power_range_w": rounded_range(known.power_range_w),
         "throttles": known.mode in outcome.profile.throttling_modes,
         "break_even_minibatches": break_even_minibatches(outcome, known),
+    }
+
+
+def _correction(correction: Correction) -> dict[str, Any]:
+    drift = correction.drift
+    return {
+        "sign": drift.sign,
+        "before": _costs(drift.before),
+        "now": {**_costs(drift.now), "throttled_by": drift.now.throttled_by},
+        "action": correction.action,
+        "mode": dict(correction.mode),
+        "seconds": _finite(correction.seconds),
     }
 
 

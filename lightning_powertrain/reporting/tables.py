@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import NoWorse, Selection
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning.events import Correction, Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
 CHOICE_HEADINGS = ("", "start", "chosen, predicted", "measured", "change")
@@ -55,6 +55,19 @@ def time_and_power(known: Measurement | Selection) -> str:
     """Time and power of a mode in a few words, such as ``61.2 ms, 28.4 W``, and whether they do not count."""
     text = f"{quantity(known.time_ms, 'ms')}, {quantity(known.power_w, 'W')}"
     return f"{text}, throttled" if isinstance(known, Measurement) and known.throttled_by else text
+
+
+def correction_text(correction: Correction) -> str:
+    """What has moved, by how much, and what was done about it, in one line."""
+    drift = correction.drift
+    before, now = drift.before, drift.now
+    cause = f" by {now.throttled_by}" if drift.is_throttling else ""
+    moved = f"{change(before.time_ms, now.time_ms)} time, {change(before.power_w, now.power_w)} power"
+    done = "the mode is kept" if correction.action == "kept" else f"{correction.action}: {correction.mode}"
+    return (
+        f"drift ({drift.sign}{cause}): {time_and_power(before)} when locked, {time_and_power(now)} now "
+        f"({moved}); {done}, in {duration(correction.seconds)}"
+    )
 
 
 def energy_j(time_ms: float, power_w: float) -> float:
@@ -122,7 +135,7 @@ def notes(outcome: Outcome) -> list[str]:
     if math.isfinite(selection.time_error) and math.isfinite(selection.power_error):
         errors = f"{selection.time_error * 100:.1f} % in time and {selection.power_error * 100:.1f} % in power"
         lines.append(f"Predictions are expected to be off by {errors}.")
-    return lines
+    return [*lines, *(f"Corrected: {correction_text(each)}." for each in outcome.corrections)]
 
 
 def _throttling_notes(profile: Profile) -> list[str]:

@@ -12,7 +12,7 @@ from lightning_powertrain.selection.objective import (
     parse_budget,
 )
 from lightning_powertrain.selection.pareto import pareto_front
-from lightning_powertrain.selection.selection import Selection, best_index, guarded_excess, select_measured
+from lightning_powertrain.selection.selection import Selection, best_index, excess_of, guarded_excess, select_measured
 
 __all__ = [
     "BUDGET_FORMS",
@@ -24,6 +24,7 @@ __all__ = [
     "Selection",
     "TimeBudget",
     "best_index",
+    "excess_of",
     "expected_improvement",
     "guarded_excess",
     "pareto_front",

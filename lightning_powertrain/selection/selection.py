@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,7 @@ class Selection:
     @property
     def excess(self) -> float:
         """How far the expected figures are beyond the budget, in the objective's unit; 0 when it is met."""
-        return _excess(self.objective, self.time_ms, self.power_w)
+        return excess_of(self.objective, self.time_ms, self.power_w)
 
     @property
     def cost(self) -> float:
@@ -53,12 +54,18 @@ class Selection:
     def measured_excess(self) -> float | None:
         """How far the measured figures are beyond the budget, in the objective's unit; None until measured."""
         measured = self.measured
-        return None if measured is None else _excess(self.objective, measured.time_ms, measured.power_w)
+        return None if measured is None else excess_of(self.objective, measured.time_ms, measured.power_w)
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether the mode was measured to be within the budget by more than the noise of that measurement."""
-        return self.measured is not None and not _guarded_excess(self.objective, [self.measured]).any()
+        """Whether the mode was measured to be within the budget by more than the noise of that measurement.
+
+        What was measured while the board throttled confirms nothing.
+        """
+        measured = self.measured
+        if measured is None or measured.throttled_by:
+            return False
+        return not _guarded_excess(self.objective, [measured]).any()
 
     def with_measured(self, measured: Measurement) -> Selection:
         """This selection and what was measured of it."""
@@ -86,7 +93,9 @@ def best_index(objective: Objective, time_ms: FloatArray, power_w: FloatArray) -
     return _best(objective, time_ms, power_w, objective.excess(time_ms, power_w))
 
 
-def select_measured(objective: Objective, profile: Profile, start: Measurement) -> Selection:
+def select_measured(
+    objective: Objective, profile: Profile, start: Measurement, ceiling_w: float = math.inf
+) -> Selection:
     """Choose the best of the modes that were measured: within the budget by more than the noise of its measurement.
 
     A mode in which the board throttles is not chosen unless there is no other.
@@ -95,8 +104,10 @@ def select_measured(objective: Objective, profile: Profile, start: Measurement) 
         objective: What to choose for.
         profile: What was measured.
         start: The mode that the job started in, as measured; it counts too.
+        ceiling_w: Power above which the board is known to throttle before long: such modes are not chosen either.
     """
-    known = [each for each in (start, *profile.measurements) if each.mode not in profile.throttling_modes] or [start]
+    cool = [each for each in (start, *profile.measurements) if each.mode not in profile.throttling_modes] or [start]
+    known = [each for each in cool if each.power_w <= ceiling_w] or [min(cool, key=lambda each: each.power_w)]
     time_ms, power_w = np.array([(each.time_ms, each.power_w) for each in known]).T
     excess = _guarded_excess(objective, known)
     best = known[_best(objective, time_ms, power_w, excess)]
@@ -116,5 +127,6 @@ def _guarded_excess(objective: Objective, known: Sequence[Measurement]) -> Float
     return guarded_excess(objective, *np.array(rows).T)
 
 
-def _excess(objective: Objective, time_ms: float, power_w: float) -> float:
+def excess_of(objective: Objective, time_ms: float, power_w: float) -> float:
+    """How far one mode is beyond the budget, in the objective's unit; 0 when it is met."""
     return float(objective.excess(np.array([time_ms]), np.array([power_w]))[0])

@@ -1,11 +1,14 @@
 """Moves a device through power modes during a training job, and locks the best one."""
 
-from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 from lightning_powertrain.tuning.tuner import Tuner
+from lightning_powertrain.tuning.watch import Drift
 
 __all__ = [
+    "Correction",
+    "Drift",
     "Known",
     "Observer",
     "Outcome",

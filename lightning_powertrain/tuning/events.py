@@ -6,13 +6,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.known import Known
+from lightning_powertrain.tuning.watch import Drift
 
 _log = logging.getLogger("lightning_powertrain")
 
@@ -31,7 +32,7 @@ class Phase(IntEnum):
     VERIFYING = 4
     """The chosen mode is set, and measured."""
     LOCKED = 5
-    """The chosen mode stays until the end of the job."""
+    """The chosen mode stays to the end of the job, or until what it costs has moved for good."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,26 @@ class Progress:
     is_open: bool = False
 
 
+Action = Literal["kept", "chosen again", "profiled again"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What was done about a drift.
+
+    Args:
+        drift: What had moved.
+        action: Whether the mode was kept, or chosen again with corrected predictions, or after a short new profile.
+        mode: The mode that stays since.
+        seconds: What the correction took, on the device's clock.
+    """
+
+    drift: Drift
+    action: Action
+    mode: PowerMode
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Outcome:
     """All that tuning found out.
@@ -58,11 +79,13 @@ class Outcome:
     Args:
         modes: The modes of the board.
         profile: What was measured: the mode that the job started in, the sampled ones, and the chosen ones that were
-            tried.
+            tried. After a correction only what was measured since the drift, first the mode that had been locked (or,
+            after a new profile, the mode that the job started in): the rest is no measure of this job any more.
         prediction: Time and power of every mode, in the order of ``modes.array``.
         selection: The choice.
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
         reused: Modes of the profile that were measured before this job, and not again.
+        corrections: What was done about drifts since the first lock, oldest first.
     """
 
     modes: ModeSpace
@@ -71,6 +94,7 @@ class Outcome:
     selection: Selection
     profiling_s: float
     reused: frozenset[PowerMode] = frozenset()
+    corrections: tuple[Correction, ...] = ()
 
     def with_selection(self, selection: Selection) -> Outcome:
         """This outcome with another choice."""
@@ -115,6 +139,9 @@ class Observer:
 
     def verified(self, outcome: Outcome) -> None:
         """A measured mode (``outcome.selection.measured``) was found the best and stays."""
+
+    def drifted(self, drift: Drift) -> None:
+        """The locked mode is not what it was, for good: a correction begins, which ends with :meth:`verified`."""
 
     def closed(self) -> None:
         """The tuner has stopped, for whatever reason; may come twice."""

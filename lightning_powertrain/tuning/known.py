@@ -151,11 +151,17 @@ def check(what: str, now: float, before: float, spread: float, mode: PowerMode) 
 
 
 def select_now(
-    objective: Objective, profile: Profile, reused: Collection[PowerMode], start: Measurement
+    objective: Objective,
+    profile: Profile,
+    reused: Collection[PowerMode],
+    start: Measurement,
+    ceiling_w: float = math.inf,
 ) -> Selection | None:
     """The best of the modes that were measured in this job; None if none was, other than while throttled."""
     now = _without(profile, reused)
-    return replace(select_measured(objective, now, now.measurements[0]), start=start) if now.measurements else None
+    if not now.measurements:
+        return None
+    return replace(select_measured(objective, now, now.measurements[0], ceiling_w), start=start)
 
 
 def _without(profile: Profile, modes: Collection[PowerMode]) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -72,6 +73,7 @@ class Search:
         until_settled: Whether to stop earlier once the choice is settled.
         seed: Makes the spread of the first ones reproducible.
         spread: Whether to measure those first ones at all.
+        ceiling_w: Modes of more power are neither tried nor chosen: the board is known to throttle there.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Search:
         until_settled: bool = False,
         seed: int = 0,
         spread: bool = True,
+        ceiling_w: float = math.inf,
     ) -> None:
         self._space = space
         self._predictor = predictor
@@ -92,6 +95,7 @@ class Search:
         self.most = most
         self._until_settled = until_settled
         self._seed = seed
+        self._ceiling_w = ceiling_w
         self._design = self._first_modes() if spread else []
         self._pending: list[Step] = []
         self._trials = 0
@@ -170,6 +174,16 @@ class Search:
         self._recalled += 1
         return self._step(self._space.index(best.mode), is_trial=True)
 
+    def best(self, profile: Profile, reused: Collection[PowerMode] = ()) -> Selection:
+        """The best mode that was measured: in this job, unless the board throttled whenever it was.
+
+        Args:
+            profile: What was measured.
+            reused: The modes that were only measured before this job.
+        """
+        now = select_now(self.objective, profile, reused, self.start, self._ceiling_w)
+        return now or select_measured(self.objective, profile, self.start, self._ceiling_w)
+
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
         assert step.expected is not None
@@ -215,7 +229,7 @@ class Search:
 
     def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
         """Expected improvement of each mode on the best measured one; 0 where there is nothing left to learn."""
-        best = select_measured(self.objective, profile, self.start)
+        best = select_measured(self.objective, profile, self.start, self._ceiling_w)
         promise = expected_improvement(self.objective, prediction, self._cost_to_beat(best, prediction))
         if not best.is_confirmed and promise.max() < _HOPELESS:  # No mode can be hoped to meet the budget.
             excess = self.objective.excess(prediction.time_ms, prediction.power_w)
@@ -223,6 +237,7 @@ class Search:
         for mode in {each.mode for each in profile.measurements} | profile.throttling_modes:
             if mode in self._space:
                 promise[self._space.index(mode)] = 0.0
+        promise[prediction.power_w > self._ceiling_w] = 0.0
         return promise
 
     def _cost_to_beat(self, best: Selection, prediction: Prediction) -> float:

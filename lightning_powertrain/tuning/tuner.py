@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
+from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.prediction import Predictor, default_predictor
-from lightning_powertrain.profiling import Interval, Profile, Provenance, WindowPlan
+from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
-from lightning_powertrain.tuning.course import Course, Settings
+from lightning_powertrain.tuning.adapting import AdaptiveCourse
+from lightning_powertrain.tuning.course import Course
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning.scope import Job
+from lightning_powertrain.tuning.settings import Settings
+from lightning_powertrain.tuning.stopwatch import Stopwatch
 
 _log = logging.getLogger("lightning_powertrain")
+
+# A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
+_LOCKED_INTERVAL_S = 1.0
 
 
 class Tuner:
@@ -48,6 +57,8 @@ class Tuner:
         strict: Raise errors, and treat a budget that no mode can meet as one.
         match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
             default: another number of threads may change the last bits of what is computed there.
+        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
+            throttles in it; see docs/drift.md.
         observers: Told of every step.
         samplers: What samples power and health of the board, by default every 0.1 s and 1 s.
 
@@ -75,6 +86,7 @@ class Tuner:
         hard: bool = False,
         strict: bool = False,
         match_threads: bool = False,
+        adapt: bool = True,
         observers: Sequence[Observer] = (),
         samplers: Samplers | None = None,
     ) -> None:
@@ -89,13 +101,12 @@ class Tuner:
         self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
+        self._kind = AdaptiveCourse if adapt else Course
         self._course: Course | None = None
         self._is_running = False
         self._is_busy = False
         self._holds_board = False
-        self._last_end_s: float | None = None
-        self._minibatches = 0
-        self._clean = True
+        self._stopwatch = Stopwatch(device.clock)
 
     @property
     def phase(self) -> Phase:
@@ -103,9 +114,19 @@ class Tuner:
         return self._audience.phase
 
     @property
+    def device(self) -> Device:
+        """The board."""
+        return self._device
+
+    @property
     def profile(self) -> Profile | None:
         """What is known so far; None before the first measurement."""
         return self._course.profile if self._course and len(self._course.profile) else None
+
+    @property
+    def experience(self) -> Profile | None:
+        """What a later run of this job can go on from: the profile; after a drift also what came before, rescaled."""
+        return self._course.experience if self._course and len(self._course.experience) else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -136,11 +157,12 @@ class Tuner:
         self.stop()
         device, settings = self._device, self._settings
         window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
-        details = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
-        about = Provenance(device.board.key, workload, device.simulated, details)
+        asked = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
         profile = Profile(device.modes.knobs, about)
-        self._course = Course(device, self._samplers, settings, window, minibatches, seconds, profile, self._audience)
-        self._last_end_s, self._minibatches, self._clean = None, 0, True
+        job = Job(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
+        self._course = self._kind(device, self._samplers, settings, window, job, profile, self._audience)
+        self._stopwatch = Stopwatch(device.clock)
         try:
             device.snapshot()
             self._holds_board = self._is_running = self._is_busy = True
@@ -177,9 +199,7 @@ class Tuner:
         try:
             self._device.minibatch_ended()
             if self._is_busy:
-                self._minibatches += 1
-                if cycle_complete:
-                    self._interval_ended()
+                self._go_on(cycle_complete)
         except Exception as error:
             self.give_up(error)
 
@@ -188,7 +208,7 @@ class Tuner:
 
         The time from the last end of a minibatch to the next is then no measure of a minibatch.
         """
-        self._clean = False
+        self._stopwatch.interrupt()
 
     def give_up(self, error: Exception) -> None:
         """Report that something which tuning needs has failed: the board is put back, and training goes on.
@@ -247,17 +267,24 @@ class Tuner:
             # The user's own error is the one that has to surface.
             _log.warning("%s.", _not_put_back(failure))
 
-    def _interval_ended(self) -> None:
+    def _go_on(self, cycle_complete: bool) -> None:
+        at_least_s = _LOCKED_INTERVAL_S if self._audience.phase is Phase.LOCKED else 0.0
+        intervals = self._stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
+        if not intervals:
+            return
         assert self._course is not None
-        now_s = self._device.clock.now()
-        start_s, clean = (now_s, False) if self._last_end_s is None else (self._last_end_s, self._clean)
-        interval = Interval(start_s, now_s, self._minibatches, clean)
-        self._minibatches, self._clean = 0, True
-        self._is_busy = self._course.interval_ended(interval)
+        for interval in intervals:
+            self._is_busy = self._course.interval_ended(interval)
         if self.phase is Phase.OFF:
             self.stop()
         # What was just done in here (fitting, switching) is no part of the next minibatch.
-        self._last_end_s = self._device.clock.now()
+        self._stopwatch.restart()
+
+
+def _described(board: Board) -> dict[str, str]:
+    """Which kind of board it is, and what runs on it; its serial number stays where it is."""
+    known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
+    return {name: text for name, text in known.items() if text}
 
 
 def _not_put_back(error: Exception) -> str:

@@ -84,25 +84,34 @@ def confused(trainer: pl.Trainer) -> int:
     raise ArithmeticError("how long is this job?")
 
 
-def train(folder: str, minibatches: int, *callbacks: pl.Callback) -> dict[str, list[float]]:
-    """The weights that come of it."""
+def train(
+    folder: str, minibatches: int, *callbacks: pl.Callback, epochs: int = 1, checkpoint: str | None = None
+) -> dict[str, list[float]]:
+    """The weights that come of it; with a checkpoint a job of two epochs goes on from its first."""
     nodes = int(os.environ["NODES"])
     pl.seed_everything(7)
     model = Model()
     trainer = pl.Trainer(
-        **{"max_epochs": 1, "accelerator": "cpu", "strategy": "ddp", "devices": 1, "num_nodes": nodes},
+        **{"max_epochs": epochs, "accelerator": "cpu", "strategy": "ddp", "devices": 1, "num_nodes": nodes},
         **{"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False},
         callbacks=list(callbacks),
         logger=CSVLogger(folder),
     )
     if minibatches:
-        trainer.fit(model, data(minibatches * nodes))
+        trainer.fit(model, data(minibatches * nodes), ckpt_path=checkpoint if epochs == 2 else None)
+        if checkpoint is not None and epochs == 1:
+            trainer.save_checkpoint(checkpoint)
     return {name: value.double().flatten().tolist() for name, value in model.state_dict().items()}
+
+
+def chosen_by(callback: PowerTrainCallback) -> dict[str, int] | None:
+    return dict(callback.selection.mode) if callback.selection else None
 
 
 def node(folder: str, *options: str) -> None:
     chosen = {
         **{"dies": "", "fails": "", "confused": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
+        "again": "",
         **dict(each.split("=") for each in options),
     }
     rank = int(os.environ["NODE_RANK"])
@@ -116,20 +125,32 @@ def node(folder: str, *options: str) -> None:
         module.minibatches_left = confused
     kind = Unwilling if chosen["fails"] == str(rank) else Slower if chosen["slower"] == str(rank) else Slow
     device = kind()
-    callback = PowerTrainCallback("13 W", device=device, modes=int(chosen["modes"]), max_share=1.0, verbose=False)
+    again = chosen["again"]
+    options: dict[str, Any] = {"modes": int(chosen["modes"]), "max_share": 1.0, "verbose": False}
+    options["cache"] = Path(folder, "cache") if again == "cache" else False
+    callback = PowerTrainCallback("13 W", device=device, **options)
+    checkpoint = str(Path(folder, "first.ckpt")) if again == "checkpoint" else None
     dooms = [Doomed(50)] if chosen["dies"] == str(rank) else []
-    error, weights = "", {}
+    error, weights, first = "", {}, {}
     try:
         weights["without"] = train(folder, int(chosen["untuned"]))
-        weights["with"] = train(folder, int(chosen["minibatches"]), *dooms, callback)
+        weights["with"] = train(folder, int(chosen["minibatches"]), *dooms, callback, checkpoint=checkpoint)
+        if again:
+            first, device.applied[:] = chosen_by(callback), []
+            callback = PowerTrainCallback("13 W", device=device, **options)
+            epochs = 2 if checkpoint else 1
+            train(folder, int(chosen["minibatches"]), callback, epochs=epochs, checkpoint=checkpoint)
     except Exception as failure:
         error = repr(failure)
     about = {
         "error": error,
         "warnings": warnings,
+        "first": first,
+        "applied": [dict(mode) for mode in device.applied],
         "mode": dict(device.applied[-1]) if device.applied else {},
         "restored": device.mode == device.found,
-        "selection": dict(callback.selection.mode) if callback.selection else None,
+        "selection": chosen_by(callback),
+        "measured": [dict(each.mode) for each in callback.outcome.measured_now] if callback.outcome else [],
         "weights": weights,
     }
     Path(folder, f"rank-{rank}.json").write_text(json.dumps(about), encoding="utf-8")

@@ -63,7 +63,7 @@ def test_off_unless_asked_for(environ: dict[str, str]) -> None:
 )
 def test_every_form_of_budget(environ: dict[str, str], budget: str) -> None:
     (callback,) = callbacks(environ)
-    assert str(callback._budget) == budget
+    assert str(callback._options.budget) == budget
 
 
 def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixture) -> None:

@@ -46,7 +46,7 @@ FAILURES = {
     "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
     "opening the board": Failure(f"{CALLBACK}.open_device", "on_train_start"),
     "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__", "on_train_start"),
-    "reporter": Failure(f"{CALLBACK}.LoggerReporter", "on_train_start"),
+    "reporter": Failure("lightning_powertrain.callbacks.options.LoggerReporter", "on_train_start"),
     "probe made": Failure(f"{CALLBACK}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
     "length of the job": Failure(f"{CALLBACK}.minibatches_left", "on_train_start"),
     "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
@@ -210,7 +210,7 @@ def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_th
         "lightning_powertrain.reporting.LoggerReporter.closed",
         "lightning_powertrain.reporting.ConsoleReporter.phase_changed",
         "lightning_powertrain.reporting.RunWriter.verified",
-        f"{CALLBACK}.logging_step",
+        "lightning_powertrain.callbacks.options.logging_step",
     ],
 )
 def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(

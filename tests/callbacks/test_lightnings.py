@@ -119,8 +119,8 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(config)])
     made = command_line(boring.BoringModel, boring.BoringDataModule, run=False)
     (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
-    assert callback._modes == 7
-    assert str(callback._budget) == "fastest within 15 W"
+    assert callback._options.modes == 7
+    assert str(callback._options.budget) == "fastest within 15 W"
     (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
     assert monitor._device == RESNET
 

@@ -40,6 +40,18 @@ def test_one_mode_for_all_and_the_same_weights(tmp_path: Path, nodes: int, brute
     assert len(list(tmp_path.rglob("summary.json"))) == 1
 
 
+@pytest.mark.parametrize("again", ["cache", "checkpoint"])
+def test_a_job_that_comes_again_starts_in_the_mode_that_it_kept(tmp_path: Path, again: str) -> None:
+    ranks = run(tmp_path, 2, f"again={again}")
+    assert [about["error"] for about in ranks.values()] == ["", ""]
+    assert [about["warnings"] for about in ranks.values()] == [[], []]
+    kept = ranks[0]["first"]
+    assert ranks[0]["selection"] == kept
+    assert ranks[0]["measured"] == [kept], "verified, and nothing else"
+    assert [about["applied"] for about in ranks.values()] == [[kept], [kept]]
+    assert all(about["restored"] for about in ranks.values())
+
+
 def test_boards_that_differ(tmp_path: Path, brute_force: Any) -> None:
     """By trying all: the slower board is as fast as it can be, the other draws as little as can be while it waits."""
     ranks = run(tmp_path, 2, "slower=1", "minibatches=1000", "modes=4")

@@ -168,6 +168,6 @@ def test_over_currents_are_counted_on_every_board(oracle: Oracle, caplog: pytest
             return Health((), over_current_events=int(self.clock.now()))
 
     job = Job([FakeDevice(), Counting()], "13 W", predictor=oracle, modes=3)
-    job.run(6000)
+    job.run(20_000)  # The board is given two minutes to recover.
     assert "throttled (over-current)" in warnings(caplog)[0]
     job.stop()

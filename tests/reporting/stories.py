@@ -10,7 +10,8 @@ from lightning_powertrain.boards import IntArray, Knob, ModeSpace
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, best_index
-from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.watch import Drift
 
 BOARD = ModeSpace(
     (
@@ -60,6 +61,34 @@ def verified(outcome: Outcome) -> Outcome:
 def measured_as(outcome: Outcome, measurement: Measurement) -> Outcome:
     """The outcome once the chosen mode was measured to be this."""
     return outcome.with_selection(outcome.selection.with_measured(measurement))
+
+
+def corrected(outcome: Outcome) -> Outcome:
+    """The outcome after its mode has drifted and another one was chosen."""
+    before = outcome.selection.measured
+    assert before is not None
+    now = replace(before, time_ms=1.2 * before.time_ms, power_w=1.1 * before.power_w)
+    other = outcome.sampled[0]
+    correction = Correction(Drift("slower", before, now, (now, now, now)), "chosen again", other.mode, 95.0)
+    selection = replace(outcome.selection, mode=other.mode, start=now, measured=other)
+    profile = replace(outcome.profile, measurements=(now, other))
+    return replace(
+        outcome, profile=profile, selection=selection, corrections=(*outcome.corrections, correction), profiling_s=95.0
+    )
+
+
+def tell_correction(observer: Observer, outcome: Outcome) -> None:
+    """Tell how the last correction of an outcome came about."""
+    drift, trial = outcome.corrections[-1].drift, outcome.selection.measured
+    assert trial is not None
+    observer.drifted(drift)
+    observer.phase_changed(Phase.FITTING)
+    observer.phase_changed(Phase.VERIFYING)
+    observer.selected(replace(outcome, selection=replace(outcome.selection, measured=None)))
+    observer.phase_changed(Phase.PROFILING)
+    observer.measured(trial, Progress(1, 1, 0.0))
+    observer.phase_changed(Phase.LOCKED)
+    observer.verified(outcome)
 
 
 def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -> None:

@@ -185,6 +185,19 @@ def test_what_was_measured_more_surely_needs_less_of_a_margin() -> None:
     assert select_measured(PowerBudget(30.0), profile_of([start, vague]), start).mode == start.mode
 
 
+@given(board_costs, some_indices, some_cost)
+def test_above_the_ceiling_nothing_is_chosen_unless_all_is(costs: Costs, indices: list[int], ceiling_w: float) -> None:
+    start, *others = (measurement(index, costs[index]) for index in (0, *indices))
+    profile = profile_of([start, *others])
+    chosen = select_measured(LeastEnergy(), profile, start, ceiling_w).measured
+    assert chosen is not None
+    below = [each for each in profile.measurements if each.power_w <= ceiling_w]
+    if below:
+        assert chosen.energy_mj == pytest.approx(min(each.energy_mj for each in below))
+    else:
+        assert chosen.power_w == min(each.power_w for each in profile.measurements)
+
+
 def test_no_worse_keeps_the_start_when_nothing_beats_it() -> None:
     start = measurement(2, (50.0, 20.0))
     others = [measurement(0, (49.0, 21.0)), measurement(1, (60.0, 5.0)), measurement(3, (51.0, 20.0))]

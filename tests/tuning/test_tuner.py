@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
@@ -78,6 +79,17 @@ def test_how_it_was_measured_stands_in_the_profile(device: FakeDevice, oracle: O
     assert about.items() >= {"precision": precision, "minibatches": 40, "discard": 8, "settle_s": 2.0}.items()
     # Minibatches of the tiny board are too fast for its power to be known before the window is full.
     assert all(measurement.capped == (precision is not None) for measurement in tuner.profile.measurements)
+    tuner.stop()
+
+
+def test_which_board_it_was_stands_in_the_profile_but_not_its_serial_number(device: FakeDevice, oracle: Oracle) -> None:
+    device.board = replace(device.board, identity={"release": "# R36 (release)", "serial": "1421321"})
+    tuner = Tuner(device, 12, predictor=oracle, modes=3).start()
+    train(tuner)
+    assert tuner.profile is not None
+    details = tuner.profile.provenance.details
+    assert (details["board_model"], details["l4t_release"]) == ("A tiny board", "# R36 (release)")
+    assert "1421321" not in str(details)
     tuner.stop()
 
 

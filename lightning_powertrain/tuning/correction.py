@@ -1,0 +1,97 @@
+"""What is still true of older measurements once a job has drifted, and how often a choice may be corrected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction.predictor import FloatArray
+from lightning_powertrain.profiling import Profile
+from lightning_powertrain.selection import NoWorse, Objective
+from lightning_powertrain.tuning.watch import Drift
+
+# After a correction nothing is corrected for so long, after the next one twice as long, and so on: in ten hours that
+# makes eight at the most, whatever the job does.
+_FIRST_WAIT_S = 300.0
+_MOST_CORRECTIONS = 8
+
+
+def rescaled(profile: Profile, time_ratio: float, power_ratio: float) -> Profile:
+    """What the modes of a profile would show if all of them had moved as the locked one did. Measured is none of it."""
+    moved = (
+        replace(
+            each,
+            time_ms=each.time_ms * time_ratio,
+            time_std_ms=each.time_std_ms * time_ratio,
+            power_w=each.power_w * power_ratio,
+            power_std_w=each.power_std_w * power_ratio,
+        )
+        for each in profile.measurements
+    )
+    return replace(profile, measurements=tuple(moved))
+
+
+def moved(objective: Objective, drift: Drift) -> Objective:
+    """The objective after a drift: "no worse than the start" means the start as it would be now."""
+    if isinstance(objective, NoWorse) and not drift.is_throttling:
+        return NoWorse(objective.time_ms * drift.time_ratio, objective.power_w * drift.power_ratio)
+    return objective
+
+
+class Experienced:
+    """A predictor that also learns from earlier measurements, of all modes that were not measured anew.
+
+    Args:
+        predictor: The predictor.
+        earlier: The earlier measurements, rescaled to the present.
+    """
+
+    minimum_modes = 0
+
+    def __init__(self, predictor: Predictor, earlier: Profile) -> None:
+        self._predictor = predictor
+        self._earlier = earlier
+
+    def together(self, profile: Profile) -> Profile:
+        """Both: what was measured anew, and what is known of the other modes from before."""
+        anew = {each.mode for each in profile.measurements}
+        older = tuple(each for each in self._earlier.measurements if each.mode not in anew)
+        return replace(profile, measurements=older + profile.measurements)
+
+    def fit(self, profile: Profile) -> None:
+        self._predictor.fit(self.together(profile))
+
+    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+        return self._predictor.prior_time_ms(modes)
+
+    def predict(self, modes: IntArray) -> Prediction:
+        return self._predictor.predict(modes)
+
+
+class Restraint:
+    """Keeps corrections apart, each further from the last than that was from the one before: none can oscillate."""
+
+    def __init__(self) -> None:
+        self._made = 0
+        self._wait_s = 0.0
+        self._last_s = 0.0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no more corrections are made in this job."""
+        return self._made >= _MOST_CORRECTIONS
+
+    def allows(self, now_s: float) -> bool:
+        """Whether enough time has passed."""
+        return now_s >= self._last_s + self._wait_s
+
+    def is_soon(self, now_s: float) -> bool:
+        """Whether the last correction has not lasted for long."""
+        return self._made > 0 and now_s < self._last_s + 2 * self._wait_s
+
+    def corrected(self, now_s: float) -> None:
+        """Take note of a correction."""
+        self._made += 1
+        self._last_s = now_s
+        self._wait_s = 2 * self._wait_s if self._wait_s else _FIRST_WAIT_S

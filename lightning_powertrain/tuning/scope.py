@@ -1,0 +1,140 @@
+"""How much of a board a job can pay to look at, and the search that does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lightning_powertrain.boards import ModeSpace, PowerMode
+from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
+from lightning_powertrain.selection import select_measured
+from lightning_powertrain.tuning.known import Reused
+from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
+from lightning_powertrain.tuning.safe_search import SafeSearch
+from lightning_powertrain.tuning.search import MOST_TRIALS, Search
+from lightning_powertrain.tuning.settings import MOST_MODES, Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """How long a job is, as far as that is known.
+
+    Args:
+        minibatches: Its length; infinite if not known.
+        seconds: Its time limit, on the device's clock; infinite without one.
+    """
+
+    minibatches: float = math.inf
+    seconds: float = math.inf
+
+    def seconds_left(self, time_ms: float, done: int = 0, spent_s: float = 0.0) -> float:
+        """Seconds that it goes on, with minibatches of ``time_ms``."""
+        return min((self.minibatches - done) * time_ms / 1e3, self.seconds - spent_s)
+
+
+class Scope:
+    """What a job can pay for.
+
+    Args:
+        space: The modes of the board.
+        settings: What the user decided.
+        window: How long a mode is measured.
+        reused: What is known from before the job.
+        job: Its length.
+        ceiling_w: Power above which the board is known to throttle.
+    """
+
+    def __init__(
+        self,
+        space: ModeSpace,
+        settings: Settings,
+        window: WindowPlan,
+        reused: Reused,
+        job: Job,
+        ceiling_w: float = math.inf,
+    ) -> None:
+        self._space = space
+        self._settings = settings
+        self._window = window
+        self._reused = reused
+        self._ceiling_w = ceiling_w
+        self._job = job
+
+    def plan(self, start: Measurement, profile: Profile) -> tuple[Search, ProfilingPlan]:
+        """How many modes the job can pay for, and the search that measures them."""
+        settings = self._settings
+        done = len(profile.besides(start))
+        most = max(0, self._most(done) - done)
+        minimum = settings.predictor.minimum_modes
+
+        def costs_s(count: int) -> list[float]:
+            """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
+            if not count:
+                return []
+            times_ms = self._expected_ms(start, self._search(start, done, count).first_modes)
+            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
+            return known + [sum(known) / len(known)] * (count - len(known))
+
+        job_s = self._job.seconds_left(start.time_ms)
+        if settings.hard or math.isinf(job_s):
+            plan = ProfilingPlan(costs_s(most))
+        else:
+            plan = plan_within_share(costs_s, most, job_s, settings.max_share, max(0, minimum - done))
+        return self._search(start, done, max(len(plan), minimum - done)), plan
+
+    def allowance_s(self, search: Search, plan: ProfilingPlan, profile: Profile) -> float:
+        """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
+        if not self._settings.hard:
+            return plan.allowance_s
+        best = select_measured(search.objective, profile, search.start)
+        return self._settings.max_share * self._job.seconds_left(best.time_ms)
+
+    def _most(self, done: int) -> int:
+        """Modes to know in the end; ``done`` of them were measured already."""
+        settings = self._settings
+        if not settings.is_open:
+            return done if self._is_served(done) else int(settings.modes)
+        most = MOST_MODES if settings.modes == "auto" else int(settings.modes)
+        # A search that ends by itself may look for a few more: another budget may ask for others.
+        return min(len(self._space), max(most, done + MOST_TRIALS) if self._is_served(done) else most)
+
+    def _is_served(self, done: int) -> bool:
+        """Whether what is known from before is all that this job wants to learn."""
+        known = self._reused.known
+        enough = done >= self._settings.predictor.minimum_modes
+        return known is not None and enough and known.serves(self._settings.modes)
+
+    def _search(self, start: Measurement, done: int, more: int) -> Search:
+        spread = not self._is_served(done)
+        return prepare_search(self._space, self._settings, start, done + more, spread, self._ceiling_w)
+
+    def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
+        """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
+        prior_ms = self._settings.predictor.prior_time_ms(self._space.rows([start.mode, *modes]))
+        if prior_ms is None:
+            return [start.time_ms] * len(modes)
+        return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
+
+
+def prepare_search(
+    space: ModeSpace, settings: Settings, start: Measurement, most: int, spread: bool, ceiling_w: float
+) -> Search:
+    """The search that a user's settings ask for.
+
+    Args:
+        space: The modes of the board.
+        settings: What the user decided.
+        start: The mode that the job started in, as measured.
+        most: Modes to know in the end.
+        spread: Whether some that are spread over the board come first.
+        ceiling_w: Power above which the board is known to throttle.
+    """
+    kind = SafeSearch if settings.hard else Search
+    return kind(
+        *(space, settings.predictor, settings.objective_from(start), start, most),
+        until_settled=settings.is_open,
+        seed=settings.seed,
+        spread=spread,
+        ceiling_w=ceiling_w,
+    )

@@ -1,0 +1,36 @@
+"""What a user decides about tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.selection import NoWorse, Objective
+
+MOST_MODES = 50
+"""Modes to measure where ``"auto"`` finds no earlier end: the paper's number (arXiv 2407.13944)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user decides about tuning; see :class:`~lightning_powertrain.tuning.Tuner`."""
+
+    objective: Objective | None
+    predictor: Predictor
+    modes: int | Literal["auto"]
+    max_share: float
+    seed: int
+    strict: bool
+    match_threads: bool
+    hard: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether measuring ends by itself once the choice is settled."""
+        return self.hard or self.modes == "auto"
+
+    def objective_from(self, start: Measurement) -> Objective:
+        """The objective; by default no worse than the mode that the job started in."""
+        return self.objective or NoWorse(start.time_ms, start.power_w)

@@ -1,0 +1,113 @@
+"""A board in the hands of one job: its modes are set, and measured into one profile."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+import torch
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
+from lightning_powertrain.tuning.known import Reused, check_measured
+from lightning_powertrain.tuning.settings import Settings
+from lightning_powertrain.tuning.threads import TorchThreads
+
+# A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
+# cooled once nothing held it back lately.
+_COOLING_S = 120.0
+_LATELY_S = 5.0
+
+Measuring = Generator[None, Interval, Measurement]
+"""Takes the intervals of a job as they end, and returns a measurement."""
+
+
+class Workbench:
+    """Sets modes and measures them.
+
+    Args:
+        device: The board; its state is remembered already.
+        samplers: Sample its power and its health.
+        settings: What the user decided.
+        window: How long a mode is measured.
+        profile: Empty, with the provenance of what will be measured.
+    """
+
+    def __init__(
+        self, device: Device, samplers: Samplers, settings: Settings, window: WindowPlan, profile: Profile
+    ) -> None:
+        self.device = device
+        self.samplers = samplers
+        self.window = window
+        self.profile = profile
+        """What is known so far."""
+        self.reused = Reused()
+        """Which of it was measured before this job."""
+        self.found: PowerMode
+        """The mode in which measuring begins: as the job found it; under a hard budget the lowest."""
+        self._hard = settings.hard
+        self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
+
+    def start(self) -> None:
+        """Begin to sample, in the mode in which measuring begins."""
+        self.found = self.apply(self.device.modes.mode(0)) if self._hard else self.device.current_mode()
+        self.samplers.start()
+
+    def end(self) -> None:
+        """Leave this process as it was found."""
+        self._threads.put_back()
+
+    def start_over(self) -> None:
+        """Forget what was measured, but not in which modes the board throttled."""
+        self.profile = replace(self.reused.dropped(self.profile), measurements=())
+
+    def apply(self, mode: PowerMode) -> PowerMode:
+        """Set a mode; returns it as read back."""
+        read = self.device.apply(mode)
+        self._threads.match(read)
+        return read
+
+    def keep(self, mode: PowerMode) -> None:
+        """Set the mode that stays."""
+        if mode == self.found and not self._hard:
+            # As it was found may be more than a power mode: clocks that a governor moves between two limits.
+            self.device.restore()
+            self.device.snapshot()
+            self._threads.put_back()
+        elif mode != self.device.current_mode():
+            self.apply(mode)
+
+    def measured(self, mode: PowerMode) -> Measuring:
+        """Measure the mode that is set.
+
+        Raises:
+            ContradictionError: If it is not what was measured before this job.
+        """
+        measurement = yield from measure(self.device, self.samplers, mode, self.window, _synchronize)
+        before = self.reused.of(self.profile, mode)
+        self.profile = self.reused.renewed(self.profile, measurement)
+        check_measured(before, measurement)
+        return measurement
+
+    def measured_in_earnest(self, mode: PowerMode) -> Measuring:
+        """Measure the mode that is set, and once more if the board throttled, after it has had time to cool."""
+        measurement = yield from self.measured(mode)
+        if not measurement.throttled_by:
+            return measurement
+        yield from self.cooled()
+        return (yield from self.measured(mode))
+
+    def cooled(self) -> Generator[None, Interval, None]:
+        """Wait until nothing has held the board back for some seconds, but not for ever."""
+        start_s = now_s = self.device.clock.now()
+        health = self.samplers.health
+        health.sample()
+        while now_s < start_s + _COOLING_S and health.throttled_by(now_s - _LATELY_S, now_s):
+            yield
+            now_s = self.device.clock.now()
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
