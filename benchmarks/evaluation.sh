@@ -1,19 +1,29 @@
 #!/usr/bin/env bash
-# Makes every table and figure of docs/evaluation.md anew: benchmarks/evaluation.sh FOLDER
-# POWERTRAIN_DATA must name the folder of recorded data. Half an hour or so on one core, most of it searches.
+# Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
+# POWERTRAIN_DATA must name the folder of recorded data. Some 35 minutes on one core.
 set -euo pipefail
-folder=${1:?usage: benchmarks/evaluation.sh FOLDER}
+folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
+only=("${@:2}")
 # Threads of such small networks wait for each other more than they work.
 export OMP_NUM_THREADS=1 COLUMNS=100
+
+wanted() {
+  [[ ${#only[@]} == 0 || " ${only[*]} " == *" $1 "* ]]
+}
 
 evaluate() {
   name=$1
   shift
-  powertrain evaluate "$@" --plots "$folder/$name" | tee "$folder/$name.txt"
+  if wanted "$name"; then
+    powertrain evaluate "$@" --plots "$folder/$name" | tee "$folder/$name.txt"
+  fi
 }
 
 mkdir -p "$folder"
 evaluate paper --experiment paper
+evaluate tx2-inception --experiment tx2-inception
+evaluate tx2-alexnet --experiment tx2-alexnet
+evaluate gpu-training --experiment gpu-training
 for board in agx-xavier orin-nano; do
   evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-lhs --modes 10,50
   for reference in none orin-agx-64gb-resnet18 resnet18; do
@@ -22,9 +32,10 @@ for board in agx-xavier orin-nano; do
   done
 done
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
-evaluate decisions --experiment decisions --methods search,auto --seeds 1
-evaluate hard-budget --experiment hard-budget --methods hard
-python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm \
-  | tee "$folder/job.txt"
-evaluate tx2-inception --experiment tx2-inception
-evaluate tx2-alexnet --experiment tx2-alexnet
+evaluate decisions --experiment decisions --methods search,auto
+evaluate verified --experiment decisions --methods grey-box-lhs --seeds 1 --verify
+evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
+if wanted job; then
+  python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base \
+    --workload lstm | tee "$folder/job.txt"
+fi

@@ -17,6 +17,7 @@ from lightning_powertrain.profiling import Measurement, Profile, Provenance
 
 _SCATTER_SEED = 1
 _REFERENCE_SEED = 2
+_PAPERS_GRID = "study"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +26,16 @@ class ReferenceWorkload:
 
     Args:
         profile: Its profile.
+        studied: Its profile as the paper's networks are fitted to it; None for the same.
     """
 
     profile: Profile
+    studied: Profile | None = None
 
     @cached_property
     def networks(self) -> Reference:
-        """The paper's networks, bundled or else fitted once; a power that is not known is taken for 1 W."""
-        about = self.profile.provenance
-        bundled = f"{about.board}-{about.workload}"
-        return load_reference(bundled) if bundled in reference_names() else fit_reference(with_power(self.profile))
+        """The paper's networks, fitted once, which takes some 40 s; a power that is not known is taken for 1 W."""
+        return fit_reference(with_power(self.profile if self.studied is None else self.studied))
 
 
 def with_power(profile: Profile) -> Profile:
@@ -103,9 +104,14 @@ def simulated_cases(board: str, workloads: Sequence[str], reference: str | None,
 
 
 def _simulated_reference(board: Board, name: str, modes: IntArray) -> ReferenceWorkload:
-    if name in reference_names():
-        return ReferenceWorkload(load_reference(name).profile)
-    return ReferenceWorkload(simulated_profile(board, name, modes, _REFERENCE_SEED))
+    """A bundled reference is drawn from all modes of its board; the paper's networks come from the paper's grid."""
+    bundled = name in reference_names()
+    profile = load_reference(name).profile if bundled else simulated_profile(board, name, modes, _REFERENCE_SEED)
+    home = load_board(profile.provenance.board)
+    if _PAPERS_GRID not in home.grids:
+        return ReferenceWorkload(profile)
+    grid = home.grid(_PAPERS_GRID).array
+    return ReferenceWorkload(profile, simulated_profile(home, profile.provenance.workload, grid, _REFERENCE_SEED))
 
 
 def _presets(board: Board, workload: str) -> tuple[Profile, Profile]:
@@ -121,13 +127,13 @@ class Columns:
         knobs: Columns of knobs; ``name:role`` where the name does not tell the role.
         time: Column of times, in any unit.
         power: Column of powers in watts; None if there is none.
-        workload: Column of the workload's name; None if there is only one.
+        workload: Columns that name the workload, such as its board and its own name; empty if there is only one.
     """
 
     knobs: tuple[str, ...]
     time: str
     power: str | None = None
-    workload: str | None = None
+    workload: tuple[str, ...] = ()
 
 
 def recorded_cases(path: Path, columns: Columns, reference: str | None) -> list[Case]:
@@ -157,7 +163,7 @@ def read_profiles(path: Path, columns: Columns) -> dict[str, Profile]:
         FileFormatError: If the file cannot be read.
     """
     roles = dict(_name_and_role(knob) for knob in columns.knobs)
-    wanted = [*roles, columns.time, *filter(None, (columns.power, columns.workload))]
+    wanted = [*roles, columns.time, *columns.workload, *filter(None, [columns.power])]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -172,7 +178,7 @@ def read_profiles(path: Path, columns: Columns) -> dict[str, Profile]:
             for row in rows:
                 mode = PowerMode(**{name: int(row[name]) for name in roles})
                 watts = float(row[columns.power]) if columns.power else math.nan
-                workload = row[columns.workload] if columns.workload else path.stem
+                workload = "/".join(row[name] for name in columns.workload) or path.stem
                 measurements.setdefault(workload, {})[mode] = Measurement(mode, float(row[columns.time]), watts)
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, ArgumentError):

@@ -17,6 +17,10 @@ DATA_FOLDER = "POWERTRAIN_DATA"
 
 _RECORDED = Path(f"${DATA_FOLDER}")
 
+# All that can be simulated: the paper's, and the one that it transfers from.
+_TO_PREDICT = ("mobilenetv3", "yolov8n", "bert-base", "lstm", "resnet18-gld23k", "mobilenetv3-imagenet")
+_ALL_SIMULATED = (*_TO_PREDICT, "resnet18")
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -33,7 +37,7 @@ class Experiment:
         knobs: Its columns of knobs; ``name:role`` where a name does not tell the role.
         time: Its column of times.
         power: Its column of powers in watts; None if it has none.
-        workload: Its column of workload names; None if it has only one.
+        workload: Its columns that name the workload, joined by slashes; empty if it has only one.
         methods: Names of methods; empty for all that are installed.
         modes: Numbers of measured modes.
         seeds: Draws for each.
@@ -50,7 +54,7 @@ class Experiment:
     knobs: tuple[str, ...] = ()
     time: str = "time_ms"
     power: str | None = None
-    workload: str | None = None
+    workload: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     modes: tuple[int, ...] = (10, 20, 50)
     seeds: int = 3
@@ -95,7 +99,10 @@ class Experiment:
         source = (
             f"SIMULATED: {self.board}" if self.dataset is None else f"recorded: {'/'.join(self.dataset.parts[-2:])}"
         )
-        return f"{source}, {len(cases[0].truth):,} modes, reference {self.transferred_from}"
+        counts = [f"{count:,}" for count in sorted({len(case.truth) for case in cases})]
+        return (
+            f"{source}, {' to '.join(dict.fromkeys([counts[0], counts[-1]]))} modes, reference {self.transferred_from}"
+        )
 
 
 def _located(dataset: Path) -> Path:
@@ -112,17 +119,28 @@ def _located(dataset: Path) -> Path:
 
 
 EXPERIMENTS = {
-    "paper": Experiment("How many modes does each of the paper's workloads need, from ResNet-18?"),
+    "paper": Experiment(
+        "How many modes does each of the paper's workloads need, from ResNet-18?",
+        workloads=_TO_PREDICT,
+        methods=(
+            *("maxn", "presets", "random-pareto", "linear", "scratch", "paper", "boosting"),
+            *("grey-box", "grey-box-lhs"),
+        ),
+    ),
     "profiling-cost": Experiment(
         "What do errors and choices cost in seconds of profiling?",
         methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs", "search", "auto"),
         modes=(5, 10, 15, 20, 30, 50, 100),
     ),
     "decisions": Experiment(
-        "How good are the choices within each power limit from 17 to 50 W?", modes=(10, 50), limits=(17, 50)
+        "How good are the choices within each power limit from 17 to 50 W?",
+        workloads=_ALL_SIMULATED,
+        modes=(10, 50),
+        limits=(17, 50),
     ),
     "hard-budget": Experiment(
         "How well is each hard limit from 12 to 50 W kept while searching?",
+        workloads=_ALL_SIMULATED,
         methods=("search", "auto", "hard"),
         modes=(10,),
         seeds=1,
@@ -146,7 +164,7 @@ EXPERIMENTS = {
         "Do methods transfer between image sizes on a real Jetson TX2?",
         dataset=_RECORDED / "tx2-inception" / "profile.csv",
         knobs=("cores", "cpu_khz", "gpu_hz", "emc_hz"),
-        workload="workload",
+        workload=("workload",),
         reference="inceptionv3_600x600",
     ),
     "tx2-alexnet": Experiment(
@@ -154,8 +172,19 @@ EXPERIMENTS = {
         dataset=_RECORDED / "tx2-alexnet" / "profile.csv",
         knobs=("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"),
         power="power_w",
-        workload="workload",
+        workload=("workload",),
         methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs"),
+    ),
+    "gpu-training": Experiment(
+        "Do methods transfer between real training workloads, on two data centre GPUs, with other knobs?",
+        dataset=_RECORDED / "gpu-training" / "profile.csv",
+        knobs=("batch_size:other", "power_limit_w:other"),
+        time="epoch_time_s",
+        power="power_w",
+        workload=("gpu", "workload"),
+        reference="a40/imagenet/resnet50/adadelta",
+        methods=("random-pareto", "linear", "scratch", "paper", "boosting", "grey-box", "grey-box-lhs"),
+        modes=(10, 20),
     ),
 }
 """By name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -38,6 +39,8 @@ _ORANGE, _SKY, _YELLOW = "#E69F00", "#56B4E9", "#B8A200"
 _COLOURS = (GREY, BLACK, _YELLOW, _SKY, _ORANGE, VERMILION, PURPLE, BLUE, GREEN, "#003F5C", "#8C2D04", "#5E3C99")
 _MARKERS = "xPvs^DpoH*dX"
 _PENALTIES = (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000)
+# Recorded workloads may have any name.
+_NOT_IN_FILE_NAMES = re.compile(r"[^\w.-]+")
 _SPREAD = "median and 10-90 % band over workloads and seeds"
 
 
@@ -66,7 +69,7 @@ def save_plots(runs: Sequence[Run], cases: Sequence[Case], heading: str, folder:
     """
     paths = []
     for name, figure in _figures(runs, cases, heading):
-        path = folder / f"{name}.png"
+        path = folder / f"{_NOT_IN_FILE_NAMES.sub('-', name)}.png"
         figure.savefig(path)
         paths.append(path)
     return paths

@@ -44,7 +44,8 @@ class Tuner:
             own, or None for "neither slower nor hungrier than the mode the job started in".
         predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
         modes: How many modes to measure, at least what the predictor needs; ``"auto"`` for as many as it takes until
-            no other promises to be better than the best measured one by more than 0.3 %, at most 50.
+            no other promises to be better than the best measured one by more than 0.3 %, at most 50. Up to five more
+            follow while one promises to be better by 1 %.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
         precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
             95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.

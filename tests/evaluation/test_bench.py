@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.evaluation import cases as cases_module
 from lightning_powertrain.evaluation.bench import Run, run_bench
 from lightning_powertrain.evaluation.cases import Case, Columns, read_profiles, recorded_cases, simulated_cases
+from lightning_powertrain.evaluation.experiments import DATA_FOLDER, EXPERIMENTS
 from lightning_powertrain.evaluation.methods import METHODS
 
 LIMITS = np.arange(17.0, 51.0, 4.0)
@@ -23,8 +26,7 @@ large,2,100,70,5
 large,1,200,42,6
 large,2,200,40,8
 """
-COLUMNS = Columns(("cores", "gpu_hz"), "ms", "watts", "net")
-DATA = os.environ.get("POWERTRAIN_DATA")
+COLUMNS = Columns(("cores", "gpu_hz"), "ms", "watts", ("net",))
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_records_hold_plain_values_only(runs: dict[str, list[Run]]) -> None:
 
 
 def cases_of(file: Path, power: str | None, reference: str | None) -> Iterator[Case]:
-    yield from recorded_cases(file, Columns(("cores", "gpu_hz"), "ms", power, "net"), reference)
+    yield from recorded_cases(file, Columns(("cores", "gpu_hz"), "ms", power, ("net",)), reference)
 
 
 def test_recorded_data_is_read_by_column(file: Path) -> None:
@@ -142,11 +144,43 @@ def test_recorded_data_is_read_by_column(file: Path) -> None:
     assert not profiles["small"].provenance.simulated
 
 
+def test_several_columns_may_name_the_workload(tmp_path: Path) -> None:
+    path = tmp_path / "boards.csv"
+    path.write_text("board,net,cores,ms\na,small,1,40\nb,small,1,20\nb,large,1,60\n")
+    profiles = read_profiles(path, Columns(("cores",), "ms", None, ("board", "net")))
+    assert {name: profile.time_ms.tolist() for name, profile in profiles.items()} == {
+        "a/small": [40],
+        "b/small": [20],
+        "b/large": [60],
+    }
+
+
 def test_reference_is_no_case(file: Path) -> None:
     (case,) = cases_of(file, "watts", "small")
     assert case.name == "large"
     assert case.reference is not None
     assert case.reference.profile.provenance.workload == "small"
+
+
+@pytest.mark.parametrize(
+    ("board", "reference", "grid"),
+    [
+        ("orin-agx-64gb", "resnet18", "study"),
+        ("orin-nano-8gb", "orin-agx-64gb-resnet18", None),
+        ("orin-nano-8gb", "resnet18", None),
+    ],
+)
+def test_the_papers_networks_come_from_the_papers_grid_where_there_is_one(
+    board: str, reference: str, grid: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases_module, "fit_reference", lambda profile: profile)
+    (case,) = simulated_cases(board, ["lstm"], reference, grid)
+    assert case.reference is not None
+    fitted_to = case.reference.networks
+    home = load_board("orin-agx-64gb" if "orin-agx" in board + reference else board)
+    modes = home.grid("study") if home.grids else home.modes
+    assert np.array_equal(fitted_to.modes, modes.array)  # type: ignore[attr-defined]
+    assert fitted_to.provenance.workload == "resnet18"
 
 
 def test_replay_without_power_reports_time_alone(file: Path) -> None:
@@ -179,29 +213,12 @@ def test_unknown_reference_and_unreadable_files_are_named(file: Path, tmp_path: 
         read_profiles(file, COLUMNS)
 
 
-@pytest.mark.skipif(DATA is None, reason="POWERTRAIN_DATA does not name a folder of recorded data sets")
-@pytest.mark.parametrize(
-    ("folder", "columns", "reference", "modes", "most"),
-    [
-        (
-            "tx2-inception",
-            Columns(("cores", "cpu_khz", "gpu_hz", "emc_hz"), "time_ms", None, "workload"),
-            "inceptionv3_600x600",
-            20,
-            6.5,
-        ),
-        (
-            "tx2-alexnet",
-            Columns(("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"), "time_ms", "power_w", "workload"),
-            None,
-            50,
-            4.5,
-        ),
-    ],
+@pytest.mark.skipif(
+    not os.environ.get(DATA_FOLDER), reason=f"{DATA_FOLDER} does not name a folder of recorded data sets"
 )
-def test_real_boards_are_predicted(
-    folder: str, columns: Columns, reference: str | None, modes: int, most: float
-) -> None:
-    cases = recorded_cases(Path(str(DATA)) / folder / "profile.csv", columns, reference)
-    runs = list(run_bench(cases, ["grey-box-lhs"], [modes], 2, np.empty(0)))
+@pytest.mark.parametrize(
+    ("experiment", "modes", "most"), [("tx2-inception", 20, 6.5), ("tx2-alexnet", 50, 4.5), ("gpu-training", 20, 4.0)]
+)
+def test_what_was_recorded_is_predicted(experiment: str, modes: int, most: float) -> None:
+    runs = list(run_bench(EXPERIMENTS[experiment].cases(), ["grey-box-lhs"], [modes], 2, np.empty(0)))
     assert np.median([run.errors.time for run in runs if run.errors]) < most

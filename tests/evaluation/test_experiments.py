@@ -58,23 +58,28 @@ def test_limits_are_as_asked_or_those_of_the_study_or_of_the_data() -> None:
     assert other.truth.power_w.min() < by_data[0] < by_data[-1] < other.truth.power_w.max()
 
 
-@pytest.mark.parametrize("name", ["tx2-inception", "tx2-alexnet"])
+@pytest.mark.parametrize("name", [name for name, each in EXPERIMENTS.items() if each.dataset is not None])
 def test_recorded_experiments_look_into_the_data_folder(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    experiment = EXPERIMENTS[name]
     monkeypatch.delenv("POWERTRAIN_DATA", raising=False)
     with pytest.raises(ArgumentError, match=rf"POWERTRAIN_DATA is not set\..*{name}/profile.csv"):
-        EXPERIMENTS[name].cases()
+        experiment.cases()
     monkeypatch.setenv("POWERTRAIN_DATA", str(tmp_path))
     with pytest.raises(FileFormatError, match=str(tmp_path / name)):
-        EXPERIMENTS[name].cases()
+        experiment.cases()
     (tmp_path / name).mkdir()
-    knobs, row = ",".join(EXPERIMENTS[name].knobs), ",".join("1" for _ in EXPERIMENTS[name].knobs)
-    lines = [f"{knobs},time_ms,power_w,workload", *(f"{row},7,5,{net}" for net in ("new", "inceptionv3_600x600"))]
+    knobs = [knob.partition(":")[0] for knob in experiment.knobs]
+    reference = (experiment.reference or "any/thing").split("/", len(experiment.workload) - 1)
+    rows = [[*["1"] * len(knobs), "7", "5", *names] for names in (["new"] * len(reference), reference)]
+    lines = [",".join(row) for row in ([*knobs, experiment.time, "power_w", *experiment.workload], *rows)]
     (tmp_path / name / "profile.csv").write_text("\n".join(lines))
-    cases = EXPERIMENTS[name].cases()
-    assert cases[0].name == "new"
-    assert EXPERIMENTS[name].heading(cases).startswith(f"recorded: {name}/profile.csv, 1 modes, reference ")
+    cases = experiment.cases()
+    assert cases[0].name == "/".join(["new"] * len(reference))
+    larger = replace(cases[0], truth=replace(cases[0].truth, measurements=cases[0].truth.measurements * 1234))
+    assert ", 1 to 1,234 modes, " in experiment.heading([larger, cases[0]])
+    assert experiment.heading(cases).startswith(f"recorded: {name}/profile.csv, 1 modes, reference ")
 
 
 def test_a_method_without_its_package_is_left_out_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:

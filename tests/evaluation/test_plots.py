@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,15 @@ def test_all_figures_are_written_and_say_what_is_simulated(
     }
     assert {path.stem for path in paths} == expected
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_any_name_of_a_workload_gives_a_file_name(runs: list[Run], cases: list[Case], tmp_path: Path) -> None:
+    truth = cases[0].truth
+    renamed = replace(truth, provenance=replace(truth.provenance, workload="../a40/bert base"))
+    mine = [replace(run, workload="../a40/bert base") for run in runs]
+    paths = save_plots(mine, [replace(cases[0], truth=renamed)], HEADING, tmp_path)
+    assert "front-..-a40-bert-base.png" in [path.name for path in paths]
+    assert sorted(paths) == sorted(tmp_path.iterdir())
 
 
 def test_what_cannot_be_written_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
