@@ -27,10 +27,9 @@ settings.load_profile("repeatable")
 
 # Whole jobs, and programs in processes of their own. The others are the unit tests: pytest -m "not slow".
 _SLOW = {
-    *("survival", "docs", "cli", "test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
-    *("test_nodes.py", "test_autoload.py", "test_lightnings.py", "test_powertrain_in_use.py", "test_failures.py"),
-    *("test_resume.py", "test_cached_runs.py", "test_powertrain.py", "test_drifting_jobs.py", "test_drift.py"),
-    *("test_bench.py", "test_html_report.py", "test_roothelper_fuzz.py"),
+    *("survival", "callbacks", "cli", "docs"),
+    *("test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
+    *("test_bench.py", "test_drift.py", "test_html_report.py", "test_roothelper_fuzz.py"),
 }
 
 
