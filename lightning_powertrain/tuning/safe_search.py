@@ -14,8 +14,9 @@ from lightning_powertrain.tuning.search import Search
 
 FloatArray = npt.NDArray[np.float64]
 
-# A mode is measured if its power, plus this many times its spread, is within the budget.
-_SPREADS = 2.5
+# A mode is measured if its power, plus this many times its spread, is within the budget. With 2.5 a few in ten thousand
+# are above it, once by 1 W (simulated: docs/evaluation.md).
+_SPREADS = 3.0
 # And if some measured mode is near enough that no model has to be believed far from where it was seen: all knobs
 # together may differ by half of the table of one.
 _REACH = 0.5
