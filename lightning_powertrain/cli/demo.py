@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lightning_powertrain.cli.saying import say
+from lightning_powertrain.saying import say
 
 
 def run_demo(

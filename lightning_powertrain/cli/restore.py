@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_powertrain.cli.saying import say
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.saying import say
 
 
 def restore() -> None:

@@ -1,4 +1,4 @@
-"""How commands print a sentence."""
+"""How a line is printed, whatever the standard output is."""
 
 from __future__ import annotations
 

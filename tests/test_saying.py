@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_powertrain.cli.saying import say
+from lightning_powertrain.saying import say
 
 TEXT = "A simulated orin-agx-64gb trains resnet18. Every figure below is simulated, none was measured."
 
