@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import loader_workers, logging_step
@@ -17,6 +16,7 @@ from lightning_powertrain.devices import PowerSource, SimulatedDevice, find_powe
 from lightning_powertrain.errors import DeviceError, PowerTrainError
 from lightning_powertrain.reporting import PowerSummary
 from lightning_powertrain.reporting.writing import LoggerWriter
+from lightning_powertrain.saying import say
 from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.warning import warn
 
@@ -124,8 +124,7 @@ class PowerMonitor(pl.Callback):
         summary = self.summary
         self._stop()
         if self._verbose and summary is not None:
-            line = f"Energy of this job: {summary}"
-            self._softly(lambda: Console(highlight=False).print(line, markup=False, soft_wrap=True))
+            self._softly(lambda: say(f"Energy of this job: {summary}"))
 
     def _softly(self, act: Callable[[], None]) -> None:
         """Training is sacred: whatever goes wrong ends the monitoring, with one warning."""

@@ -39,15 +39,16 @@ def calls(name: str) -> Iterator[tuple[Path, ast.FunctionDef, ast.Call]]:
 
 
 def message_of(function: ast.FunctionDef, text: ast.expr) -> ast.expr:
-    """The message itself where it has a name of its own in the function."""
-    for node in ast.walk(function):
-        if (
-            isinstance(text, ast.Name)
-            and isinstance(node, ast.Assign)
-            and getattr(node.targets[0], "id", "") == text.id
-        ):
-            return node.value
-    return text
+    """The message itself where it has a name of its own in the function: what that name was given last."""
+    given = [
+        node
+        for node in ast.walk(function)
+        if isinstance(text, ast.Name)
+        and isinstance(node, ast.Assign)
+        and getattr(node.targets[0], "id", "") == text.id
+        and node.lineno < text.lineno
+    ]
+    return max(given, key=lambda node: node.lineno).value if given else text
 
 
 WARNINGS = [(path, message_of(function, call.args[0]), call) for path, function, call in calls("warn")]
@@ -96,7 +97,17 @@ def warnings_said() -> Iterator[tuple[str, ast.expr]]:
             yield f"{path.stem}-{call.lineno}", message_of(function, call.args[which])
 
 
-SAID = [*warnings_said(), *errors_raised()]
+def findings() -> Iterator[tuple[str, ast.expr]]:
+    """What ``powertrain doctor`` finds amiss."""
+    for path, function, call in calls("Finding"):
+        status = call.args[1]
+        if isinstance(status, ast.Constant) and status.value in ("warn", "fail") and len(call.args) > 2:
+            text = call.args[2]
+            if not isinstance(text, ast.Starred):
+                yield f"{path.stem}-{call.lineno}", message_of(function, text)
+
+
+SAID = [*warnings_said(), *errors_raised(), *findings()]
 
 
 @pytest.mark.parametrize("text", [text for _, text in SAID], ids=[name for name, _ in SAID])

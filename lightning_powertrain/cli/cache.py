@@ -43,7 +43,7 @@ def list_entries(
 @app.command("clear")
 def clear(
     board: Annotated[str | None, typer.Option(help="Only profiles of this board, such as orin-agx-64gb.")] = None,
-    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only profiles of that age.")] = 0.0,
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only profiles older than that.")] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove profiles: all of them, damaged ones included, or those that the options name."""

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lightning_powertrain.saying import say
+
 
 def run_demo(
     board: Annotated[str, typer.Option(help="Simulated board; `powertrain modes` lists boards.")] = "orin-agx-64gb",
@@ -41,14 +43,14 @@ def run_demo(
         verbose=not as_json,
     )
     if not as_json:
-        typer.echo(f"A simulated {board} trains {workload}. Every figure below is simulated, none was measured.")
+        say(f"A simulated {board} trains {workload}. Every figure below is simulated, none was measured.")
     folder = fit(callback, seed, out)
     if callback.outcome is None:
         raise DeviceError("the demo ended before a power mode was chosen")
     if as_json:
         typer.echo(json.dumps(summary(callback.outcome), indent=2))
         return
-    typer.echo(f"The demo stops here: the rest of this job ({EPOCHS} epochs) would stay in this power mode.")
-    typer.echo(f"Profile, summary and Pareto figure: {folder / 'powertrain'}")
-    typer.echo(f"Report: {folder / 'powertrain' / 'report.html'}")
-    typer.echo(f"TensorBoard: tensorboard --logdir {out}")
+    say(f"The demo stops here: the rest of this job ({EPOCHS} epochs) would stay in this power mode.")
+    say(f"Profile, summary and Pareto figure: {folder / 'powertrain'}")
+    say(f"Report: {folder / 'powertrain' / 'report.html'}")
+    say(f"TensorBoard: tensorboard --logdir {out}")

@@ -26,7 +26,7 @@ def evaluate(
     ] = None,
     board: Annotated[str | None, typer.Option(help="A board that can be simulated; default: orin-agx-64gb.")] = None,
     workloads: Annotated[
-        str | None, typer.Option(help="Simulated workloads to predict; default: mobilenetv3,yolov8n,bert-base,lstm.")
+        str | None, typer.Option(help="Simulated workloads to predict; default: mobilenetv3, yolov8n, bert-base, lstm.")
     ] = None,
     reference: Annotated[
         str | None,
@@ -45,7 +45,7 @@ def evaluate(
     workload: Annotated[str | None, typer.Option(help="Its columns that name the workload, if it has any.")] = None,
     methods: Annotated[str | None, typer.Option(help="Which methods; default: all.")] = None,
     modes: Annotated[str | None, typer.Option(help="Numbers of measured modes; default: 10,20,50.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Draws for each; default: 3.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Draws of the measured modes for each; default: 3.")] = None,
     limits: Annotated[str | None, typer.Option(help="Power limits in W, such as 17-50; default: by the data.")] = None,
     verify: Annotated[
         bool | None,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.saying import say
 
 
 def restore() -> None:
@@ -23,4 +22,4 @@ def restore() -> None:
             f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"
         )
     mode = PowerMode(**answer["mode"])
-    typer.echo(f"The board is as it was: {mode}." if left_behind else f"There is nothing to restore: {mode}.")
+    say(f"The board is as it was: {mode}." if left_behind else f"There is nothing to restore; the board is in: {mode}.")

@@ -51,5 +51,7 @@ def _caller() -> str:
 
     name = os.environ.get("SUDO_USER") or (pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else None)
     if name is None:
-        raise ArgumentError.of("--user", None, "the user who trains; root itself needs no helper to be installed")
+        raise ArgumentError(
+            "--user=NAME is missing: name the user who trains; root itself needs no helper to be installed"
+        )
     return name

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.tables import (
-    CHOICE_HEADINGS,
+    choice_headings,
     choice_rows,
     correction_text,
     duration,
@@ -180,7 +180,7 @@ class ConsoleReporter(Observer):
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
-        for heading in CHOICE_HEADINGS:
+        for heading in choice_headings(outcome):
             table.add_column(heading, justify="right" if heading else "left")
         for row in choice_rows(outcome.selection):
             table.add_row(*map(self._text, row))

@@ -11,7 +11,7 @@ from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.displays import Display, Table, TensorBoardDisplay, display_of
 from lightning_powertrain.reporting.figures import pareto_figure
 from lightning_powertrain.reporting.tables import (
-    CHOICE_HEADINGS,
+    choice_headings,
     choice_rows,
     energy_j,
     limits,
@@ -181,4 +181,6 @@ def _modes_table(outcome: Outcome) -> Table:
 
 
 def _choice_table(outcome: Outcome) -> Table:
-    return Table(f"Power mode: {title(outcome)}", CHOICE_HEADINGS, choice_rows(outcome.selection), notes(outcome))
+    return Table(
+        f"Power mode: {title(outcome)}", choice_headings(outcome), choice_rows(outcome.selection), notes(outcome)
+    )

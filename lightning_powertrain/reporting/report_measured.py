@@ -8,7 +8,7 @@ from html import escape
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.markup import row, table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import change, knob_label, knob_value, quantity
+from lightning_powertrain.reporting.tables import change, count, knob_label, knob_value, quantity
 
 
 def measuring(run: SavedRun) -> str:
@@ -18,13 +18,14 @@ def measuring(run: SavedRun) -> str:
     discarded, counted = sum(each.discarded_minibatches for each in known), sum(each.minibatches for each in known)
     capped = sum(each.capped for each in profile.measurements)
     texts = [
-        f"{discarded:,} minibatches were left out while the board settled or something interrupted, {counted:,} were "
-        f"measured; {capped} of {len(profile)} windows ended at their longest, before the means were as precise as "
-        "asked for."
+        f"Minibatches: {counted:,} were measured, {discarded:,} left out while the board settled or something "
+        f"interrupted. Windows that ended at their longest, before the means were as precise as asked for: {capped} of "
+        f"{len(profile)}."
     ]
     if profile.throttled:
         causes = ", ".join(sorted({cause for each in profile.throttled for cause in each.throttled_by.split("+")}))
-        texts.append(f"The board throttled in {len(profile.throttled)} windows, which do not count ({causes}).")
+        windows = count(len(profile.throttled), "window")
+        texts.append(f"The board throttled in {windows}, left out of the choice ({causes}).")
     else:
         texts.append("The board did not throttle in any window.")
     avoided = "; ".join(

@@ -11,9 +11,6 @@ from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Sele
 from lightning_powertrain.tuning.events import Correction, Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
 
-CHOICE_HEADINGS = ("", "start", "chosen, predicted", "measured", "change")
-"""Headings of :func:`choice_rows`."""
-
 SIMULATED = "SIMULATED"
 """How whatever shows simulated figures says so."""
 
@@ -96,6 +93,12 @@ def limits(objective: Objective) -> dict[str, float]:
     if isinstance(objective, TimeBudget):
         return {"time_ms": objective.limit_ms}
     return {"power_w": objective.power_w, "time_ms": objective.time_ms} if isinstance(objective, NoWorse) else {}
+
+
+def choice_headings(outcome: Outcome) -> tuple[str, ...]:
+    """Headings of :func:`choice_rows`. A hard budget starts in the lowest mode, in which no job was found."""
+    start = "lowest" if outcome.selection.start.mode == outcome.modes.mode(0) else "start"
+    return "", start, "chosen, predicted", "measured", "change"
 
 
 def choice_rows(selection: Selection) -> list[tuple[str, ...]]:

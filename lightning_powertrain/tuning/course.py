@@ -10,7 +10,7 @@ from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan
-from lightning_powertrain.selection import Selection, select_measured
+from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import ContradictionError, Known
 from lightning_powertrain.tuning.plan import ProfilingPlan
@@ -233,9 +233,10 @@ class Course:
             f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
+        larger = _larger(selection.objective, excess)
         if strict:
-            raise BudgetError(message)
-        warn("%s. It is used", message, see="budgets.md#what-is-promised")
+            raise BudgetError(message + larger)
+        warn("%s. It is used%s", message, larger, see="budgets.md#what-is-promised")
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
         progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), self._settings.is_open)
@@ -248,3 +249,14 @@ class Course:
     def _enter(self, phase: Phase) -> None:
         if phase is not self._audience.phase:
             self._audience.tell("phase_changed", phase)
+
+
+def _larger(objective: Objective, excess: float) -> str:
+    """What budget would have been met, of those that are a figure."""
+    if isinstance(objective, PowerBudget):
+        limit = objective.limit_w
+    elif isinstance(objective, TimeBudget):
+        limit = objective.limit_ms
+    else:
+        return ""
+    return f"; a budget of more than {limit + excess:.4g} {objective.unit} would be met"

@@ -43,7 +43,7 @@ class SafeSearch(Search):
         if self.start.power_w > self.objective.limit_w:
             raise BudgetError(
                 f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
-                f"{self.objective.limit_w:g} W"
+                f"{self.objective.limit_w:g} W, only a larger one"
             )
         levels, tops = self._levels(), np.array(self._space.shape) - 1
         steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)

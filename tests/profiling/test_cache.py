@@ -212,3 +212,13 @@ def test_writers_and_readers_at_once(cache: ProfileCache, cache_folder: Path) ->
 def test_killed_at_any_line(tmp_path: Path, what: str) -> None:
     """At whichever line of code a process is killed: an entry is there as it was, or replaced, or gone as a whole."""
     assert int(succeeded(worker(what, tmp_path))) > 30
+
+
+@pytest.fixture(scope="module")
+def wide_folder() -> Path | None:
+    return ProfileCache().folder
+
+
+def test_fixtures_that_outlive_a_test_have_no_cache(wide_folder: Path | None) -> None:
+    """Or the tests would write to the cache of whoever runs them."""
+    assert wide_folder is None

@@ -175,8 +175,11 @@ def test_throttling_is_told(tmp_path: Path) -> None:
     hot = replace(outcome.profile.measurements[3], throttled_by="cpu-throttle-alert")
     profile = outcome.profile.with_measurements([hot, hot])
     page = Page(html_report(saved(replace(outcome, profile=profile), tmp_path))).text
-    assert "throttled in 2 windows, which do not count (cpu-throttle-alert)" in page
+    assert "The board throttled in 2 windows, left out of the choice (cpu-throttle-alert)." in page
     assert f"Not chosen, since it throttles there: {hot.mode}" in page
+    profile = outcome.profile.with_measurements([hot])
+    page = Page(html_report(saved(replace(outcome, profile=profile), tmp_path))).text
+    assert "The board throttled in 1 window, left out of the choice" in page
 
 
 def test_a_folder_without_a_run_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:

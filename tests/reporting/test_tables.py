@@ -10,7 +10,7 @@ from stories import BOARD, costs, make_outcome, measured_as, verified
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.tables import (
-    CHOICE_HEADINGS,
+    choice_headings,
     choice_rows,
     duration,
     markdown_table,
@@ -56,7 +56,7 @@ def test_choice_rows_hold_start_prediction_measurement_and_change() -> None:
     outcome = verified(make_outcome())
     selection, rows = outcome.selection, cells(outcome)
     times, powers = costs(BOARD.rows([selection.start.mode, selection.mode]))
-    assert all(len(row) == len(CHOICE_HEADINGS) - 1 for row in rows.values())
+    assert all(len(row) == len(choice_headings(outcome)) - 1 for row in rows.values())
     assert list(rows) == ["cores", "cpu", "gpu", "emc", "minibatch time", "power", "minibatch energy"]
     assert rows["cores"][:3] == ["12", "8", "8"]
     assert rows["gpu"] == ["1300.5 MHz", "816 MHz", "816 MHz", "-37.3 %"]
@@ -73,6 +73,15 @@ def test_choice_rows_hold_start_prediction_measurement_and_change() -> None:
     ):
         assert [number(cell) for cell in rows[label][:3]] == pytest.approx([before, predicted, after], rel=0.006)
         assert number(rows[label][3]) == pytest.approx((after / before - 1) * 100, abs=0.06)
+
+
+def test_a_start_in_the_lowest_mode_is_called_that() -> None:
+    """As under a hard budget, which leaves the mode that the job was found in unmeasured."""
+    outcome = verified(make_outcome())
+    assert choice_headings(outcome)[1] == "start"
+    lowest = replace(outcome.selection.start, mode=BOARD.mode(0))
+    selection = replace(outcome.selection, start=lowest)
+    assert choice_headings(replace(outcome, selection=selection))[1] == "lowest"
 
 
 def test_before_verification_the_change_is_the_predicted_one() -> None:

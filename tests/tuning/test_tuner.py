@@ -164,13 +164,14 @@ def test_budget_below_every_mode_takes_the_least_power(
     assert tuner.outcome is not None
     assert tuner.outcome.selection.power_w == pytest.approx(least_w)
     assert f"misses it by {least_w - 1:.3g} W" in caplog.text
+    assert f"It is used; a budget of more than {least_w:.4g} W would be met" in caplog.text
     tuner.stop()
 
 
 def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
     tuner = Tuner(device, "1 W", predictor=oracle, modes=3, strict=True)
     tuner.start()
-    with pytest.raises(BudgetError, match="misses it by"):
+    with pytest.raises(BudgetError, match=r"misses it by .*; a budget of more than .* W would be met$"):
         train(tuner)
     assert device.mode == device.found
 
