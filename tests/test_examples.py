@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 RESNET = "simulated:orin-agx-64gb:resnet18"
@@ -109,7 +111,48 @@ def test_lightning_cli_names_a_wrong_budget(tmp_path: Path, wrong: str) -> None:
     assert "is not valid" in done.stderr
 
 
+def shown_by(notebook: nbformat.NotebookNode) -> tuple[str, list[str]]:
+    """What a notebook printed, and the kinds of everything that it put out."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    return printed, [kind for output in outputs for kind in (output.output_type, *output.get("data", ()))]
+
+
+def check_notebook(notebook: nbformat.NotebookNode) -> None:
+    printed, kinds = shown_by(notebook)
+    (measured_w,) = re.findall(r" measured: .* ms a minibatch, +([\d.]+) W", printed)
+    assert 'budget="9 W"' in "".join(cell.source for cell in notebook.cells)
+    assert 0 < float(measured_w) <= 9
+    assert len(re.findall(CHOSEN, printed)) == 1
+    assert printed.count("PowerTrain (simulated): mode ") == 10
+    assert printed.count("minibatch energy") == 1
+    assert "powertrain/report.html" in printed
+    assert "image/png" in kinds
+    assert "text/markdown" in kinds
+    assert "error" not in kinds
+    assert "display_data" not in kinds, "what the callback prints is plain text"
+
+
+def test_notebook(tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "examples" / "notebook.ipynb", as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    check_notebook(notebook)
+    assert list(tmp_path.glob("lightning_logs/version_0/powertrain/report.html"))
+
+
+def test_notebook_as_saved_is_small_and_was_run_from_top_to_bottom() -> None:
+    path = ROOT / "examples" / "notebook.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    check_notebook(notebook)
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    assert path.stat().st_size < 100_000
+
+
 def test_every_example_is_run_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
-    for script in (ROOT / "examples").rglob("*.py"):
+    for script in [*(ROOT / "examples").rglob("*.py"), *(ROOT / "examples").rglob("*.ipynb")]:
         assert str(script.relative_to(ROOT / "examples")) in text

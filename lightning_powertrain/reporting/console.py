@@ -49,7 +49,7 @@ class ConsoleReporter(Observer):
     def __init__(
         self, console: Console | None = None, write: Callable[[str], None] | None = None, *, simulated: bool = False
     ) -> None:
-        self._console = console or Console(highlight=False)
+        self._console = console or _standard_output()
         self._write = write
         self._suffix = " (simulated)" if simulated else ""
         self._prefix = f"PowerTrain{self._suffix}: "
@@ -163,7 +163,10 @@ class ConsoleReporter(Observer):
             return textwrap.fill(content.plain, self._console.width) if self._console.is_terminal else content.plain
         encoding = self._console.encoding
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-        Console(file=stream, width=self._console.width, color_system=None, force_terminal=False).print(content)
+        plain = Console(
+            file=stream, width=self._console.width, color_system=None, force_terminal=False, force_jupyter=False
+        )
+        plain.print(content)
         stream.seek(0)
         return "\n".join(line.rstrip() for line in stream)
 
@@ -185,6 +188,12 @@ class ConsoleReporter(Observer):
         for row in choice_rows(outcome.selection):
             table.add_row(*map(self._text, row))
         return table
+
+
+def _standard_output() -> Console:
+    console = Console(highlight=False)
+    # In a notebook rich would write past the standard output, and make each line an output of its own.
+    return Console(highlight=False, force_terminal=False, force_jupyter=False) if console.is_jupyter else console
 
 
 def _stride(total: int) -> int:

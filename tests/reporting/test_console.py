@@ -226,3 +226,25 @@ def test_job_too_short_to_profile_shows_its_start_only() -> None:
     assert "start mode" in written(console)
     assert "profiling" not in written(console).lower()
     assert "\x1b[?25l" not in written(console)
+
+
+def test_a_notebook_gets_plain_lines_on_the_standard_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # As the kernel of a notebook does.
+    plain = io.StringIO()
+    tell(ConsoleReporter(Console(file=plain, width=80, force_jupyter=False, force_terminal=False)), verified(make_outcome()))
+    tell(ConsoleReporter(), verified(make_outcome()))
+    assert "minibatch energy" in plain.getvalue()
+    assert capsys.readouterr().out == plain.getvalue()
+
+
+def test_in_a_notebook_too_the_table_goes_to_whoever_takes_the_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    lines: list[str] = []
+    tell(ConsoleReporter(write=lines.append), verified(make_outcome()))
+    assert sum("minibatch energy" in line for line in lines) == 1
+    assert capsys.readouterr().out == ""
