@@ -234,7 +234,8 @@ def test_a_notebook_gets_plain_lines_on_the_standard_output(
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")  # As the kernel of a notebook does.
     plain = io.StringIO()
-    tell(ConsoleReporter(Console(file=plain, width=80, force_jupyter=False, force_terminal=False)), verified(make_outcome()))
+    pipe = Console(file=plain, width=80, force_jupyter=False, force_terminal=False)
+    tell(ConsoleReporter(pipe), verified(make_outcome()))
     tell(ConsoleReporter(), verified(make_outcome()))
     assert "minibatch energy" in plain.getvalue()
     assert capsys.readouterr().out == plain.getvalue()
