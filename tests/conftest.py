@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Small matrices gain nothing from threads, and threads that wait for each other on busy cores cost a lot. Set before
 # torch and numpy are loaded, and inherited by the processes that tests start. No cache of profiles for fixtures that
-# outlive a test, or it would be the one of whoever runs the tests.
+# outlive a test and tests that undo their patches, or it would be the one of whoever runs the tests.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", POWERTRAIN_CACHE="off")
 
 import pytest

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
+from lightning_powertrain.warning import page
 
 if TYPE_CHECKING:
     from lightning_powertrain.evaluation.bench import Run
@@ -180,3 +181,4 @@ def _print(runs: list[Run], heading: str) -> None:
     for number, table in enumerate(tables):
         console.print("", end="\n" if number else "")
         console.print(table)
+    console.print(f"{page('evaluation.md')} explains the columns.", style="dim")

@@ -22,4 +22,5 @@ def restore() -> None:
             f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"
         )
     mode = PowerMode(**answer["mode"])
-    say(f"The board is as it was: {mode}." if left_behind else f"There is nothing to restore; the board is in: {mode}.")
+    found = "The board is as it was" if left_behind else "There is nothing to restore. The board's mode"
+    say(f"{found}: {mode}.")

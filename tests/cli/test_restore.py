@@ -42,16 +42,15 @@ def test_it_puts_the_board_back_once(board: PlainBoard) -> None:
     assert board.settings() != before
     assert run() == "The board is as it was: 6 cores, cpu 1728 MHz, gpu 522.75 MHz, emc 3199 MHz.\n"
     assert board.settings() == before
-    assert (
-        run() == "There is nothing to restore; the board is in: 6 cores, cpu 1728 MHz, gpu 522.75 MHz, emc 3199 MHz.\n"
-    )
+    mode = "6 cores, cpu 1728 MHz, gpu 522.75 MHz, emc 3199 MHz"
+    assert run() == f"There is nothing to restore. The board's mode: {mode}.\n"
 
 
 def test_a_board_that_rebooted_is_left_alone(board: PlainBoard) -> None:
     kill_both(board.root, lambda mode: {**mode, "cores": 1})
     board.reboot()
     before = board.settings()
-    assert run().startswith("There is nothing to restore; the board is in: 1 core,")
+    assert run().startswith("There is nothing to restore. The board's mode: 1 core,")
     assert board.settings() == before
 
 
