@@ -116,7 +116,8 @@ def _top(run: SavedRun, title: str) -> str:
     )
     parts.append(f'<div class="tiles">{"".join(tiles)}</div>')
     corrected = " The choice was corrected later: see below." if about["corrections"] else ""
-    parts.append(f'<p class="note">Time, power and energy of the chosen mode, {how}.{corrected}</p>')
+    lowest = " The start is the lowest mode of the board, where a hard budget begins." if start["is_lowest"] else ""
+    parts.append(f'<p class="note">Time, power and energy of the chosen mode, {how}.{lowest}{corrected}</p>')
     return "\n".join(parts)
 
 

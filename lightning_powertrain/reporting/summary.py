@@ -17,7 +17,7 @@ from lightning_powertrain.reporting.figures import save_figure
 from lightning_powertrain.reporting.html_report import write_report
 from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
 from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
-from lightning_powertrain.reporting.tables import energy_j, limits
+from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.events import Correction, Outcome
 from lightning_powertrain.tuning.known import REUSED_FROM
@@ -39,7 +39,11 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "board": about.board,
         "workload": about.workload,
         "budget": _budget(selection),
-        "start": {"mode": dict(selection.start.mode), **_costs(selection.start)},
+        "start": {
+            "mode": dict(selection.start.mode),
+            **_costs(selection.start),
+            "is_lowest": starts_lowest(outcome),
+        },
         "chosen": {
             "mode": dict(selection.mode),
             "predicted": {

@@ -96,9 +96,13 @@ def limits(objective: Objective) -> dict[str, float]:
 
 
 def choice_headings(outcome: Outcome) -> tuple[str, ...]:
-    """Headings of :func:`choice_rows`. A hard budget starts in the lowest mode, in which no job was found."""
-    start = "lowest" if outcome.selection.start.mode == outcome.modes.mode(0) else "start"
-    return "", start, "chosen, predicted", "measured", "change"
+    """Headings of :func:`choice_rows`."""
+    return "", "lowest" if starts_lowest(outcome) else "start", "chosen, predicted", "measured", "change"
+
+
+def starts_lowest(outcome: Outcome) -> bool:
+    """Whether measuring began in the lowest mode: a hard budget does, in whatever mode the job was found."""
+    return outcome.selection.start.mode == outcome.modes.mode(0)
 
 
 def choice_rows(selection: Selection) -> list[tuple[str, ...]]:

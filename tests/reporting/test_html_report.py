@@ -170,6 +170,15 @@ def test_impossible_predictions_are_left_out_of_the_plot(tmp_path: Path) -> None
     Page(html_report(run))
 
 
+def test_a_start_in_the_lowest_mode_is_called_that(tmp_path: Path) -> None:
+    outcome = verified(make_outcome())
+    told = "The start is the lowest mode of the board"
+    assert told not in Page(html_report(saved(outcome, tmp_path))).text
+    start = replace(outcome.selection.start, mode=BOARD.mode(0))
+    lowest = replace(outcome, selection=replace(outcome.selection, start=start))
+    assert told in Page(html_report(saved(lowest, tmp_path))).text
+
+
 def test_throttling_is_told(tmp_path: Path) -> None:
     outcome = verified(make_outcome())
     hot = replace(outcome.profile.measurements[3], throttled_by="cpu-throttle-alert")
