@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.prediction import Reference
     from lightning_powertrain.profiling import Profile
 
-app = typer.Typer(help="Reference networks, from which predictors are transferred.", no_args_is_help=True)
+app = typer.Typer(help="References, from which predictions for other workloads start.", no_args_is_help=True)
 
 
 @app.command("fit")
@@ -40,7 +40,7 @@ def fit(
     ] = None,
     date: Annotated[str | None, typer.Option(help="Kept in the file as given; never taken from the clock.")] = None,
 ) -> None:
-    """Fit reference networks to a profile."""
+    """Make a reference of a profile: the profile, and networks that are fitted to it."""
     from lightning_powertrain.prediction import fit_reference
 
     if not name or Path(name).name != name:
