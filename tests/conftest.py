@@ -26,11 +26,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
-# Whole jobs, and programs in processes of their own. The others are the unit tests: pytest -m "not slow".
+# Whole jobs, whole virtual boards, and programs in processes of their own. The others are the unit tests:
+# pytest -m "not slow".
 _SLOW = {
     *("survival", "callbacks", "cli", "docs"),
     *("test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
-    *("test_bench.py", "test_drift.py", "test_html_report.py", "test_roothelper_fuzz.py"),
+    *("test_conformance.py", "test_sysfs.py", "test_sysfs_throttling.py", "test_roothelper_server.py"),
+    *("test_bench.py", "test_drift.py", "test_diagnosis.py", "test_html_report.py", "test_roothelper_fuzz.py"),
 }
 
 
