@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -66,10 +66,6 @@ class Selection:
         if measured is None or measured.throttled_by:
             return False
         return not _guarded_excess(self.objective, [measured]).any()
-
-    def with_measured(self, measured: Measurement) -> Selection:
-        """This selection and what was measured of it."""
-        return replace(self, measured=measured)
 
 
 def guarded_excess(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -93,10 +93,6 @@ class Outcome:
     profiling_s: float
     reused: frozenset[PowerMode] = frozenset()
     corrections: tuple[Correction, ...] = ()
-
-    def with_selection(self, selection: Selection) -> Outcome:
-        """This outcome with another choice."""
-        return replace(self, selection=selection)
 
     @property
     def sampled(self) -> tuple[Measurement, ...]:

@@ -108,54 +108,61 @@ def chosen_by(callback: PowerTrainCallback) -> dict[str, int] | None:
     return dict(callback.selection.mode) if callback.selection else None
 
 
-def node(folder: str, *options: str) -> None:
-    chosen = {
-        **{"dies": "", "fails": "", "confused": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
-        "again": "",
-        **dict(each.split("=") for each in options),
-    }
-    rank = int(os.environ["NODE_RANK"])
+def told() -> list[str]:
+    """What this process warns of from now on."""
     warnings: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("lightning_powertrain").addHandler(handler)
-    module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
+    return warnings
 
-    if chosen["confused"] == str(rank):
-        module.minibatches_left = confused
-    kind = Unwilling if chosen["fails"] == str(rank) else Slower if chosen["slower"] == str(rank) else Slow
-    device = kind()
-    again = chosen["again"]
-    options: dict[str, Any] = {"modes": int(chosen["modes"]), "max_share": 1.0, "verbose": False}
-    options["cache"] = Path(folder, "cache") if again == "cache" else False
-    callback = PowerTrainCallback("13 W", device=device, **options)
-    checkpoint = str(Path(folder, "first.ckpt")) if again == "checkpoint" else None
-    dooms = [Doomed(50)] if chosen["dies"] == str(rank) else []
-    error, weights, first = "", {}, {}
-    try:
-        weights["without"] = train(folder, int(chosen["untuned"]))
-        weights["with"] = train(folder, int(chosen["minibatches"]), *dooms, callback, checkpoint=checkpoint)
-        if again:
-            first, device.applied[:] = chosen_by(callback), []
-            callback = PowerTrainCallback("13 W", device=device, **options)
-            epochs = 2 if checkpoint else 1
-            train(folder, int(chosen["minibatches"]), callback, epochs=epochs, checkpoint=checkpoint)
-    except Exception as failure:
-        error = repr(failure)
-    about = {
-        "error": error,
-        "warnings": warnings,
-        "first": first,
-        "applied": [dict(mode) for mode in device.applied],
-        "mode": dict(device.applied[-1]) if device.applied else {},
-        "restored": device.mode == device.found,
-        "selection": chosen_by(callback),
-        "measured": [dict(each.mode) for each in callback.outcome.measured_now] if callback.outcome else [],
-        "weights": weights,
+
+def node(folder: str, *asked: str) -> None:
+    chosen = {
+        **{"dies": "", "fails": "", "confused": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
+        "again": "",
+        **dict(each.split("=") for each in asked),
     }
+    rank, warnings = os.environ["NODE_RANK"], told()
+    module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
+    if chosen["confused"] == rank:
+        module.minibatches_left = confused
+    device = Unwilling() if chosen["fails"] == rank else Slower() if chosen["slower"] == rank else Slow()
+    about: dict[str, Any] = {"error": "", "warnings": warnings, "first": None, "weights": {}}
+    try:
+        callback = train_all(folder, chosen, device, [Doomed(50)] if chosen["dies"] == rank else [], about)
+        about["selection"] = chosen_by(callback)
+        about["measured"] = [dict(each.mode) for each in callback.outcome.measured_now] if callback.outcome else []
+    except Exception as failure:
+        about["error"] = repr(failure)
+    about["applied"] = [dict(mode) for mode in device.applied]
+    about["mode"] = dict(device.applied[-1]) if device.applied else {}
+    about["restored"] = device.mode == device.found
     Path(folder, f"rank-{rank}.json").write_text(json.dumps(about), encoding="utf-8")
-    if not error and torch.distributed.is_initialized():
+    if not about["error"] and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def train_all(
+    folder: str, chosen: dict[str, str], device: FakeDevice, dooms: list[pl.Callback], about: dict[str, Any]
+) -> PowerTrainCallback:
+    """Train without tuning, with it, and again from what that has left; returns the last callback."""
+    cache = Path(folder, "cache") if chosen["again"] == "cache" else False
+    checkpoint = str(Path(folder, "first.ckpt")) if chosen["again"] == "checkpoint" else None
+    minibatches = int(chosen["minibatches"])
+
+    def tuning() -> PowerTrainCallback:
+        modes = int(chosen["modes"])
+        return PowerTrainCallback("13 W", device=device, modes=modes, max_share=1.0, verbose=False, cache=cache)
+
+    callback = tuning()
+    about["weights"]["without"] = train(folder, int(chosen["untuned"]))
+    about["weights"]["with"] = train(folder, minibatches, *dooms, callback, checkpoint=checkpoint)
+    if chosen["again"]:
+        about["first"], device.applied[:] = chosen_by(callback), []
+        callback = tuning()
+        train(folder, minibatches, callback, epochs=2 if checkpoint else 1, checkpoint=checkpoint)
+    return callback
 
 
 def main(folder: str, nodes: str, *options: str) -> None:

@@ -60,7 +60,7 @@ def verified(outcome: Outcome) -> Outcome:
 
 def measured_as(outcome: Outcome, measurement: Measurement) -> Outcome:
     """The outcome once the chosen mode was measured to be this."""
-    return outcome.with_selection(outcome.selection.with_measured(measurement))
+    return replace(outcome, selection=replace(outcome.selection, measured=measurement))
 
 
 def corrected(outcome: Outcome) -> Outcome:

@@ -64,7 +64,7 @@ def with_costs(*, start: tuple[float, float], sampled: tuple[float, float], kept
     mode = outcome.selection.mode
     first = Measurement(outcome.selection.start.mode, *start, minibatches=40)
     second = Measurement(mode, *sampled, minibatches=40, discarded_minibatches=10)
-    selection = Selection(mode, PowerBudget(30.0), *sampled, first).with_measured(Measurement(mode, *kept))
+    selection = Selection(mode, PowerBudget(30.0), *sampled, first, measured=Measurement(mode, *kept))
     profile = replace(outcome.profile, measurements=(first, second))
     return replace(outcome, profile=profile, selection=selection, profiling_s=8.0)
 

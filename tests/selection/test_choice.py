@@ -151,7 +151,7 @@ def test_what_was_measured_afterwards_is_held_against_the_budget(objective: Obje
     start = measurement(0, (5.0, 5.0))
     selection = Selection(BOARD.mode(0), objective, 4.0, 4.0, start)
     assert selection.measured_excess is None
-    assert selection.with_measured(measurement(1, (50.0, 32.0))).measured_excess == pytest.approx(measured_excess)
+    assert replace(selection, measured=measurement(1, (50.0, 32.0))).measured_excess == pytest.approx(measured_excess)
 
 
 @given(board_costs, some_indices, st.sampled_from([*RULES]), some_cost, some_cost)
