@@ -1,4 +1,4 @@
-"""Modes spread evenly over every knob: a Latin hypercube over the levels."""
+"""Modes spread evenly over every knob: a Latin hypercube."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ def latin_hypercube(space: ModeSpace, count: int, seed: int = 0) -> list[PowerMo
 
 
 def latin_hypercube_rows(modes: IntArray, count: int, seed: int = 0) -> IntArray:
-    """Rows of ``count`` modes that cover the levels of each knob evenly, the highest mode first.
+    """Rows of ``count`` modes that cover each knob evenly, the highest mode first.
 
-    Each knob is cut into ``count`` slices of its levels, and every slice is visited once (McKay, Beckman and Conover
-    1979). Of many random hypercubes the one whose points keep the largest distance from each other is taken; its point
-    nearest to the highest mode becomes that mode, and each other point the nearest mode that is still free. Levels
-    count, not values: the lowest clocks of a table are as far apart as the highest.
+    Each knob is cut into ``count`` slices of as many modes each, and every slice is visited once (McKay, Beckman and
+    Conover 1979). Of many random hypercubes the one whose points keep the largest distance from each other is taken;
+    its point nearest to the highest mode becomes that mode, and each other point the nearest mode that is still free.
+    Modes count, not values: where all combinations exist, the lowest clocks of a table are as far apart as the highest,
+    and a clock that few modes have gets as few of the points.
 
     Args:
         modes: The modes to draw from, shape ``(n, knobs)``; they need not be all combinations.
@@ -72,11 +73,11 @@ def latin_hypercube_rows(modes: IntArray, count: int, seed: int = 0) -> IntArray
 
 
 def _positions(modes: IntArray) -> FloatArray:
-    """Middle of each mode's level on each knob, all levels spread over 0 to 1, shape ``(n, knobs)``."""
+    """Share of the modes that lie below each mode on each knob, half of its equals included, shape ``(n, knobs)``."""
     columns = []
     for column in modes.T:
-        levels, index = np.unique(column, return_inverse=True)
-        columns.append((index + 0.5) / len(levels))
+        _, index, counts = np.unique(column, return_inverse=True, return_counts=True)
+        columns.append(((np.cumsum(counts) - counts / 2) / len(modes))[index])
     return np.stack(columns, axis=1)
 
 

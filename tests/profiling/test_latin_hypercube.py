@@ -54,6 +54,14 @@ def test_modes_that_do_not_exist_are_replaced_by_their_neighbours() -> None:
     assert (available[rows[0]] == ORIN.rows([ORIN.highest])[0]).all()
 
 
+def test_a_level_that_few_modes_have_gets_few_points() -> None:
+    """As where a cluster was measured at some of its clocks only: a sample has to look like what it is to tell of."""
+    most_cores = ORIN.knobs[0].values[-1]
+    available = ORIN.array[(ORIN.array[:, 0] < most_cores) | (np.arange(len(ORIN)) % 10 == 0)]
+    drawn = np.concatenate([available[latin_hypercube_rows(available, 100, seed)[1:]] for seed in range(3)])
+    assert np.mean(drawn[:, 0] == most_cores) == pytest.approx(np.mean(available[:, 0] == most_cores), abs=0.01)
+
+
 @pytest.mark.parametrize("count", [0, -1, len(ORIN) + 1])
 def test_impossible_counts_are_refused(count: int) -> None:
     with pytest.raises(ArgumentError, match=f"modes={count} is not valid. Allowed: a whole number from 1 to 18096"):
