@@ -166,6 +166,7 @@ EXPERIMENTS = {
         knobs=("cores", "cpu_khz", "gpu_hz", "emc_hz"),
         workload=("workload",),
         reference="inceptionv3_600x600",
+        seeds=10,
     ),
     "tx2-alexnet": Experiment(
         "Do methods work on a real Jetson TX2 with two CPU clusters, without a reference?",
@@ -174,6 +175,7 @@ EXPERIMENTS = {
         power="power_w",
         workload=("workload",),
         methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs"),
+        seeds=10,
     ),
     "gpu-training": Experiment(
         "Do methods transfer between real training workloads, on two data centre GPUs, with other knobs?",

@@ -33,7 +33,7 @@ _PARAMETERS = (
     ("threads", log(4.0), 0.7, False),
     ("contention", log(0.25), 0.6, False),
     ("sharpness", log(4.0), 0.6, False),
-    ("background", log(0.1), 1.0, False),
+    ("background", log(0.02), 0.4, False),
     ("spreading", log(0.03), 1.2, True),
 )
 _SHARE_OF_CLUSTER = (0.0, 1.5)
