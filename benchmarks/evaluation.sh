@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
-# POWERTRAIN_DATA must name the folder of recorded data. Some 35 minutes on one core.
+# POWERTRAIN_DATA must name the folder of recorded data. Some 45 minutes on one core.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
 only=("${@:2}")
@@ -36,6 +36,6 @@ evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-lhs --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
 if wanted job; then
-  python "$(dirname "$0")/job.py" --seeds 2 --workload mobilenetv3 --workload yolov8n --workload bert-base \
+  python "$(dirname "$0")/job.py" --seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base \
     --workload lstm | tee "$folder/job.txt"
 fi
