@@ -17,6 +17,10 @@ from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase, Tuner
 
 
+# Of a job whose rest pays for a trial or two, not for a new profile.
+SHORT_S = 400.0
+
+
 class Watcher(Recorder):
     def __init__(self) -> None:
         super().__init__()
@@ -120,6 +124,20 @@ def test_predictions_that_do_not_hold_any_more_are_made_anew() -> None:
     assert tuner.outcome is not None
     assert len(tuner.outcome.sampled) >= 10
     assert device.read_power().total_w <= 12.0
+    tuner.stop()
+
+
+@pytest.mark.parametrize(("seconds", "action"), [(None, "profiled again"), (SHORT_S, "chosen again")])
+def test_another_kind_of_work_is_profiled_anew_if_the_rest_of_the_job_can_pay_for_it(
+    seconds: float | None, action: str
+) -> None:
+    """Modes tried near the locked one would say nothing of how the new work takes to all others."""
+    device = Changing(lambda since_s: (1.5, 0.9))
+    tuner = Tuner(device, "12 W", predictor=Proportional(), modes=5).start(seconds=seconds)
+    train(tuner)
+    device.locked_s = device.clock.now()
+    go_on(tuner, device, 600)
+    assert corrections(tuner)[0].action == action
     tuner.stop()
 
 
