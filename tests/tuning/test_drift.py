@@ -16,7 +16,6 @@ from lightning_powertrain.devices import Health, PowerReading, SimulatedDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase, Tuner
 
-
 # Of a job whose rest pays for a trial or two, not for a new profile.
 SHORT_S = 400.0
 
