@@ -94,8 +94,9 @@ class AdaptiveCourse(Course):
 
     def _correct(self, drift: Drift, soon: bool) -> Steps:
         repeated = soon and self._action != "profiled again"
-        hopeless = (repeated or _is_far(drift)) and not drift.is_throttling
-        if not hopeless or not self._can_profile(drift.now):
+        # A hard budget begins a new profile in the slowest modes: what is known is worth a try first.
+        is_outdated = repeated or (_is_far(drift) and not self._settings.hard)
+        if drift.is_throttling or not is_outdated or not self._can_profile(drift.now):
             outcome, is_believed = yield from self._choose_again(drift)
             satisfied = is_believed and outcome.selection.is_confirmed
             if satisfied or drift.is_throttling or not self._can_profile(drift.now):
@@ -131,7 +132,7 @@ class AdaptiveCourse(Course):
         self._experience = predictor.together(self.profile)
         assert search.prediction is not None
         outcome = self._outcome(search.prediction, best, self._bench.device.clock.now() - self._drifted_s)
-        return outcome, _is_believed([*expected.values()], self.profile)
+        return outcome, _is_believed(drift, [*expected.values()], self.profile)
 
     def _cool_mode(self, known: Profile) -> PowerMode:
         """The fastest known mode in which the board loses heat; if there is none, the lowest."""
@@ -182,12 +183,12 @@ def _is_far(drift: Drift) -> bool:
     return max(abs(drift.time_ratio - 1), abs(drift.power_ratio - 1)) > _FAR
 
 
-def _is_believed(tried: list[Selection], profile: Profile) -> bool:
-    """Whether modes that were tried kept what was expected."""
+def _is_believed(drift: Drift, tried: list[Selection], profile: Profile) -> bool:
+    """Whether modes that were tried kept what was expected; if none was tried, whether the drift was a small one."""
     measured = {each.mode: each for each in profile.measurements}
     errors = [
         max(abs(measured[each.mode].time_ms / each.time_ms - 1), abs(measured[each.mode].power_w / each.power_w - 1))
         for each in tried
         if each.mode in measured
     ]
-    return max(errors, default=0.0) <= _BROKEN
+    return max(errors) <= _BROKEN if errors else not _is_far(drift)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from drifting import Changing, Proportional
 from fakes import FakeDevice, true_power_w
 from watching import Recorder, train
 
-from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import Health, PowerReading, SimulatedDevice
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase, Tuner
 
 # Of a job whose rest pays for a trial or two, not for a new profile.
@@ -137,6 +139,21 @@ def test_another_kind_of_work_is_profiled_anew_if_the_rest_of_the_job_can_pay_fo
     device.locked_s = device.clock.now()
     go_on(tuner, device, 600)
     assert corrections(tuner)[0].action == action
+    tuner.stop()
+
+
+def test_a_hard_budget_tries_what_is_known_before_it_begins_again_in_the_slowest_modes() -> None:
+    class Certain(Proportional):
+        def predict(self, modes: IntArray) -> Prediction:
+            known = super().predict(modes)
+            return replace(known, power_low_w=known.power_w, power_high_w=known.power_w)
+
+    device = Changing(lambda since_s: (1.5, 0.6))
+    tuner = Tuner(device, "12 W", predictor=Certain(), modes=5, hard=True).start()
+    train(tuner)
+    device.locked_s = device.clock.now()
+    go_on(tuner, device, 600)
+    assert corrections(tuner)[0].action == "chosen again"
     tuner.stop()
 
 
