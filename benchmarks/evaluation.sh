@@ -25,15 +25,15 @@ evaluate tx2-inception --experiment tx2-inception
 evaluate tx2-alexnet --experiment tx2-alexnet
 evaluate gpu-training --experiment gpu-training
 for board in agx-xavier orin-nano; do
-  evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-lhs --modes 10,50
+  evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-informed --modes 10,50
   for reference in none orin-agx-64gb-resnet18 resnet18; do
     evaluate $board-from-$reference --experiment $board --reference $reference \
-      --workloads mobilenetv3,yolov8n --methods grey-box-lhs
+      --workloads mobilenetv3,yolov8n --methods grey-box-informed
   done
 done
-evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-lhs --seeds 2
+evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-informed --seeds 2
 evaluate decisions --experiment decisions --methods search,auto
-evaluate verified --experiment decisions --methods grey-box-lhs --seeds 1 --verify
+evaluate verified --experiment decisions --methods grey-box-informed --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
 if wanted job; then
   python "$(dirname "$0")/job.py" --seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base \

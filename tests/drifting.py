@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from fakes import FakeDevice, true_power_w, true_time_ms
 
-from lightning_powertrain.boards import IntArray
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.devices import PowerReading
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
@@ -52,6 +52,9 @@ class Proportional:
 
     def prior_time_ms(self, modes: IntArray) -> np.ndarray | None:
         return true_time_ms(modes)
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> None:
+        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         return Prediction(true_time_ms(modes) * self.time_factor, true_power_w(modes) * self.power_factor, 0.0, 0.0)

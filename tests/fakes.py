@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +107,9 @@ class Oracle:
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         return true_time_ms(modes)
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         assert self.fitted is not None

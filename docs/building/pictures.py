@@ -156,7 +156,7 @@ def _stage(number: int, job: Job) -> tuple[str, str]:
     if number == len(job.switches) - 1:
         return "locked", VERMILION
     # Under a hard budget no mode comes first: each is chosen by what was measured before.
-    return ("ten modes, spread", GREY) if number <= FIRST and not job.hard else ("where the best may be", BLUE)
+    return ("ten modes that tell most", GREY) if number <= FIRST and not job.hard else ("where the best may be", BLUE)
 
 
 def learning_figure(truth: Profile, job: Job) -> Figure:

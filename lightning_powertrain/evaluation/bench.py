@@ -163,7 +163,7 @@ def _run_sampling(
             predictor.prior_time_ms(case.truth.modes[:1])  # what is done once per board is not part of a fit
         for count in counts:
             if predictor is None or count >= predictor.minimum_modes:
-                rows = method.sampler(case.truth.modes, count, seed)
+                rows = method.sampler(case, predictor, count, seed)
                 yield _run(name, case, predictor, rows, seed, limits_w, verify)
 
 

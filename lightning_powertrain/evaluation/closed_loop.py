@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
+from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
 from lightning_powertrain.evaluation.metrics import FloatArray
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Measurement, Profile
@@ -98,6 +98,10 @@ class CachedPredictor:
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         """That of the predictor."""
         return self._predictor.prior_time_ms(modes)
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """Those of the predictor."""
+        return self._predictor.informative_rows(knobs, modes, count, seed)
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, always the same ones."""

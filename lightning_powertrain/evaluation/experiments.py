@@ -124,12 +124,15 @@ EXPERIMENTS = {
         workloads=_TO_PREDICT,
         methods=(
             *("maxn", "presets", "random-pareto", "linear", "scratch", "paper", "boosting"),
-            *("grey-box", "grey-box-lhs"),
+            *("grey-box", "grey-box-lhs", "grey-box-informed"),
         ),
     ),
     "profiling-cost": Experiment(
         "What do errors and choices cost in seconds of profiling?",
-        methods=("random-pareto", "paper", "boosting", "grey-box", "grey-box-lhs", "search", "auto"),
+        methods=(
+            *("random-pareto", "paper", "boosting"),
+            *("grey-box", "grey-box-lhs", "grey-box-informed", "search", "auto"),
+        ),
         modes=(5, 10, 15, 20, 30, 50, 100),
     ),
     "decisions": Experiment(
@@ -174,7 +177,7 @@ EXPERIMENTS = {
         knobs=("a57_cores", "denver_cores", "a57_khz", "denver_khz", "gpu_hz"),
         power="power_w",
         workload=("workload",),
-        methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs"),
+        methods=("random-pareto", "linear", "scratch", "boosting", "grey-box", "grey-box-lhs", "grey-box-informed"),
         seeds=10,
     ),
     "gpu-training": Experiment(
@@ -185,7 +188,10 @@ EXPERIMENTS = {
         power="power_w",
         workload=("gpu", "workload"),
         reference="a40/imagenet/resnet50/adadelta",
-        methods=("random-pareto", "linear", "scratch", "paper", "boosting", "grey-box", "grey-box-lhs"),
+        methods=(
+            *("random-pareto", "linear", "scratch", "paper", "boosting"),
+            *("grey-box", "grey-box-lhs", "grey-box-informed"),
+        ),
         modes=(10, 20),
     ),
 }

@@ -16,13 +16,25 @@ from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
 from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
 from lightning_powertrain.profiling import latin_hypercube_rows
 
-Sampler = Callable[[IntArray, int, int], IntArray]
-"""Modes, how many of them, seed; to the rows to measure."""
+Sampler = Callable[[Case, Predictor | None, int, int], IntArray]
+"""A case, the method's predictor, how many modes, seed; to the rows to measure."""
 
 
-def random_rows(modes: IntArray, count: int, seed: int) -> IntArray:
+def random_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
     """Rows drawn uniformly at random, as in the paper."""
-    return np.asarray(np.random.default_rng(seed).choice(len(modes), size=count, replace=False), dtype=np.int64)
+    return np.asarray(np.random.default_rng(seed).choice(len(case.truth), size=count, replace=False), dtype=np.int64)
+
+
+def hypercube_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
+    """Rows that cover each knob evenly."""
+    return latin_hypercube_rows(case.truth.modes, count, seed)
+
+
+def informative_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
+    """Rows that the predictor asks for."""
+    assert predictor is not None
+    rows = predictor.informative_rows(case.truth.knobs, case.truth.modes, count, seed)
+    return hypercube_rows(case, predictor, count, seed) if rows is None else rows
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ METHODS = {
         needs_sklearn=True,
     ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
-    "grey-box-lhs": Method("the same on a Latin hypercube of modes", latin_hypercube_rows, _grey_box),
+    "grey-box-lhs": Method("the same on a Latin hypercube of modes", hypercube_rows, _grey_box),
+    "grey-box-informed": Method("the same on the modes that tell it most", informative_rows, _grey_box),
     "search": Method("the search of a tuned job: so many modes, and up to five trials", None, _grey_box, "search"),
     "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),
     "hard": Method("the same from the lowest mode, never above the limit", None, _grey_box, "hard"),

@@ -123,7 +123,7 @@ class GaussianProcess:
             block = slice(start, start + _BLOCK)
             linear = features[block] @ self._features.T
             for member in self._members:
-                kernel = linear + _kernel(inputs[block], self._inputs, member.settings)
+                kernel = linear + covariance(inputs[block], self._inputs, member.settings)
                 total[block] += member.weight * (kernel @ member.solution)
         return total
 
@@ -143,7 +143,7 @@ class GaussianProcess:
         linear = features @ self._features.T
         own = (features**2).sum(axis=1)
         for member in self._members:
-            kernel = linear + _kernel(inputs, self._inputs, member.settings)
+            kernel = linear + covariance(inputs, self._inputs, member.settings)
             predicted = kernel @ member.solution
             known = ((kernel @ member.whitening.T) ** 2).sum(axis=1)
             amplitude, noise = np.exp(2 * member.settings[-2:])
@@ -182,7 +182,7 @@ class GaussianProcess:
         inputs = self._inputs[points]
         noise = np.exp(2 * settings[-1]) / self._trust[points] + _JITTER
         linear = self._linear[np.ix_(points, points)]
-        return np.asarray(linear + _kernel(inputs, inputs, settings) + np.diag(noise), dtype=np.float64)
+        return np.asarray(linear + covariance(inputs, inputs, settings) + np.diag(noise), dtype=np.float64)
 
     def _log_likelihood(self, settings: FloatArray, points: IntArray) -> float:
         root = np.linalg.cholesky(self._covariance(settings, points))
@@ -209,7 +209,7 @@ def _climb(
     return best
 
 
-def _kernel(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatArray:
+def covariance(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatArray:
     """Covariance between points, shape ``(m, n)``: of effects of all knobs together, and of each knob alone."""
     lengths, amplitude = np.exp(settings[:-2]), np.exp(2 * settings[-2])
     together, alone = np.ones((len(left), len(right))), np.zeros((len(left), len(right)))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lightning_powertrain.prediction.gaussian_process import FloatArray, GaussianProcess, KernelPrior
+from lightning_powertrain.prediction.gaussian_process import FloatArray, GaussianProcess, KernelPrior, covariance
 from lightning_powertrain.prediction.map_fit import Curve, Prior, fit_map, with_jacobian
 
 # How much of the reference's residual to expect here: mean and standard deviation.
@@ -21,6 +21,8 @@ _BORROWED = (0.3, 0.3)
 # The spread of intervals is scaled by how far left-out measurements were off. This many are added to them that are off
 # by so many standard deviations: more than one, as all settings were chosen with the measurements that are left out.
 _TYPICAL, _TYPICAL_Z = 10, 1.2
+# Workloads that stand for all that there may be, before anything is measured.
+_WORKLOADS = 200
 
 
 class Points(NamedTuple):
@@ -123,3 +125,19 @@ class GreyBox:
             base = base + share * points.borrowed
             features.append(spread * points.borrowed[:, None])
         return base, np.concatenate(features, axis=1)
+
+
+def before_measuring(points: Points, prior: Prior, target: Target, seed: int) -> tuple[FloatArray, float]:
+    """Covariance of the logarithms in some modes, shape ``(n, n)``, and the variance of a measurement.
+
+    Of workloads drawn from the prior: the slopes of the curve at its mean would tell of workloads like that one alone,
+    and a mode that says much of them may say nothing of one in which another stage is the slowest.
+    """
+    values = points.curve(prior.draws(_WORKLOADS, np.random.default_rng(seed)))
+    features = (values - values.mean(axis=0)).T / np.sqrt(_WORKLOADS)
+    settings = target.kernel.mean(points.inputs.shape[1])
+    total = features @ features.T + covariance(points.inputs, points.inputs, settings)
+    if points.borrowed is not None:
+        borrowed = _BORROWED[1] * points.borrowed
+        total += np.outer(borrowed, borrowed)
+    return total, float(np.exp(2 * settings[-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -11,13 +12,15 @@ from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.predictor import Prediction
-from lightning_powertrain.prediction.workload_model import Residuals, WorkloadModel
+from lightning_powertrain.prediction.workload_model import Residuals, WorkloadModel, informative_rows
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.warning import warn
 
 MINIMUM_MODES = 5
 # More rows of a reference hardly help, as its residual is smooth, and cost time with every prediction.
 _REFERENCE_ROWS = 300
+# So many modes stand for all where it is asked which tell most.
+_CANDIDATES = 1000
 
 
 class GreyBoxTransfer:
@@ -49,6 +52,7 @@ class GreyBoxTransfer:
         self._has_warned = False
         self._fitted: tuple[KnobLayout, WorkloadModel, bool] | None = None
         self._last_borrowed: tuple[IntArray, KnobLayout, Residuals] | None = None
+        self._last_design: tuple[tuple[KnobLayout, int, bytes], IntArray] | None = None
 
     @property
     def minimum_modes(self) -> int:
@@ -62,10 +66,11 @@ class GreyBoxTransfer:
             ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
         _check(profile)
-        layout = _layout_of(profile)
-        has_reference = self._suits(profile)
-        reference = self._reference_model[1] if has_reference else None
-        self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), has_reference)
+        layout = _layout_of(profile.knobs, profile.modes)
+        reference = self._model_for(profile.knobs)
+        if reference is None:
+            self._warn_once(profile)
+        self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), reference is not None)
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
@@ -76,6 +81,33 @@ class GreyBoxTransfer:
             return None
         layout, model = self._reference_model
         return model.expected_time_ms(layout, modes)
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int = 0) -> IntArray:
+        """Rows of ``count`` modes whose measurement tells most about all ``modes``, the highest mode first.
+
+        A greedy I-optimal design (Cohn 1996): each next mode is the one whose time takes most off the variance of the
+        times of all modes, over 200 workloads drawn from what is known of workloads: those of the physical curve that
+        are like the reference. Where there are more than 1,000 modes, a random thousand stands for all.
+
+        Args:
+            knobs: What the columns of ``modes`` act on.
+            modes: The modes to draw from, shape ``(n, knobs)``.
+            count: How many; at most ``n``.
+            seed: Makes the draw reproducible.
+
+        Raises:
+            ArgumentError: If there are not that many modes.
+        """
+        if not 1 <= count <= len(modes):
+            raise ArgumentError.of("count", count, f"a whole number from 1 to {len(modes)}, the modes there are")
+        layout = _layout_of(knobs, modes)
+        asked = (layout, seed, modes.tobytes())
+        # A tuner asks for several counts, to see how many a job can pay for: fewer are the beginning of more.
+        if self._last_design is None or self._last_design[0] != asked or len(self._last_design[1]) < count:
+            candidates = _candidates(layout, modes, max(count, _CANDIDATES), seed)
+            rows = candidates[informative_rows(layout, modes[candidates], count, seed, self._model_for(knobs))]
+            self._last_design = (asked, rows)
+        return self._last_design[1][:count]
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
@@ -97,24 +129,27 @@ class GreyBoxTransfer:
     @cached_property
     def _reference_model(self) -> tuple[KnobLayout, WorkloadModel]:
         assert self._reference is not None
-        layout = _layout_of(self._reference)
+        layout = _layout_of(self._reference.knobs, self._reference.modes)
         return layout, WorkloadModel.fit(_thinned(self._reference, self._seed), layout, self._seed)
 
-    def _suits(self, profile: Profile) -> bool:
-        if self._reference is None:
-            return False
-        roles, known = ([knob.role for knob in knobs] for knobs in (profile.knobs, self._reference.knobs))
-        if roles != known and not self._has_warned:
-            self._has_warned = True
-            warn(
-                "the knobs of %s are %s, those of the reference %s: it is not used, and more modes are needed for the "
-                "same accuracy. `powertrain reference fit` makes one for this board",
-                profile.provenance.board,
-                ", ".join(roles),
-                ", ".join(known),
-                see="troubleshooting.md#other-boards",
-            )
-        return roles == known
+    def _model_for(self, knobs: Sequence[Knob]) -> WorkloadModel | None:
+        """The reference's, if it suits a board of such knobs."""
+        if self._reference is None or _roles(knobs) != _roles(self._reference.knobs):
+            return None
+        return self._reference_model[1]
+
+    def _warn_once(self, profile: Profile) -> None:
+        if self._reference is None or self._has_warned:
+            return
+        self._has_warned = True
+        warn(
+            "the knobs of %s are %s, those of the reference %s: it is not used, and more modes are needed for the "
+            "same accuracy. `powertrain reference fit` makes one for this board",
+            profile.provenance.board,
+            ", ".join(_roles(profile.knobs)),
+            ", ".join(_roles(self._reference.knobs)),
+            see="troubleshooting.md#other-boards",
+        )
 
     def _borrowed(self, layout: KnobLayout, modes: IntArray) -> Residuals:
         """What the reference leaves over; a tuner asks for all modes again after each refit, so the last is kept."""
@@ -139,13 +174,17 @@ def _check(profile: Profile) -> None:
             )
 
 
-def _layout_of(profile: Profile) -> KnobLayout:
-    """Layout of a profile's knobs; one whose table is not known takes the values that were measured."""
+def _roles(knobs: Sequence[Knob]) -> list[str]:
+    return [knob.role for knob in knobs]
+
+
+def _layout_of(knobs: Sequence[Knob], modes: IntArray) -> KnobLayout:
+    """Layout of the knobs of some modes; one whose table is not known takes the values that these have."""
 
     def known(knob: Knob, column: int) -> Knob:
-        return knob if knob.values else replace(knob, values=tuple(np.unique(profile.modes[:, column]).tolist()))
+        return knob if knob.values else replace(knob, values=tuple(np.unique(modes[:, column]).tolist()))
 
-    return KnobLayout(tuple(known(knob, column) for column, knob in enumerate(profile.knobs)))
+    return KnobLayout(tuple(known(knob, column) for column, knob in enumerate(knobs)))
 
 
 def _thinned(profile: Profile, seed: int) -> Profile:
@@ -153,3 +192,10 @@ def _thinned(profile: Profile, seed: int) -> Profile:
         return profile
     rows = np.random.default_rng(seed).choice(len(profile), _REFERENCE_ROWS, replace=False)
     return replace(profile, measurements=tuple(profile.measurements[row] for row in rows))
+
+
+def _candidates(layout: KnobLayout, modes: IntArray, count: int, seed: int) -> IntArray:
+    """Rows of at most ``count`` modes: the highest, and others drawn at random."""
+    highest = int(np.argmax(layout.logs(modes).sum(axis=1)))
+    others = np.random.default_rng(seed).permutation(len(modes))
+    return np.array([highest, *others[others != highest][: count - 1]], dtype=np.int64)

@@ -49,6 +49,10 @@ class Prior:
         """A prior around other parameters, with its spread reduced."""
         return replace(self, mean=mean, spread=self.spread * factor)
 
+    def draws(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Parameters drawn from it, shape ``(count, p)``."""
+        return self.mean + self.spread * rng.standard_normal((count, len(self.mean)))
+
     def starts(self, count: int, rng: np.random.Generator) -> FloatArray:
         """The mean and some draws from near it, shape ``(count, p)``."""
         draws = rng.standard_normal((count, len(self.mean)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import IntArray
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.profiling import Profile, Provenance
 
 FloatArray = npt.NDArray[np.float64]
@@ -64,7 +65,7 @@ def _spread(values: FloatArray, low: FloatArray | None, high: FloatArray | None,
 class Predictor(Protocol):
     """Predicts the time and power of a workload in every power mode of a board.
 
-    :meth:`fit` is called once per profile; a later call replaces what an earlier one learnt. Neither method may touch
+    :meth:`fit` is called once per profile; a later call replaces what an earlier one learnt. No method may touch
     the global state of torch, numpy or random: a training job runs in the same process.
 
     Attributes:
@@ -82,6 +83,13 @@ class Predictor(Protocol):
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
 
         None without a reference that suits this board.
+        """
+        ...
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """Rows of the ``count`` modes out of ``modes`` that are best measured first.
+
+        None to have them spread evenly.
         """
         ...
 

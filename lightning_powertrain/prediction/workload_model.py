@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_powertrain.boards import IntArray
-from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Points
+from lightning_powertrain.prediction.design import greedy_design
+from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Points, Target, before_measuring
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
-from lightning_powertrain.prediction.map_fit import Curve
+from lightning_powertrain.prediction.map_fit import Curve, Prior
 from lightning_powertrain.prediction.power_model import PowerModel
 from lightning_powertrain.prediction.predictor import Prediction
 from lightning_powertrain.prediction.time_model import TimeModel
@@ -53,10 +54,7 @@ class WorkloadModel:
         """Fit to a profile, close to a reference if there is one."""
         modes, log_time = profile.modes, np.log(profile.time_ms)
         borrowed = Residuals() if reference is None else reference.residuals(layout, modes)
-        points, prior, target = _time_points(layout, modes, borrowed), TimeModel(layout).prior, TIME
-        if reference is not None:
-            prior = prior.tightened(reference.time.parameters, _LIKE_REFERENCE)
-            target = target.tightened(reference.time, _LIKE_REFERENCE)
+        points, (prior, target) = _time_points(layout, modes, borrowed), _expected_of_time(layout, reference)
         time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
@@ -98,6 +96,23 @@ class WorkloadModel:
             power_low_w=np.exp(log_power - _HALF_WIDTH * power_spread),
             power_high_w=np.exp(log_power + _HALF_WIDTH * power_spread),
         )
+
+
+def informative_rows(
+    layout: KnobLayout, modes: IntArray, count: int, seed: int, reference: WorkloadModel | None
+) -> IntArray:
+    """Rows of ``count`` modes whose times tell most about those of all ``modes``, row 0 first."""
+    borrowed = Residuals() if reference is None else reference.residuals(layout, modes)
+    points = _time_points(layout, modes, borrowed)
+    covariance, noise = before_measuring(points, *_expected_of_time(layout, reference), seed)
+    return greedy_design(covariance, noise, 0, count)
+
+
+def _expected_of_time(layout: KnobLayout, reference: WorkloadModel | None) -> tuple[Prior, Target]:
+    prior = TimeModel(layout).prior
+    if reference is None:
+        return prior, TIME
+    return prior.tightened(reference.time.parameters, _LIKE_REFERENCE), TIME.tightened(reference.time, _LIKE_REFERENCE)
 
 
 def _fit_power(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from lightning_powertrain.boards import IntArray
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.prediction.predictor import FloatArray
 from lightning_powertrain.profiling import Profile
@@ -64,6 +65,9 @@ class Experienced:
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         return self._predictor.prior_time_ms(modes)
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        return self._predictor.informative_rows(knobs, modes, count, seed)
 
     def predict(self, modes: IntArray) -> Prediction:
         return self._predictor.predict(modes)

@@ -19,10 +19,10 @@ from lightning_powertrain.tuning.known import select_now
 
 FloatArray = npt.NDArray[np.float64]
 
-# Modes that are spread out before the predictor is asked where to look, over this share of the board: the fastest, as
-# the reference workload says. Of slow modes a few take longer than all others, and are the best for hardly any budget;
-# where they are, the predictor will say so (benchmarks/job.py, docs/evaluation.md).
-_SPREAD_FIRST = 10
+# Modes to learn from before the predictor is asked where the best may be, out of this share of the board: the fastest,
+# as the reference workload says. Of slow modes a few take longer than all others, and are the best for hardly any
+# budget; where they are, the predictor will say so (benchmarks/job.py, docs/evaluation.md).
+_LEARN_FROM = 10
 _FAST = 0.3
 
 # Modes to measure between two fits while looking around: a fit takes time in which the job stands still.
@@ -56,11 +56,11 @@ class Step:
 class Search:
     """Looks for the best mode of a board in few measurements.
 
-    First come modes that are spread evenly over the fast part of the board. Then the predictor says where the best mode
-    may be: each next mode is the one of the largest expected improvement on the best measured one, within
-    the budget. Once as many as asked for are measured, up to five more are, as long as one promises to be better by
-    1 %. A search ``until_settled`` ends as soon as no mode promises more than 0.3 %: further measurements would hardly
-    change the choice. It needs trials only where it is cut short.
+    First come modes of the fast part of the board: those that tell the predictor most, or some that are spread evenly
+    if it has no opinion. Then it says where the best mode may be: each next mode is the one of the largest expected
+    improvement on the best measured one, within the budget. Once as many as asked for are measured, up to five more
+    are, as long as one promises to be better by 1 %. A search ``until_settled`` ends as soon as no mode promises more
+    than 0.3 %: further measurements would hardly change the choice. It needs trials only where it is cut short.
 
     What comes next depends on the profile alone, so a search can go on from a profile that was begun elsewhere.
 
@@ -71,7 +71,7 @@ class Search:
         start: The mode that the job started in, as measured.
         most: Modes to measure; at most the modes of the board.
         until_settled: Whether to stop earlier once the choice is settled.
-        seed: Makes the spread of the first ones reproducible.
+        seed: Makes the choice of the first ones reproducible.
         spread: Whether to measure those first ones at all.
         ceiling_w: Modes of more power are neither tried nor chosen: the board is known to throttle there.
     """
@@ -196,7 +196,7 @@ class Search:
         return mode in self._space
 
     def _first_modes(self) -> list[PowerMode]:
-        count = min(self.most, max(_SPREAD_FIRST, self._predictor.minimum_modes))
+        count = min(self.most, max(_LEARN_FROM, self._predictor.minimum_modes))
         return self._spread(self._fast_rows(at_least=count), count)
 
     def _other_modes(self) -> list[PowerMode]:
@@ -204,8 +204,11 @@ class Search:
         return self._spread(np.arange(len(self._space)), max(len(self._design), self._predictor.minimum_modes))
 
     def _spread(self, among: IntArray, count: int) -> list[PowerMode]:
-        rows = among[latin_hypercube_rows(self._space.array[among], count, self._seed)].tolist()
-        return visiting_order(self._space, map(self._space.mode, rows), self._seed)
+        modes = self._space.array[among]
+        rows = self._predictor.informative_rows(self._space.knobs, modes, count, self._seed)
+        if rows is None:
+            rows = latin_hypercube_rows(modes, count, self._seed)
+        return visiting_order(self._space, map(self._space.mode, among[rows].tolist()), self._seed)
 
     def _fast_rows(self, at_least: int) -> IntArray:
         """Rows of the fastest modes; of all if nothing is known before anything is measured."""

@@ -30,8 +30,8 @@ _LOCKED_INTERVAL_S = 1.0
 class Tuner:
     """Moves a device through power modes while a job trains, learns what they cost, and locks the best one.
 
-    It measures the mode that the job started in and some that are spread over the board, predicts all others, and goes
-    on where the best one for the budget is to be expected (:class:`~lightning_powertrain.tuning.search.Search`). The
+    It measures the mode that the job started in and some that tell most about the others, predicts those, and goes on
+    where the best one for the budget is to be expected (:class:`~lightning_powertrain.tuning.search.Search`). The
     mode that stays is always one that was measured, and within the budget by more than the noise of its measurement;
     :meth:`stop` puts the board back as it was found.
 

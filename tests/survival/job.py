@@ -6,7 +6,7 @@ It stops at the moment that a test names, tells the test, and waits until the te
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import DataLoader, IterableDataset
 
-from lightning_powertrain.boards import IntArray
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.callbacks import PowerTrainCallback
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
@@ -49,6 +49,9 @@ class Guess:
             raise ArithmeticError("a mistake of ours")
 
     def prior_time_ms(self, modes: IntArray) -> None:
+        return None
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> None:
         return None
 
     def predict(self, modes: IntArray) -> Prediction:

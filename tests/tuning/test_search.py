@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +11,11 @@ from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode, load_board
+from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode, load_board
 from lightning_powertrain.errors import ArgumentError, BudgetError, DeviceError, PowerTrainError
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, load_reference
-from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.profiling import Measurement, Profile, Provenance, latin_hypercube_rows
 from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget, TimeBudget, select_measured
 from lightning_powertrain.tuning import Tuner
 from lightning_powertrain.tuning.safe_search import SafeSearch
@@ -101,6 +101,27 @@ def test_an_unsure_predictor_measures_more_and_keeps_the_limit(limit_w: float, u
     assert len(profile.besides(start)) < len(SPACE)
     measured = [each.mode for each in profile.besides(start)]
     assert len(set(measured)) == len(measured), "nothing is measured twice"
+
+
+class Choosy(Oracle):
+    """Wants the first modes that it is shown."""
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        assert modes.shape == (round(0.3 * len(SPACE)), len(knobs))
+        return np.arange(count)
+
+
+def test_it_begins_with_the_fast_modes_that_the_predictor_asks_for() -> None:
+    fast = np.sort(np.argsort(true_time_ms(SPACE.array), kind="stable")[: round(0.3 * len(SPACE))])
+    search = Search(SPACE, Choosy(), PowerBudget(12.0), exact(SPACE.mode(0)), 20)
+    assert {SPACE.index(mode) for mode in search.first_modes} == set(fast[:10].tolist())
+
+
+def test_it_begins_with_fast_modes_that_are_spread_evenly_if_the_predictor_does_not_mind() -> None:
+    fast = np.sort(np.argsort(true_time_ms(SPACE.array), kind="stable")[: round(0.3 * len(SPACE))])
+    search = Search(SPACE, Oracle(), PowerBudget(12.0), exact(SPACE.mode(0)), 20, seed=3)
+    expected = fast[latin_hypercube_rows(SPACE.array[fast], 10, seed=3)]
+    assert {SPACE.index(mode) for mode in search.first_modes} == set(expected.tolist())
 
 
 def test_it_goes_on_from_a_profile_that_was_begun_elsewhere() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
@@ -73,6 +75,10 @@ class GradientBoosting:
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
         return self._reference.predict(modes).time_ms
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """None: it cannot tell."""
+        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from lightning_powertrain.boards import IntArray
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.knob_layout import FloatArray
 from lightning_powertrain.prediction.predictor import Prediction
@@ -42,6 +44,10 @@ class LinearRegression:
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         """None: there is no reference."""
+        return None
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """None: it cannot tell."""
         return None
 
     def predict(self, modes: IntArray) -> Prediction:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lightning_powertrain.boards import IntArray
+from collections.abc import Sequence
+
+from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.fitting import Fit, fit_networks
 from lightning_powertrain.prediction.networks import Networks
@@ -61,6 +63,10 @@ class PaperTransfer:
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
         return self._reference.predict(modes).time_ms
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """None: it cannot tell."""
+        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
