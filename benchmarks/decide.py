@@ -1,5 +1,5 @@
-"""How long it takes to decide once the modes are measured: fit, predict every mode, select; the default method beside
-the paper's, in one run. Nothing is simulated here but the measurements themselves; the seconds are this machine's.
+"""How long it takes to decide: which modes to measure first, then fit, predict every mode, select; the default method
+beside the paper's, in one run. Nothing is simulated here but the measurements themselves; the seconds are this machine's.
 
     python benchmarks/decide.py [--repeats 5]
 """
@@ -23,6 +23,7 @@ from lightning_powertrain.profiling import random_modes
 from lightning_powertrain.selection import PowerBudget, expected_improvement, select_measured
 
 BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", PowerBudget(30.0), 50
+FIRST_MODES = 10
 AIM_S = 2.0
 METHODS: dict[str, Callable[[Reference], Predictor]] = {
     "grey-box": lambda reference: GreyBoxTransfer(reference.profile),
@@ -66,6 +67,7 @@ def decide(method: Callable[[Reference], Predictor], seconds: dict[str, list[flo
     reference = timed("load reference", lambda: load_reference(DEFAULT_REFERENCE))
     predictor = method(reference)
     timed("fit reference", lambda: predictor.prior_time_ms(sample))
+    timed("first modes", lambda: predictor.informative_rows(space.knobs, space.array, FIRST_MODES, seed=0))
     timed("fit", lambda: predictor.fit(profile))
     prediction = timed("predict", lambda: predictor.predict(space.array))
     best = timed("select", lambda: select_measured(BUDGET, profile, profile.measurements[0]))
