@@ -1,5 +1,5 @@
-"""How long it takes to decide: which modes to measure first, then fit, predict every mode, select; the default method
-beside the paper's, in one run. Nothing is simulated here but the measurements themselves; the seconds are this machine's.
+"""How long it takes to decide: which modes to measure first; then fit, predict every mode, select. The default method
+beside the paper's, in one run. Nothing is simulated but the measurements themselves; seconds are this machine's.
 
     python benchmarks/decide.py [--repeats 5]
 """
