@@ -194,10 +194,11 @@ def mounted(name: str, **options: Any) -> Iterator[MountedBoard]:
         _check_log(log)
     finally:
         _unmount(root)
-        assert server.stdin is not None
-        server.stdin.close()
+        # Killed before its input ends: else it may just be starting a child, which holds on to files for a moment more.
         server.kill()
         server.wait()
+        assert server.stdin is not None
+        server.stdin.close()
         if root.is_mount():
             raise RuntimeError(f"{root} cannot be unmounted")
         shutil.rmtree(base)
