@@ -49,7 +49,7 @@ MINIBATCHES = 300_000
 # After the choice nothing new happens.
 AFTER_S = 45.0
 # Modes that are measured before the predictor is first asked.
-FIRST = 10
+FIRST = 7
 
 
 class Board(SimulatedDevice):
@@ -156,11 +156,11 @@ def _stage(number: int, job: Job) -> tuple[str, str]:
     if number == len(job.switches) - 1:
         return "locked", VERMILION
     # Under a hard budget no mode comes first: each is chosen by what was measured before.
-    return ("ten modes that tell most", GREY) if number <= FIRST and not job.hard else ("where the best may be", BLUE)
+    return ("seven modes that tell most", GREY) if number <= FIRST and not job.hard else ("where the best may be", BLUE)
 
 
 def learning_figure(truth: Profile, job: Job) -> Figure:
-    """What was believed of all modes after the first ten measurements, and at the end."""
+    """What was believed of all modes after the first measurements, and at the end."""
     figure = new_figure(10, 5)
     figure.suptitle(TITLE, fontsize="medium")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)

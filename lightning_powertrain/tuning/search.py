@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 # Modes to learn from before the predictor is asked where the best may be, out of this share of the board: the fastest,
 # as the reference workload says. Of slow modes a few take longer than all others, and are the best for hardly any
 # budget; where they are, the predictor will say so (benchmarks/job.py, docs/evaluation.md).
-_LEARN_FROM = 10
+_LEARN_FROM = 7
 _FAST = 0.3
 
 # Modes to measure between two fits while looking around: a fit takes time in which the job stands still.

@@ -102,7 +102,7 @@ def test_time_left_is_what_the_rest_really_takes(device: FakeDevice, oracle: Ora
             self.seen.append((device.clock.now(), progress.seconds_left))
 
     watch = Watch()
-    tuner = Tuner(device, 12, predictor=oracle, modes=10, observers=[watch])
+    tuner = Tuner(device, 12, predictor=oracle, modes=7, observers=[watch])
     tuner.start()
     train(tuner)
     end_s = watch.seen[-1][0]
@@ -284,7 +284,7 @@ def test_a_choice_that_does_not_keep_its_promise_is_not_kept(
     device: FakeDevice, wrong: int, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     recorder = Recorder()
-    tuner = Tuner(device, "12 W", predictor=Optimist(wrong), modes=10, observers=[recorder])
+    tuner = Tuner(device, "12 W", predictor=Optimist(wrong), modes=7, observers=[recorder])
     tuner.start()
     train(tuner)
     assert tuner.outcome is not None
@@ -299,8 +299,8 @@ def test_a_choice_that_does_not_keep_its_promise_is_not_kept(
         assert (chosen.time_ms, chosen.power_w) == pytest.approx(brute_force(12.0))
     tried = [outcome for outcome in recorder.outcomes if outcome.selection.measured is None]
     wrong_ones = {device.modes.mode(index) for index in range(wrong)} - {
-        each.mode for each in profile.measurements[:11]
+        each.mode for each in profile.measurements[:8]
     }
     assert {outcome.selection.mode for outcome in tried} >= wrong_ones or len(tried) == 5
-    assert len(profile) == 1 + 10 + len(tried)
+    assert len(profile) == 1 + 7 + len(tried)
     tuner.stop()
