@@ -114,7 +114,9 @@ class Slowed(FakeDevice):
 def test_a_workload_that_has_changed_is_measured_anew_and_replaces_what_was_kept(
     tiny: FakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run(tiny, modes=18)
+    thorough = Oracle()
+    thorough.minimum_modes = 16
+    run(tiny, modes=18, predictor=thorough)
     (old,) = ProfileCache().entries()
     slowed = Slowed()
     again = run(slowed, modes=6)
@@ -141,7 +143,7 @@ def test_profiles_grow_and_never_shrink(tiny: FakeDevice) -> None:
         assert entry.profile is not None
         sizes.append(len({each.mode for each in entry.profile.measurements}))
     assert sizes == sorted(sizes)
-    assert sizes[1] >= 10, "as many as come before the predictor is asked, which knows this board"
+    assert sizes[1] >= 8, "as many as come before the predictor is asked, which knows this board"
 
 
 def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: FakeDevice) -> None:
@@ -162,7 +164,7 @@ def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: Fake
         assert locked(callback)
         (entry,) = ProfileCache().entries()
         assert entry.profile is not None
-        assert len(entry.profile) >= 12
+        assert len(entry.profile) >= 10
 
 
 def test_a_profile_too_small_for_the_predictor_is_no_hit(tiny: FakeDevice, oracle: Oracle) -> None:

@@ -298,9 +298,7 @@ def test_a_choice_that_does_not_keep_its_promise_is_not_kept(
     if wrong < 5:
         assert (chosen.time_ms, chosen.power_w) == pytest.approx(brute_force(12.0))
     tried = [outcome for outcome in recorder.outcomes if outcome.selection.measured is None]
-    wrong_ones = {device.modes.mode(index) for index in range(wrong)} - {
-        each.mode for each in profile.measurements[:8]
-    }
+    wrong_ones = {device.modes.mode(index) for index in range(wrong)} - {each.mode for each in profile.measurements[:8]}
     assert {outcome.selection.mode for outcome in tried} >= wrong_ones or len(tried) == 5
     assert len(profile) == 1 + 7 + len(tried)
     tuner.stop()
