@@ -23,7 +23,7 @@ from lightning_powertrain.profiling import random_modes
 from lightning_powertrain.selection import PowerBudget, expected_improvement, select_measured
 
 BOARD, WORKLOAD, BUDGET, MODES = "orin-agx-64gb", "mobilenetv3", PowerBudget(30.0), 50
-FIRST_MODES = 10
+FIRST_MODES = 7
 AIM_S = 2.0
 METHODS: dict[str, Callable[[Reference], Predictor]] = {
     "grey-box": lambda reference: GreyBoxTransfer(reference.profile),

@@ -106,8 +106,8 @@ class Scope:
         return known is not None and enough and known.serves(self._settings.modes)
 
     def _search(self, start: Measurement, done: int, more: int) -> Search:
-        spread = not self._is_served(done)
-        return prepare_search(self._space, self._settings, start, done + more, spread, self._ceiling_w)
+        with_first_modes = not self._is_served(done)
+        return prepare_search(self._space, self._settings, start, done + more, with_first_modes, self._ceiling_w)
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
@@ -118,7 +118,7 @@ class Scope:
 
 
 def prepare_search(
-    space: ModeSpace, settings: Settings, start: Measurement, most: int, spread: bool, ceiling_w: float
+    space: ModeSpace, settings: Settings, start: Measurement, most: int, with_first_modes: bool, ceiling_w: float
 ) -> Search:
     """The search that a user's settings ask for.
 
@@ -127,7 +127,7 @@ def prepare_search(
         settings: What the user decided.
         start: The mode that the job started in, as measured.
         most: Modes to know in the end.
-        spread: Whether some that are spread over the board come first.
+        with_first_modes: Whether to measure some to learn from before the predictor is asked.
         ceiling_w: Power above which the board is known to throttle.
     """
     kind = SafeSearch if settings.hard else Search
@@ -135,6 +135,6 @@ def prepare_search(
         *(space, settings.predictor, settings.objective_from(start), start, most),
         until_settled=settings.is_open,
         seed=settings.seed,
-        spread=spread,
+        with_first_modes=with_first_modes,
         ceiling_w=ceiling_w,
     )

@@ -72,7 +72,7 @@ class Search:
         most: Modes to measure; at most the modes of the board.
         until_settled: Whether to stop earlier once the choice is settled.
         seed: Makes the choice of the first ones reproducible.
-        spread: Whether to measure those first ones at all.
+        with_first_modes: Whether to measure those first ones at all.
         ceiling_w: Modes of more power are neither tried nor chosen: the board is known to throttle there.
     """
 
@@ -85,7 +85,7 @@ class Search:
         most: int,
         until_settled: bool = False,
         seed: int = 0,
-        spread: bool = True,
+        with_first_modes: bool = True,
         ceiling_w: float = math.inf,
     ) -> None:
         self._space = space
@@ -96,7 +96,7 @@ class Search:
         self._until_settled = until_settled
         self._seed = seed
         self._ceiling_w = ceiling_w
-        self._design = self._first_modes() if spread else []
+        self._design = self._first_modes() if with_first_modes else []
         self._pending: list[Step] = []
         self._trials = 0
         self._recalled = 0
@@ -197,13 +197,13 @@ class Search:
 
     def _first_modes(self) -> list[PowerMode]:
         count = min(self.most, max(_LEARN_FROM, self._predictor.minimum_modes))
-        return self._spread(self._fast_rows(at_least=count), count)
+        return self._most_telling(self._fast_rows(at_least=count), count)
 
     def _other_modes(self) -> list[PowerMode]:
-        """Spread over all modes, for a board that throttles in the fast ones."""
-        return self._spread(np.arange(len(self._space)), max(len(self._design), self._predictor.minimum_modes))
+        """Out of all modes, for a board that throttles in the fast ones."""
+        return self._most_telling(np.arange(len(self._space)), max(len(self._design), self._predictor.minimum_modes))
 
-    def _spread(self, among: IntArray, count: int) -> list[PowerMode]:
+    def _most_telling(self, among: IntArray, count: int) -> list[PowerMode]:
         modes = self._space.array[among]
         rows = self._predictor.informative_rows(self._space.knobs, modes, count, self._seed)
         if rows is None:
