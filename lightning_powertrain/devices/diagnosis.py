@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
+from lightning_powertrain.devices.facts import Facts, KnobFacts
 from lightning_powertrain.devices.findings import CONTAINER_FLAGS, Finding, docker_run
 from lightning_powertrain.devices.helper_client import powertrain_command
-from lightning_powertrain.devices.inspection import Facts, KnobFacts
 from lightning_powertrain.devices.software_checks import (
     check_container,
     check_cpusets,

@@ -15,17 +15,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices.affinity import forgetful_cpusets
 from lightning_powertrain.devices.clock import SystemClock
+from lightning_powertrain.devices.facts import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
-from lightning_powertrain.devices.nvpmodel import MASK_NAME, Nvpmodel, read_nvpmodel
+from lightning_powertrain.devices.nvpmodel import MASK_NAME, read_nvpmodel
 from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, gpu_folder, read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower
@@ -33,6 +33,7 @@ from lightning_powertrain.errors import DeviceError
 
 SAMPLING_S = 1.5
 PERIOD_S = 0.1
+_SLOWEST_SAMPLING_S = 5.0
 STATE_FOLDER = "run/lightning-powertrain"
 
 _TORCH_PATIENCE_S = 120.0
@@ -42,121 +43,6 @@ cuda = torch.cuda.is_available()
 name = torch.cuda.get_device_name(0) if cuda else ""
 print(json.dumps({"version": str(torch.__version__), "cuda": torch.version.cuda or "", "gpu": name}))
 """
-
-
-@dataclass(frozen=True)
-class KnobFacts:
-    """One knob.
-
-    Args:
-        values: Its table; empty if nothing shows it.
-        now: Its value now, if it can be read.
-        settable: Whether the helper, or root, sets it.
-        asleep: Whether its files are hidden because all its cores are offline.
-    """
-
-    values: tuple[int, ...] = ()
-    now: int | None = None
-    settable: bool = False
-    asleep: bool = False
-
-
-@dataclass(frozen=True)
-class HelperFacts:
-    """The root helper.
-
-    Args:
-        status: What it says; None if it could not be started.
-        error: Why not.
-        recovered: Whether its start found what a killed job had left behind.
-        leftover: Settings of such a job that it could not put back.
-        busy: What it says when another job holds the board.
-    """
-
-    status: Mapping[str, Any] | None = None
-    error: str = ""
-    recovered: bool = False
-    leftover: tuple[str, ...] = ()
-    busy: str = ""
-
-
-@dataclass(frozen=True)
-class PowerFacts:
-    """The power sensors.
-
-    Args:
-        chips: How many power monitors are there, readable or not.
-        rails: Those whose names can be read.
-        source: What the total is; empty if nothing gives it.
-        total_w: The total now.
-        rate_hz: Samples per second, of 10 that were asked for.
-        sample_ms: What one sample costs; the median.
-        settle_s: How long the sensor's filter remembers.
-        error: Why nothing can be read.
-    """
-
-    chips: int = 0
-    rails: tuple[str, ...] = ()
-    source: str = ""
-    total_w: float = 0.0
-    rate_hz: float = 0.0
-    sample_ms: float = 0.0
-    settle_s: float = 0.0
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class TorchFacts:
-    """PyTorch, as a Python of its own sees it; no version if it cannot be imported."""
-
-    version: str = ""
-    cuda: str = ""
-    gpu: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that :func:`inspect` found. Paths are relative to the root of the board's file systems.
-
-    Args:
-        jetson: Whether this is one.
-        machine: The processor, such as ``aarch64``.
-        root_user: Whether this process has root's rights.
-        release: First line of ``/etc/nv_tegra_release``.
-        model: The board's name in its device tree.
-        board: What the catalogue knows of it, if it does.
-        knobs: By name: those that were found, and those that the catalogue expects.
-        read_only: Whether the kernel's settings are mounted read-only.
-        debugfs: Whether root sees the firmware's debug files; for others it cannot be told, and counts as yes.
-        container: Whether this runs inside one.
-        state_mounted: Whether the helper's folder comes from outside the container.
-        forgetful_cpusets: Control groups (v1) that give no CPU back that was offline.
-        jtop: Whether jtop is installed here.
-        jtop_service: Whether its service listens, and lets this user in.
-        mask: The GPU's power-gating mask, if it can be read.
-    """
-
-    jetson: bool
-    machine: str = ""
-    root_user: bool = False
-    release: str = ""
-    model: str = ""
-    board: Board | None = None
-    knobs: Mapping[str, KnobFacts] = field(default_factory=dict)
-    read_only: bool = False
-    debugfs: bool = True
-    helper: HelperFacts = field(default_factory=HelperFacts)
-    power: PowerFacts = field(default_factory=PowerFacts)
-    container: bool = False
-    state_mounted: bool = False
-    forgetful_cpusets: tuple[str, ...] = ()
-    jtop: bool = False
-    jtop_service: bool = False
-    nvpmodel: Nvpmodel = field(default_factory=Nvpmodel)
-    mask: int | None = None
-    torch: TorchFacts = field(default_factory=TorchFacts)
-    lightning: bool = False
 
 
 def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | None = None) -> Facts:
@@ -257,18 +143,23 @@ def sampling(source: SysfsPower | JtopPower, seconds: float | None = None) -> tu
         source: What to sample.
         seconds: For how long; None for :data:`SAMPLING_S`.
     """
-    starts_s, costs_s = [], []
+    starts_s: list[float] = []
+    costs_s: list[float] = []
+    enough = threading.Event()
 
     def sample() -> None:
         starts_s.append(time.perf_counter())
         with contextlib.suppress(DeviceError):
             source.read()
             costs_s.append(time.perf_counter() - starts_s[-1])
+        if len(starts_s) > 1 and costs_s:
+            enough.set()
 
     cancel = SystemClock().every(PERIOD_S, sample)
     threading.Event().wait(SAMPLING_S if seconds is None else seconds)
+    enough.wait(_SLOWEST_SAMPLING_S)
     cancel()
-    if len(starts_s) < 2 or not costs_s:
+    if not enough.is_set():
         return 0.0, 0.0
     return (len(starts_s) - 1) / (starts_s[-1] - starts_s[0]), statistics.median(costs_s) * 1e3
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lightning_powertrain.devices.affinity import give_cpus_back
+from lightning_powertrain.devices.facts import Facts
 from lightning_powertrain.devices.findings import (
     CONTAINER_FLAGS,
     DEBUGFS_FLAG,
@@ -15,7 +16,6 @@ from lightning_powertrain.devices.findings import (
     Finding,
     docker_run,
 )
-from lightning_powertrain.devices.inspection import Facts
 from lightning_powertrain.devices.nvpmodel import StockMode, gated
 
 _JETPACKS = {

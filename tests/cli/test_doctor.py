@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
 from lightning_powertrain.devices import inspection
-from lightning_powertrain.devices.inspection import TorchFacts
+from lightning_powertrain.devices.facts import TorchFacts
 from lightning_powertrain.errors import DeviceError
 
 Machine = Callable[[bool], None]

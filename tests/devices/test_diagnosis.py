@@ -17,9 +17,10 @@ from virtual_board import BOARDS, MountedBoard
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.devices import inspection
 from lightning_powertrain.devices.diagnosis import diagnose, tuning_works
+from lightning_powertrain.devices.facts import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
 from lightning_powertrain.devices.findings import Finding
 from lightning_powertrain.devices.helper_client import HelperClient
-from lightning_powertrain.devices.inspection import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts, inspect
+from lightning_powertrain.devices.inspection import inspect
 from lightning_powertrain.devices.nvpmodel import Nvpmodel, StockMode
 from lightning_powertrain.devices.software_checks import jetpack
 from lightning_powertrain.errors import DeviceError
