@@ -24,7 +24,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -92,7 +92,7 @@ class Ended:
     power_w: float
 
 
-@cache
+@lru_cache(maxsize=None)
 def truth(workload: str) -> dict[PowerMode, Measurement]:
     """Settled time and power of every mode."""
     return {each.mode: each for each in simulated_profile(BOARD, workload, load_board(BOARD).modes.array).measurements}

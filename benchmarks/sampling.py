@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -56,7 +55,7 @@ def intervals_ms(device: SysfsDevice, seconds: float) -> list[float]:
     time.sleep(seconds)
     times_s, _ = sampler.between(start_s, device.clock.now())
     sampler.stop()
-    return [(later - earlier) * 1e3 for earlier, later in pairwise(times_s)]
+    return [(later - earlier) * 1e3 for earlier, later in zip(times_s, times_s[1:])]
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def _link(role: re.Match[str], obj: Object) -> str:
 def _fence(block: re.Match[str]) -> str:
     indent, lead, code = block.groups()
     is_example = lead == "Example"
-    lines = [line.removeprefix(f"{indent}    ") for line in code.strip("\n").split("\n")]
+    lines = [line[len(indent) + 4 :] for line in code.strip("\n").split("\n")]
     fenced = ["```python" if is_example else "```text", *lines, "```"]
     if lead and not is_example:
         fenced = [f"{lead}:", "", *fenced]

@@ -7,8 +7,8 @@ same name. A knob without ``values`` has a table that nobody has published: only
 from __future__ import annotations
 
 import sys
-from functools import cache
-from importlib import resources
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.boards.board import Board, Preset
@@ -20,17 +20,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_FOLDER = resources.files(__package__) / "catalog"
+_FOLDER = Path(__file__).parent / "catalog"
 
 
 def board_names() -> tuple[str, ...]:
     """Keys of all boards in the catalogue, sorted."""
-    return tuple(
-        sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir() if entry.name.endswith(".toml"))
-    )
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
 
 
-@cache
+@lru_cache(maxsize=None)
 def load_board(name: str) -> Board:
     """The board called ``name`` in the catalogue.
 

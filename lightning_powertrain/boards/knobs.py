@@ -65,3 +65,13 @@ def unit_of(name: str) -> str:
     ('kHz', 'Hz', '')
     """
     return next((unit for suffix, unit in _UNIT_OF_SUFFIX.items() if name.endswith(suffix)), "")
+
+
+def label_of(name: str) -> str:
+    """The name of a knob without its unit, for people.
+
+    >>> label_of("a57_khz"), label_of("cores")
+    ('a57', 'cores')
+    """
+    unit = unit_of(name)
+    return (name[: -len(f"_{unit}")] if unit else name).replace("_", " ")

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards.knobs import PER_MHZ, Knob, Role, unit_of
+from lightning_powertrain.boards.knobs import PER_MHZ, Knob, Role, label_of, unit_of
 from lightning_powertrain.errors import ArgumentError, ModeError
 
 IntArray = npt.NDArray[np.int64]
@@ -50,13 +50,10 @@ class PowerMode(Mapping[str, int]):
 
 
 def _describe(name: str, value: int) -> str:
-    unit = unit_of(name)
-    label = name.removesuffix(f"_{unit.lower()}") if unit else name.replace("_", " ")
-    return (
-        f"{label} {value / PER_MHZ[unit]:.5g} MHz"
-        if unit
-        else f"{value} {label if value != 1 else label.removesuffix('s')}"
-    )
+    unit, label = unit_of(name), label_of(name)
+    if unit:
+        return f"{label} {value / PER_MHZ[unit]:.5g} MHz"
+    return f"1 {label[:-1]}" if value == 1 and label.endswith("s") else f"{value} {label}"
 
 
 @dataclass(frozen=True)

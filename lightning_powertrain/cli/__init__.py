@@ -7,10 +7,11 @@ A group of commands is a typer app of its own and enters with ``app.add_typer(gr
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typing_extensions import Annotated
 
 from lightning_powertrain.cli import cache, demo, doctor, evaluate, modes, reference, report, restore, setup_helper
 from lightning_powertrain.errors import ArgumentError, PowerTrainError

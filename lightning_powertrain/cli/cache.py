@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import Annotated
 
 from lightning_powertrain.errors import PowerTrainError
 
@@ -42,7 +43,7 @@ def list_entries(
 
 @app.command("clear")
 def clear(
-    board: Annotated[str | None, typer.Option(help="Only profiles of this board, such as orin-agx-64gb.")] = None,
+    board: Annotated[Optional[str], typer.Option(help="Only profiles of this board, such as orin-agx-64gb.")] = None,
     older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only profiles older than that.")] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

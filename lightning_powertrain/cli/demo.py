@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+from typing_extensions import Annotated
 
 from lightning_powertrain.saying import say
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+from typing_extensions import Annotated
 
 if TYPE_CHECKING:
     from lightning_powertrain.devices.findings import Finding

@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 from rich.console import Console
+from typing_extensions import Annotated
 
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.warning import page
@@ -23,38 +24,45 @@ if TYPE_CHECKING:
 
 def evaluate(
     experiment: Annotated[
-        str | None, typer.Option(help="A named experiment, which other options change; ? lists them.")
+        Optional[str], typer.Option(help="A named experiment, which other options change; ? lists them.")
     ] = None,
-    board: Annotated[str | None, typer.Option(help="A board that can be simulated; default: orin-agx-64gb.")] = None,
+    board: Annotated[Optional[str], typer.Option(help="A board that can be simulated; default: orin-agx-64gb.")] = None,
     workloads: Annotated[
-        str | None, typer.Option(help="Simulated workloads to predict; default: mobilenetv3, yolov8n, bert-base, lstm.")
+        Optional[str],
+        typer.Option(help="Simulated workloads to predict; default: mobilenetv3, yolov8n, bert-base, lstm."),
     ] = None,
     reference: Annotated[
-        str | None,
+        Optional[str],
         typer.Option(
             help="Workload of the same board to transfer from, a bundled reference of any board, or none; "
             "default: resnet18 if simulated, else none."
         ),
     ] = None,
-    grid: Annotated[str | None, typer.Option(help="Named grid of the simulated board, or all; default: study.")] = None,
-    dataset: Annotated[Path | None, typer.Option(help="Replay this CSV file instead of a simulation.")] = None,
-    knobs: Annotated[
-        str | None, typer.Option(help="Its columns of knobs; NAME:ROLE where a name does not tell.")
+    grid: Annotated[
+        Optional[str], typer.Option(help="Named grid of the simulated board, or all; default: study.")
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Its column of times; default: time_ms.")] = None,
-    power: Annotated[str | None, typer.Option(help="Its column of powers in watts, if it has one.")] = None,
-    workload: Annotated[str | None, typer.Option(help="Its columns that name the workload, if it has any.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Which methods; default: all.")] = None,
-    modes: Annotated[str | None, typer.Option(help="Numbers of measured modes; default: 10,20,50.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Draws of the measured modes for each; default: 3.")] = None,
-    limits: Annotated[str | None, typer.Option(help="Power limits in W, such as 17-50; default: by the data.")] = None,
+    dataset: Annotated[Optional[Path], typer.Option(help="Replay this CSV file instead of a simulation.")] = None,
+    knobs: Annotated[
+        Optional[str], typer.Option(help="Its columns of knobs; NAME:ROLE where a name does not tell.")
+    ] = None,
+    time: Annotated[Optional[str], typer.Option(help="Its column of times; default: time_ms.")] = None,
+    power: Annotated[Optional[str], typer.Option(help="Its column of powers in watts, if it has one.")] = None,
+    workload: Annotated[Optional[str], typer.Option(help="Its columns that name the workload, if it has any.")] = None,
+    methods: Annotated[Optional[str], typer.Option(help="Which methods; default: all.")] = None,
+    modes: Annotated[Optional[str], typer.Option(help="Numbers of measured modes; default: 10,20,50.")] = None,
+    seeds: Annotated[
+        Optional[int], typer.Option(min=1, help="Draws of the measured modes for each; default: 3.")
+    ] = None,
+    limits: Annotated[
+        Optional[str], typer.Option(help="Power limits in W, such as 17-50; default: by the data.")
+    ] = None,
     verify: Annotated[
-        bool | None,
+        Optional[bool],
         typer.Option(
             "--verify/--no-verify", help="Also measure predicted choices before they are kept, which is slow."
         ),
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="Write figures to this folder as PNG files.")] = None,
+    plots: Annotated[Optional[Path], typer.Option(help="Write figures to this folder as PNG files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every run as JSON and nothing else.")] = False,
 ) -> None:
     """Compare methods: errors, choices under power limits, and what they cost."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from math import prod
-from typing import Annotated, Any
+from typing import Any, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import Annotated
 
 from lightning_powertrain.boards import Board, Knob, Preset, board_names, load_board
-from lightning_powertrain.boards.knobs import PER_MHZ
+from lightning_powertrain.boards.knobs import PER_MHZ, label_of
 from lightning_powertrain.errors import ArgumentError
 
 
 def show_modes(
-    board: Annotated[str | None, typer.Argument(help="Key of a board; without it, all boards are listed.")] = None,
-    grid: Annotated[str | None, typer.Option(help="Only the values of this grid of the board, such as study.")] = None,
+    board: Annotated[Optional[str], typer.Argument(help="Key of a board; without it, all boards are listed.")] = None,
+    grid: Annotated[
+        Optional[str], typer.Option(help="Only the values of this grid of the board, such as study.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Show the boards of the catalogue, or the power modes of one."""
@@ -65,11 +68,6 @@ def _count(knobs: tuple[Knob, ...]) -> int | None:
 def _count_in_words(knobs: tuple[Knob, ...]) -> str:
     unknown = ", ".join(knob.name for knob in knobs if not knob.values)
     return f"unknown until read from the board: {unknown}" if unknown else f"{_count(knobs):,} power modes"
-
-
-def _label(knob: Knob) -> str:
-    """Name of a knob without its unit: ``a57_khz`` becomes ``a57``."""
-    return knob.name.removesuffix(f"_{knob.unit.lower()}").replace("_", " ")
 
 
 def _shown(knob: Knob, value: int) -> str:
@@ -127,7 +125,7 @@ def _preset_table(board: Board) -> Table:
     table.add_column("Id", justify="right")
     table.add_column("Name", no_wrap=True)
     for knob in board.knobs:
-        table.add_column(_label(knob), justify="right")
+        table.add_column(label_of(knob.name), justify="right")
     table.add_column("TPC mask", justify="right")
     for preset in board.presets:
         name = f"{preset.name} *" if preset.name == board.default_preset else preset.name

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import Annotated
 
 from lightning_powertrain.errors import ArgumentError
 
@@ -34,11 +35,11 @@ def fit(
     name: Annotated[str, typer.Option(help="Name of the two files to write.")],
     out: Annotated[Path, typer.Option(help="Folder to write them to.")] = Path(),
     seed: Annotated[int, typer.Option(min=0, help="Of the fit, and of a simulated profile's scatter.")] = 0,
-    grid: Annotated[str | None, typer.Option(help="Of a simulated board: only this grid, such as study.")] = None,
+    grid: Annotated[Optional[str], typer.Option(help="Of a simulated board: only this grid, such as study.")] = None,
     modes: Annotated[
-        int | None, typer.Option(min=1, help="Of a simulated board: only so many modes, a Latin hypercube.")
+        Optional[int], typer.Option(min=1, help="Of a simulated board: only so many modes, a Latin hypercube.")
     ] = None,
-    date: Annotated[str | None, typer.Option(help="Kept in the file as given; never taken from the clock.")] = None,
+    date: Annotated[Optional[str], typer.Option(help="Kept in the file as given; never taken from the clock.")] = None,
 ) -> None:
     """Make a reference of a profile: the profile, and networks that are fitted to it."""
     from lightning_powertrain.prediction import fit_reference
@@ -58,7 +59,7 @@ def fit(
 @app.command("show")
 def show(
     reference: Annotated[
-        str | None, typer.Argument(help="Bundled name, or path of a file; without it, all bundled are listed.")
+        Optional[str], typer.Argument(help="Bundled name, or path of a file; without it, all bundled are listed.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:

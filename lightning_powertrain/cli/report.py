@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Optional
 
 import typer
+from typing_extensions import Annotated
 
 from lightning_powertrain.errors import PowerTrainError
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of the run, such as powertrain-demo/version_0.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; default: report.html in the run's folder.")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option(help="File to write; default: report.html in the run's folder.")
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Write the report of a tuned job: one HTML file that needs nothing else."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Optional
 
 import typer
+from typing_extensions import Annotated
 
 from lightning_powertrain.errors import ArgumentError, DeviceError
 
 
 def setup_helper(
     user: Annotated[
-        str | None, typer.Option(help="Who may set power modes; without it, the user who called sudo.")
+        Optional[str], typer.Option(help="Who may set power modes; without it, the user who called sudo.")
     ] = None,
     print_only: Annotated[bool, typer.Option("--print", help="Say what would be done, and do nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Undo it.")] = False,

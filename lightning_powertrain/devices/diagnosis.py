@@ -122,8 +122,9 @@ def _check_power(facts: Facts) -> Iterator[Finding]:
         reason, fix = _no_power(facts)
         yield Finding("power", "fail", reason, fix)
         return
-    parts = power.source.removeprefix("sum:").split("+")
-    total = f"the sum of {', '.join(parts)}" if power.source.startswith("sum:") else f"by {power.source}"
+    summed = power.source.startswith("sum:")
+    parts = power.source[len("sum:") :].split("+") if summed else [power.source]
+    total = f"the sum of {', '.join(parts)}" if summed else f"by {power.source}"
     others = [rail for rail in power.rails if rail not in parts]
     more = f"; also there: {', '.join(others)}" if others else ""
     yield Finding("power", "ok", f"{power.total_w:.1f} W, {total}{more}")

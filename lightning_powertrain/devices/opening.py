@@ -42,8 +42,9 @@ def parse_simulated(name: str) -> tuple[str, str | None]:
     >>> parse_simulated("simulated:agx-xavier")
     ('agx-xavier', None)
     """
-    board, _, workload = name.removeprefix(_PREFIX).partition(":") if isinstance(name, str) else ("", "", "")
-    if not board or not name.startswith(_PREFIX) or board not in simulated_board_names():
+    simulated = isinstance(name, str) and name.startswith(_PREFIX)
+    board, _, workload = name[len(_PREFIX) :].partition(":") if simulated else ("", "", "")
+    if board not in simulated_board_names():
         forms = (
             f'None (the Jetson this runs on), or "simulated:BOARD" with a board of {", ".join(simulated_board_names())}'
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,6 @@ def _as_knobs(knobs: Knobs) -> tuple[Knob, ...]:
     return tuple(Knob(name, knob.role, knob.values) for name, knob in knobs.known().items())  # type: ignore[arg-type]
 
 
-@cache
+@lru_cache(maxsize=None)
 def _say_once(see: str, message: str) -> None:
     warn("%s", message, see=see)

@@ -8,7 +8,6 @@ them together; everything here is numpy, so nothing that a training job has set 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ def layer_shapes(knobs: int) -> tuple[tuple[int, int], ...]:
     ((4, 256), (256, 128), (128, 64), (64, 1))
     """
     widths = (knobs, *HIDDEN, 1)
-    return tuple(pairwise(widths))
+    return tuple(zip(widths, widths[1:]))
 
 
 def parameter_count(knobs: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -149,9 +150,7 @@ def _versions() -> dict[str, str]:
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:
-    name = str(path)
-    for suffix in (".safetensors", ".json"):
-        name = name.removesuffix(suffix)
+    name = re.sub(r"\.(safetensors|json)$", "", str(path))
     return Path(f"{name}.safetensors"), Path(f"{name}.json")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def html_report(run: SavedRun) -> str:
     about = run.summary
     try:
         title = f"{about['workload']} on {about['board']}{f' ({SIMULATED})' if about['simulated'] else ''}"
-        style = (resources.files(__package__) / "report.css").read_text(encoding="utf-8")
+        style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
         sections = [
             _HEAD.format(title=escape(f"Power mode: {title}"), style=style),
             _top(run, title),

@@ -138,7 +138,7 @@ class LoggerReporter(Observer):
             self._writer.scalars({SIMULATED: self._simulated, **self._budget, **scalars})
 
     def _show(self, outcome: Outcome, tables: Mapping[str, Table]) -> None:
-        draw = functools.cache(functools.partial(pareto_figure, outcome))
+        draw = functools.lru_cache(maxsize=None)(functools.partial(pareto_figure, outcome))
 
         def write(logger: Any, step: int) -> None:
             display = display_of(logger)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from lightning_powertrain.boards.knobs import label_of
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.markup import row, table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import change, count, knob_label, knob_value, quantity
+from lightning_powertrain.reporting.tables import change, count, knob_value, quantity
 
 
 def measuring(run: SavedRun) -> str:
@@ -41,7 +42,7 @@ def profile_table(run: SavedRun) -> str:
     """All measurements."""
     profile, fitted = run.profile, run.summary["predicted"]["fitted"]
     names = [knob.name for knob in profile.knobs]
-    headings = ["what", *map(knob_label, names), "time", "power", "energy", "fit, time", "fit, power", "minibatches"]
+    headings = ["what", *map(label_of, names), "time", "power", "energy", "fit, time", "fit, power", "minibatches"]
     rows = []
     for measured, time_ms, power_w in zip(profile.measurements, fitted["time_ms"], fitted["power_w"]):
         rows.append(_profile_row(_what(run, measured), measured, names, time_ms, power_w))

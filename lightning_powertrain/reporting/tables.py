@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
+from lightning_powertrain.boards.knobs import PER_MHZ, label_of, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
 from lightning_powertrain.tuning.events import Correction, Outcome
@@ -114,7 +114,7 @@ def choice_rows(selection: Selection) -> list[tuple[str, ...]]:
     kept = measured or selection
     rows = [
         (
-            knob_label(name),
+            label_of(name),
             *(knob_value(name, each.mode[name]) for each in (start, selection)),
             knob_value(name, kept.mode[name]) if measured else _NOTHING,
             change(start.mode[name], kept.mode[name]),
@@ -139,12 +139,6 @@ def change(before: float, after: float) -> str:
     if before == after:
         return "same"
     return f"{(after / before - 1) * 100:+.1f} %" if before else _NOTHING
-
-
-def knob_label(name: str) -> str:
-    """What people call a knob."""
-    unit = unit_of(name)
-    return name.removesuffix(f"_{unit.lower()}" if unit else "").replace("_", " ")
 
 
 def knob_value(name: str, value: int) -> str:
@@ -201,7 +195,7 @@ def mode_table(outcome: Outcome) -> tuple[list[str], list[tuple[str, ...]]]:
     names = [knob.name for knob in profile.knobs]
     labelled = [("start", start), *((str(number), each) for number, each in enumerate(outcome.sampled, start=1))]
     labelled += [("throttled", each) for each in profile.throttled if each != start]
-    headings = ["", *map(knob_label, names), "time", "power", "energy"]
+    headings = ["", *map(label_of, names), "time", "power", "energy"]
     rows = [
         (
             label,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.errors import ArgumentError
@@ -13,11 +13,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_HERE = Path(__file__).parent
+
 
 def names_in(folder: str) -> tuple[str, ...]:
     """Names of the files in a folder, sorted, without their ending."""
-    entries = (resources.files(__package__) / folder).iterdir()
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")))
+    return tuple(sorted(file.stem for file in (_HERE / folder).glob("*.toml")))
 
 
 def read(folder: str, name: str, argument: str) -> dict[str, Any]:
@@ -28,4 +29,4 @@ def read(folder: str, name: str, argument: str) -> dict[str, Any]:
     """
     if name not in names_in(folder):
         raise ArgumentError.of(argument, name, f"one of {', '.join(names_in(folder))}")
-    return tomllib.loads((resources.files(__package__) / folder / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((_HERE / folder / f"{name}.toml").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 from lightning_powertrain.simulation import _toml
 
@@ -109,7 +109,7 @@ def optimizer_step(parameters_mb: float) -> KernelGroup:
     return KernelGroup("optimizer", parameters_mb / 1e3, _OPTIMIZER_PASSES * parameters_mb, 12, 0.2, 3.0)
 
 
-@cache
+@lru_cache(maxsize=None)
 def load_network(name: str) -> Network:
     """The network called ``name``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -212,7 +212,7 @@ def simulated_board_names() -> tuple[str, ...]:
     return _toml.names_in("boards")
 
 
-@cache
+@lru_cache(maxsize=None)
 def load_physics(board: str) -> BoardPhysics:
     """Parameters of the board called ``board`` in the catalogue.
 

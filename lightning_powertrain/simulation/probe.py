@@ -131,7 +131,7 @@ def _seen(module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
         count(module, inputs, outputs) for kind, count in _COUNTERS if isinstance(module, kind)
     )
     parameters_mb = sum(map(_megabytes, module.parameters()))
-    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+    if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         parameters_mb = 0.0
     traffic_mb = sum(map(_megabytes, inputs)) + sum(map(_megabytes, outputs)) + parameters_mb
     group = KernelGroup(
@@ -199,7 +199,7 @@ def _tensors(value: Any) -> list[Tensor]:
         return [value]
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [tensor for item in value for tensor in _tensors(item)]
     return []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -174,7 +174,7 @@ def _run_loader(workload: Workload, ready_s: FloatArray, worker_s: FloatArray) -
     return (done_s - start_s) / counted
 
 
-@cache
+@lru_cache(maxsize=None)
 def _jitter(spread: float, warm_up: int, counted: int) -> FloatArray:
     """Log-normal factors, the same for every mode; those of the counted minibatches have mean 1."""
     factors = np.random.default_rng(round(1e6 * spread)).lognormal(0.0, spread, warm_up + counted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
 
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.simulation import _toml
@@ -62,7 +62,7 @@ def workload_names() -> tuple[str, ...]:
     return _toml.names_in("workloads")
 
 
-@cache
+@lru_cache(maxsize=None)
 def load_workload(name: str) -> Workload:
     """The training workload called ``name``: a network and a data set.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,7 +48,7 @@ def plan_within_share(
         minimum: The fewest modes that are of use; with fewer the plan is empty.
     """
     allowance_s = max_share * job_s
-    count = bisect_right(range(1, most + 1), allowance_s, key=lambda modes: sum(costs_s(modes)))
+    count = _most_within(allowance_s, lambda modes: sum(costs_s(modes)), most)
     share = f"{max_share:.0%} of this job ({allowance_s:.0f} s of {job_s:.0f} s)"
     if count < minimum:
         warn(
@@ -118,3 +117,12 @@ def check_precision(precision: float | None) -> None:
         raise ArgumentError.of(
             "precision", precision, "a number above 0 and below 1, such as 0.02 for 2 %, or None for 40 minibatches"
         )
+
+
+def _most_within(allowance: float, cost: Callable[[int], float], most: int) -> int:
+    """The largest number up to ``most`` whose cost is within the allowance; a larger number never costs less."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if cost(middle) <= allowance else (low, middle - 1)
+    return low

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
-import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,20 @@ def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
+def _resolve(name: str) -> Any:
+    """What a dotted name stands for: a module, or something in one."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        owner, _, attribute = name.rpartition(".")
+        return getattr(_resolve(owner), attribute)
+
+
 def break_after(patch: pytest.MonkeyPatch, what: str, good_calls: int, error: BaseException) -> list[str]:
     """Make ``what`` raise after some calls; returns a list to which the hook of ours is added whenever it did."""
     raised: list[str] = []
     place, name = what.rsplit(".", 1)
-    owner = pkgutil.resolve_name(place)
+    owner = _resolve(place)
     replaced = getattr(owner, name)
     original = replaced.fget if isinstance(replaced, property) else replaced
     calls = iter(range(good_calls))

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
@@ -87,7 +88,7 @@ class MLflow(Tracker):
 
     @property
     def artifacts(self) -> Path:
-        return Path(self.logger.experiment.get_run(self.logger.run_id).info.artifact_uri.removeprefix("file://"))
+        return Path(urlsplit(self.logger.experiment.get_run(self.logger.run_id).info.artifact_uri).path)
 
     def scalars(self) -> Series:
         client, run = self.logger.experiment, self.logger.run_id
@@ -102,12 +103,7 @@ class MLflow(Tracker):
 class Wandb(Tracker):
     def __init__(self, folder: Path, environment: pytest.MonkeyPatch) -> None:
         quiet = {"MODE": "offline", "SILENT": "true", "CONSOLE": "off", "ERROR_REPORTING": "false"}
-        quiet |= {
-            "DISABLE_GIT": "true",
-            "DISABLE_CODE": "true",
-            "X_DISABLE_STATS": "true",
-            "X_DISABLE_MACHINE_INFO": "true",
-        }
+        quiet.update(DISABLE_GIT="true", DISABLE_CODE="true", X_DISABLE_STATS="true", X_DISABLE_MACHINE_INFO="true")
         for name, value in quiet.items():
             environment.setenv(f"WANDB_{name}", value)
         for name in ("CACHE", "CONFIG", "DATA"):
@@ -132,7 +128,7 @@ class Wandb(Tracker):
 
     def scalars(self) -> Series:
         numbers = [
-            {name: value for name, value in row.items() if isinstance(value, float | int)} for row in self.rows()
+            {name: value for name, value in row.items() if isinstance(value, (float, int))} for row in self.rows()
         ]
         found = _series(numbers, "trainer/global_step")
         return {name: values for name, values in found.items() if not name.startswith("_")}

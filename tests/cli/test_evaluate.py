@@ -110,7 +110,7 @@ def test_figures_are_written_and_leave_json_alone(dataset: list[str], tmp_path: 
     few = ("--power", "watts", "--reference", "small", *QUICK, "--seeds", "1", "--json")
     result = CliRunner().invoke(app, ["evaluate", *dataset, *few, "--plots", str(tmp_path / "plots")])
     assert json.loads(result.stdout)
-    written = [Path(line.removeprefix("Wrote ")) for line in result.stderr.splitlines()]
+    written = [Path(line.replace("Wrote ", "")) for line in result.stderr.splitlines()]
     assert "front-large" in {path.stem for path in written}
     assert set(written) == set((tmp_path / "plots").iterdir())
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,7 +68,7 @@ def only_knobs_are_written(board: PlainBoard, before: dict[str, str], texts_in: 
     write = os.write
 
     def noting(target: int, data: bytes) -> int:
-        texts.add((str(Path(f"/proc/self/fd/{target}").readlink()), data.decode().strip()))
+        texts.add((os.readlink(f"/proc/self/fd/{target}"), data.decode().strip()))
         return write(target, data)
 
     try:

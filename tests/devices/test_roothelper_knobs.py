@@ -136,7 +136,7 @@ def test_a_board_that_talks_nonsense_still_has_a_mode(board: PlainBoard, nonsens
                 (board.root / path).write_bytes(text)
         found = find_knobs(board.root)
         assert set(found.read()) == set(found.known()) <= {"cores", "cpu_khz", "gpu_hz", "emc_hz", *TX2_NAMES}
-        assert all(path.is_relative_to(board.root / "sys") for path in found.files())
+        assert all(board.root / "sys" in path.parents for path in found.files())
     finally:
         for path, kept_text in kept.items():
             (board.root / path).write_bytes(kept_text)

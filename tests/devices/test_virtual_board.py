@@ -145,16 +145,16 @@ def test_the_disk_behaves_like_one(virtual_board: Mount) -> None:
     folder = virtual_board("orin-agx-jp6").path("/run/ours")
     folder.mkdir(mode=0o700)
     (folder / "new").write_text("x" * 10000)
-    (folder / "new").replace(folder / "snapshot")
-    assert (folder / "snapshot").read_text() == "x" * 10000
+    snapshot = (folder / "new").replace(folder / "snapshot")
+    assert snapshot.read_text() == "x" * 10000
     assert folder.stat().st_mode & 0o777 == 0o700
-    with (folder / "snapshot").open("r+") as file, (folder / "snapshot").open() as other:
+    with snapshot.open("r+") as file, snapshot.open() as other:
         file.truncate(3)
         os.fsync(file.fileno())
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / "snapshot").unlink()
+        snapshot.unlink()
         assert other.read() == "xxx"
         assert names(folder) == []
     folder.rmdir()

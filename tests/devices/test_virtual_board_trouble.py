@@ -133,8 +133,9 @@ def test_it_is_unmounted_when_the_process_that_mounted_it_is_killed(tmp_path: Pa
         "import time\nfrom virtual_board import mounted\n"
         "with mounted('orin-nano-jp6') as board:\n    print(board.root, flush=True)\n    time.sleep(600)\n"
     )
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ | paths)
+    paths = os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     root = Path(process.stdout.readline().strip())
     assert root.is_mount()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ def as_modules(networks: Networks) -> list[nn.Sequential]:
     sizes = (networks.knobs, 256, 128, 64, 1)
     modules = []
     for number in range(2):
-        linears = [nn.Linear(*pair, dtype=torch.float32) for pair in pairwise(sizes)]
+        linears = [nn.Linear(*pair, dtype=torch.float32) for pair in zip(sizes, sizes[1:])]
         for linear, (weight, bias) in zip(linears, networks.layers()):
             linear.weight.data = torch.tensor(weight[number].T)
             linear.bias.data = torch.tensor(bias[number, 0])

@@ -106,7 +106,7 @@ def _finishes_before(line: int, cache: ProfileCache, act: Callable[[ProfileCache
         sys.settrace(None)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
-    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return not os.WIFSIGNALED(status)
 
 

@@ -21,15 +21,15 @@ def test_the_console_tells_of_each_in_one_line() -> None:
     stream = io.StringIO()
     reporter = ConsoleReporter(Console(file=stream, width=500), simulated=True)
     tell(reporter, FIRST)
-    before = stream.getvalue()
+    start = len(stream.getvalue())
     outcome = corrected(FIRST)
     tell_correction(reporter, outcome)
-    (line,) = stream.getvalue().removeprefix(before).splitlines()
+    (line,) = stream.getvalue()[start:].splitlines()
     assert line.startswith("PowerTrain (simulated): drift (slower): ")
     assert "(+20.0 % time, +10.0 % power); chosen again: " in line
     assert line.endswith(f"{outcome.corrections[0].mode}, in 1:35")
     tell_correction(reporter, corrected(outcome))
-    assert len(stream.getvalue().removeprefix(before).splitlines()) == 2
+    assert len(stream.getvalue()[start:].splitlines()) == 2
 
 
 def test_the_next_job_has_its_table_again() -> None:

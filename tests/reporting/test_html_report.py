@@ -75,7 +75,7 @@ def on_orin(outcome: Outcome) -> Outcome:
 def with_intervals(outcome: Outcome) -> Outcome:
     found = outcome.prediction
     ends = {"time_low_ms": 0.9 * found.time_ms, "time_high_ms": 1.1 * found.time_ms}
-    ends |= {"power_low_w": 0.95 * found.power_w, "power_high_w": 1.05 * found.power_w}
+    ends.update(power_low_w=0.95 * found.power_w, power_high_w=1.05 * found.power_w)
     return replace(outcome, prediction=replace(found, **ends, reference=Provenance("board-x", "lstm", True)))
 
 

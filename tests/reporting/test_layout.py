@@ -90,7 +90,8 @@ def test_every_chart_shows_every_line(opened: Open, prefix: str) -> None:
     assert list(charts) == list(CHARTS)
     before = f"{prefix}-" if prefix else ""
     for title, patterns in charts.items():
-        for pattern, name in zip(patterns, CHARTS[title], strict=True):
+        assert len(patterns) == len(CHARTS[title])
+        for pattern, name in zip(patterns, CHARTS[title]):
             lines = served.lines(pattern)
             assert lines
             assert lines == {before + name} or "*" in name

@@ -91,7 +91,7 @@ class FileSystem:
 
     def open(self, path: str, flags: int) -> int:
         node = self._find(path)
-        if not isinstance(node, DiskFile | KernelFile):
+        if not isinstance(node, (DiskFile, KernelFile)):
             raise refuse(errno.EISDIR, path)
         wanted = _WANTED[flags & os.O_ACCMODE]
         if not node.allows(self._caller(), wanted) or (wanted & WRITE and _is_written_by_nobody(node)):
@@ -196,7 +196,7 @@ class FileSystem:
 
     def _find(self, path: str) -> Node:
         if path.startswith(CONTROL):
-            name = path.removeprefix(CONTROL).strip("/")
+            name = path[len(CONTROL) :].strip("/")
             node = self._control.children.get(name) if name else self._control
             if node is None:
                 raise refuse(errno.ENOENT, path)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ BOARDS = tuple(SPECS)
 _PATIENCE_S = 30.0
 
 
-@cache
+@lru_cache(maxsize=None)
 def why_unavailable() -> str:
     """What is missing for mounting a board here; nothing if it can be done."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):

@@ -7,6 +7,7 @@ domain at its maximum, growing with the square of the clock. Nothing about those
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,7 +134,7 @@ _STAND_INS = {
 
 def physics_of(board: str) -> Physics:
     """The physics of a board of the catalogue; the software on it makes no difference."""
-    board = board.removesuffix("-jp6")
+    board = re.sub("-jp6$", "", board)
     return SimulatedPhysics(board) if board in simulated_board_names() else _STAND_INS[board]
 
 
