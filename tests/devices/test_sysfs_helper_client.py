@@ -25,9 +25,66 @@ def test_a_sudo_that_asks_for_a_password_is_explained() -> None:
         HelperClient(shell("echo 'sudo: a password is required' >&2; exit 1"))
 
 
-def test_a_helper_that_ends_says_its_last_word() -> None:
-    with pytest.raises(DeviceError, match=r"the root helper has ended \(oops\)\. `sudo .*restore` puts the board back"):
-        HelperClient(shell("echo oops >&2"))
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sudo: a terminal is required to read the password; either use the -S option to read from standard input",
+        "Sorry, user alice is not allowed to execute '/usr/bin/true' as root on orin.",
+        "alice is not in the sudoers file.",
+        "sudo: /etc/sudo.conf is owned by uid 1000, should be 0",
+    ],
+)
+def test_a_refusal_of_sudo_is_told_from_what_it_says_in_passing(said: str) -> None:
+    host = "sudo: unable to resolve host orin: Name or service not known"
+    with pytest.raises(DeviceError) as caught:
+        HelperClient([sys.executable, "-c", f"import sys; sys.exit({host!r} + chr(10) + {said!r})"])
+    assert f"sudo does not let this user start the root helper ({said})" in str(caught.value)
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["after an answer", "before any"])
+def test_a_host_name_that_sudo_cannot_resolve_is_no_refusal(answers: bool) -> None:
+    answer = """read line; echo '{"ok": true, "protocol": 1}'; read line;""" if answers else ""
+    script = f"echo 'sudo: unable to resolve host orin: Name or service not known' >&2; {answer} exit 1"
+    with pytest.raises(DeviceError, match=r"^the root helper has ended\. `sudo .*restore` puts the board back"):
+        HelperClient(shell(script)).ask("hold")
+
+
+def test_what_sudo_says_of_a_helper_that_had_answered_is_no_refusal() -> None:
+    script = """read line; echo '{"ok": true, "protocol": 1}'; read line; echo 'sudo: killed' >&2; exit 1"""
+    with pytest.raises(DeviceError, match=r"^the root helper has ended \(sudo: killed\)"):
+        HelperClient(shell(script)).ask("hold")
+
+
+def test_a_process_that_may_gain_no_privileges_is_explained() -> None:
+    first = 'sudo: The \\"no new privileges\\" flag is set, which prevents sudo from running as root.'
+    second = "sudo: If sudo is running in a container, you may need to adjust the container configuration."
+    with pytest.raises(DeviceError, match=r"no_new_privs is set.*without `--security-opt no-new-privileges`"):
+        HelperClient(shell(f'echo "{first}" >&2; echo "{second}" >&2; exit 1'))
+
+
+def test_sudo_is_asked_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(DeviceError, match=r"has ended \(C\)"):
+        HelperClient(shell("echo $LC_ALL >&2"))
+
+
+def test_a_helper_may_say_much_on_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helper_client, "_PATIENCE_S", 10.0)
+    flood = "head -c 300000 /dev/zero | tr '\\0' x >&2"
+    answer = """echo '{"ok": true, "protocol": 1}'"""
+    client = HelperClient(
+        shell(f"read line; {flood}; {answer}; read line; {flood}; {answer}; cat > /dev/null; {flood}")
+    )
+    assert client.ask("hold")["ok"]
+    client.close()
+    assert client._process.returncode is not None
+
+
+def test_errors_that_stay_open_are_not_waited_for() -> None:
+    outliving = "exec 3<&0; cat <&3 > /dev/null &"
+    client = HelperClient(shell(f"""read line; echo '{{"ok": true, "protocol": 1}}'; {outliving} exit"""))
+    with pytest.raises(DeviceError, match="the root helper has ended"):
+        client.ask("hold")
 
 
 def test_a_helper_that_is_not_there() -> None:
