@@ -13,8 +13,9 @@ seeds, with the least and the most in brackets. Methods:
 - ours, a real ``Tuner`` on the virtual clock, as it comes and with ``modes="auto"``.
 
 Profiling is simulated minibatch by minibatch, the long rest of the job is not: it goes on at the settled time and power
-of its mode. Energy counts each mode at its settled power. Computing, such as fits, takes no time on a virtual clock;
-how often a predictor was fitted stands in the table. Over: share of jobs that end more than 0.5 W above the limit.
+of its mode. Energy counts each mode at its settled power. Computing, such as fits, stops the job: three times the CPU
+seconds of this computer, and more in modes with a slow CPU (``docs/simulation.md``); it is part of all times, and has a
+column of its own. Over: share of jobs that end more than 0.5 W above the limit.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Job(SimulatedDevice):
         self.minibatches = round(minutes * 60e3 / truth(workload)[self.current_mode()].time_ms)
         self.done = 0
         self.fits = 0
+        self.computing_s = self._computing_j = 0.0
         self._seconds: dict[PowerMode, float] = defaultdict(float)
 
     @property
@@ -70,23 +72,31 @@ class Job(SimulatedDevice):
         self._seconds[mode] += self.clock.now() - start_s
         self.done += 1
 
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        self.computing_s += seconds
+        self._computing_j += seconds * self.read_power().total_w
+
     def ended_in(self, mode: PowerMode, modes: int = 0) -> Ended:
         """What it took in all, if the rest of it runs in ``mode``."""
         known = truth(self.name)
         profiling_s = self.clock.now()
         seconds = {**self._seconds}
         seconds[mode] = seconds.get(mode, 0.0) + (self.minibatches - self.done) * known[mode].time_ms / 1e3
-        energy_j = sum(each * known[mode].power_w for mode, each in seconds.items())
-        return Ended(sum(seconds.values()), energy_j, profiling_s, modes, self.fits, known[mode].power_w)
+        energy_j = sum(each * known[mode].power_w for mode, each in seconds.items()) + self._computing_j
+        in_all_s = sum(seconds.values()) + self.computing_s
+        return Ended(in_all_s, energy_j, profiling_s, self.computing_s, modes, self.fits, known[mode].power_w)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a job took: seconds and joules in all, seconds of profiling, modes measured, fits, power at its end."""
+    """What a job took: seconds and joules in all, seconds of profiling and, of these, of computing, modes measured,
+    fits, power at its end."""
 
     seconds: float
     energy_j: float
     profiling_s: float
+    computing_s: float
     modes: int
     fits: int
     power_w: float
@@ -128,8 +138,9 @@ def papers(job: Job, seed: int) -> Ended:
     if job.is_over:
         return job.ended_in(start, len(measurements))
     predictor = PaperTransfer(load_reference(DEFAULT_REFERENCE), seed)
-    predictor.fit(Profile(job.modes.knobs, Provenance(BOARD, job.name, simulated=True), tuple(measurements)))
-    prediction = predictor.predict(job.modes.array)
+    with job.computing():
+        predictor.fit(Profile(job.modes.knobs, Provenance(BOARD, job.name, simulated=True), tuple(measurements)))
+        prediction = predictor.predict(job.modes.array)
     time_ms, power_w = prediction.time_ms.copy(), prediction.power_w.copy()
     for each in measurements:
         row = job.modes.index(each.mode)
@@ -167,7 +178,7 @@ class Counting(GreyBoxTransfer):
 
 HEADER = (
     f"{'':<15}{'time, % of oracle':>21}{'energy, %':>16}"
-    + f"{'s of profiling':>18}{'modes':>7}{'fits':>5}{'power at end':>21}"
+    + f"{'s of profiling':>18}{'computing':>18}{'modes':>7}{'fits':>5}{'power at end':>21}"
 )
 
 METHODS: dict[str, Callable[[Job, int], Ended]] = {
@@ -212,7 +223,8 @@ def row(name: str, pairs: Sequence[tuple[Ended, Ended]]) -> str:
     above = np.mean([each > LIMIT_W + 0.5 for each in watts])
     power = f"{np.median(watts):.1f} W, {100 * above:.0f} % over"
     profiling = spread([each.profiling_s for each in ended], "{:.0f}")
-    return f"{name:<15}{time:>21}{energy:>16}{profiling:>18}{modes:>7.0f}{fits:>5.0f}{power:>21}"
+    computing = spread([each.computing_s for each in ended], "{:.1f}")
+    return f"{name:<15}{time:>21}{energy:>16}{profiling:>18}{computing:>18}{modes:>7.0f}{fits:>5.0f}{power:>21}"
 
 
 def spread(values: Sequence[float], form: str) -> str:

@@ -16,7 +16,11 @@ from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
 from leftovers import left_since, running
 
+from lightning_powertrain.devices import ComputingCost, simulated
 from lightning_powertrain.profiling import sensor_noise
+
+# Simulated boards are repeatable to the last digit where computing takes no time.
+simulated.COMPUTING = ComputingCost(factor=0.0)
 
 # Doctests are looked for in every file, but two of the same name cannot both be imported as one.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode, load_board
 from lightning_powertrain.devices.clock import VirtualClock
+from lightning_powertrain.devices.computing import ComputingCost
 from lightning_powertrain.devices.device import Health, PowerReading
 from lightning_powertrain.simulation import (
     REFERENCE_C,
@@ -24,19 +26,27 @@ from lightning_powertrain.simulation import (
 )
 
 _READING_SPREAD = 0.004
+# Time that computing takes is added up to at least this before the clock moves.
+_LEAST_CHARGE_S = 0.01
+
+COMPUTING = ComputingCost()
+"""What computing costs boards for which nothing else is said."""
 
 
 class SimulatedDevice:
     """A simulated board that trains a simulated workload; every figure that it gives is simulated.
 
-    Time passes only when a minibatch ends. Between two events nothing changes but the temperature and the sensors,
-    which are brought up to date, in closed form, when somebody asks. Until the first event the board has been idle.
+    Time passes only when a minibatch ends, and while somebody computes under :meth:`computing`. Between two events
+    nothing changes but the temperature and the sensors, which are brought up to date, in closed form, when somebody
+    asks. Until the first event the board has been idle.
 
     Args:
         board: Key of a board that can be simulated, or the board itself.
         workload: What it trains: any :class:`Workload`, or the name of one.
-        seed: Of all scatter. Equal seeds and equal calls give equal figures.
+        seed: Of all scatter. Equal seeds and equal calls give equal figures, where computing costs nothing.
         ambient_c: Temperature of the air around the board.
+        computing: What computing costs; by default three times the CPU seconds of this computer, and more in modes
+            with a slow CPU.
 
     Raises:
         ArgumentError: If the board cannot be simulated or the workload is unknown.
@@ -48,7 +58,12 @@ class SimulatedDevice:
     """
 
     def __init__(
-        self, board: str | Board, workload: str | Workload = "resnet18", seed: int = 0, ambient_c: float = ROOM_C
+        self,
+        board: str | Board,
+        workload: str | Workload = "resnet18",
+        seed: int = 0,
+        ambient_c: float = ROOM_C,
+        computing: ComputingCost | None = None,
     ) -> None:
         self._board = load_board(board) if isinstance(board, str) else board
         self._physics = load_physics(self._board.key)
@@ -59,6 +74,10 @@ class SimulatedDevice:
         self._pace = Pace(np.random.default_rng(times))
         self._readings = np.random.default_rng(readings)
         self._steps_w = np.array([rail.step_w for rail in self._physics.rails.values()])
+
+        self._computing = COMPUTING if computing is None else computing
+        self._computed_until_s: float | None = None
+        self._owed_s = 0.0
 
         self._mode = self._board.preset(self._physics.starts_in)
         self._saved: PowerMode | None = None
@@ -118,11 +137,13 @@ class SimulatedDevice:
     def apply(self, mode: Mapping[str, int]) -> PowerMode:
         self._modes.index(mode)
         if mode != self._mode:
+            self._charge()
             self._catch_up()
             cores_changed = abs(mode["cores"] - self._mode["cores"])
             self._mode = PowerMode(**{name: mode[name] for name in self._modes.names})
             steady = self._enter()
             self._pace.switch(*_seconds(steady), self._workload.prefetched, cores_changed)
+            self._forgive()
         return self._mode
 
     def read_power(self) -> PowerReading:
@@ -151,6 +172,34 @@ class SimulatedDevice:
         if self._heat_matters:
             self._catch_up()
         self._clock.advance(self._pace.next_s())
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let the time pass that one core of the board takes for what the body computes; training waits for it.
+
+        What is computed before :meth:`apply` counts in the mode before. What the simulation itself computes is free.
+        """
+        self._computed_until_s = self._computing.cpu_s()
+        try:
+            yield
+        finally:
+            self._charge()
+            self._computed_until_s = None
+
+    def _charge(self) -> None:
+        if self._computed_until_s is None:
+            return
+        spent_s = self._computing.cpu_s() - self._computed_until_s
+        self._owed_s += self._computing.seconds(spent_s, self._modes, self._mode)
+        if self._owed_s >= _LEAST_CHARGE_S:
+            owed_s, self._owed_s = self._owed_s, 0.0
+            self.wait(owed_s)
+        self._forgive()
+
+    def _forgive(self) -> None:
+        """What was computed since the last charge was the simulation itself."""
+        if self._computed_until_s is not None:
+            self._computed_until_s = self._computing.cpu_s()
 
     def wait(self, seconds: float) -> None:
         """Let time pass in which the board waits for others, and draws what an idle one does in this mode."""

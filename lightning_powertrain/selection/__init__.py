@@ -12,7 +12,14 @@ from lightning_powertrain.selection.objective import (
     parse_budget,
 )
 from lightning_powertrain.selection.pareto import pareto_front
-from lightning_powertrain.selection.selection import Selection, best_index, excess_of, guarded_excess, select_measured
+from lightning_powertrain.selection.selection import (
+    Selection,
+    best_index,
+    excess_of,
+    guarded_excess,
+    is_confirmed,
+    select_measured,
+)
 
 __all__ = [
     "BUDGET_FORMS",
@@ -27,6 +34,7 @@ __all__ = [
     "excess_of",
     "expected_improvement",
     "guarded_excess",
+    "is_confirmed",
     "pareto_front",
     "parse_budget",
     "select_measured",

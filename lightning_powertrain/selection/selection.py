@@ -62,10 +62,12 @@ class Selection:
 
         What was measured while the board throttled confirms nothing.
         """
-        measured = self.measured
-        if measured is None or measured.throttled_by:
-            return False
-        return not _guarded_excess(self.objective, [measured]).any()
+        return self.measured is not None and is_confirmed(self.objective, self.measured)
+
+
+def is_confirmed(objective: Objective, measured: Measurement) -> bool:
+    """Whether a mode was measured to be within a budget by more than the noise of that measurement."""
+    return not measured.throttled_by and not _guarded_excess(objective, [measured]).any()
 
 
 def guarded_excess(

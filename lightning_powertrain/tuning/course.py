@@ -128,7 +128,8 @@ class Course:
 
     def _tune(self) -> Steps:
         start = yield from self._start_measured()
-        search, plan = self._scope.plan(start, self.profile)
+        with self._bench.computing():
+            search, plan = self._scope.plan(start, self.profile)
         if start.mode not in self._bench.reused.modes:
             self._tell_measured(start, plan, 0, 0.0)
         if not len(plan) and len(self.profile.besides(start)) < self._settings.predictor.minimum_modes:
@@ -160,7 +161,8 @@ class Course:
             return measured[0]  # What was known has just been dropped.
         start = yield from bench.measured_in_earnest(bench.device.current_mode())
         if not is_reused:
-            bench.reused.check_predicted(bench.profile, start, self._settings.predictor)
+            with bench.computing():
+                bench.reused.check_predicted(bench.profile, start, self._settings.predictor)
         return start
 
     def _forget(self, contradiction: ContradictionError) -> None:
@@ -205,7 +207,10 @@ class Course:
             if step is not None:
                 return step
         self._enter(Phase.FITTING)
-        return search.learned(self.profile, may_look_around) or search.recalled(self.profile, self._bench.reused.modes)
+        self._bench.leave_slow_mode(search.objective)
+        with self._bench.computing():
+            step = search.learned(self.profile, may_look_around)
+            return step or search.recalled(self.profile, self._bench.reused.modes)
 
     def _tell_selected(self, search: Search, selection: Selection, spent_s: float) -> None:
         assert search.prediction is not None

@@ -1,10 +1,12 @@
-"""How many threads torch computes with on the CPU, when it is to follow the cores that are online."""
+"""How many threads compute on the CPU: torch's for the job, numpy's for the tuner."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 from lightning_powertrain.boards import Knob, PowerMode
 
@@ -33,3 +35,20 @@ class TorchThreads:
         """Compute with as many threads as before."""
         if self._follow:
             torch.set_num_threads(self._before)
+
+
+class BlasThreads:
+    """Keeps numpy from computing with threads that the matrices of a tuner are too small for.
+
+    They would wait for each other, and for the cores that the workers of the data loader use. Where cores went offline
+    they wait longest, since there are as many threads as there were cores when numpy was loaded.
+    """
+
+    def __init__(self) -> None:
+        self._controller = ThreadpoolController()  # Looks through all loaded libraries: once, not for each computation.
+
+    @contextmanager
+    def only_one(self) -> Iterator[None]:
+        """One thread for the body, and afterwards as many as before."""
+        with self._controller.limit(limits=1, user_api="blas"):
+            yield

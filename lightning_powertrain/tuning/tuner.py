@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
 from lightning_powertrain.boards import Board
-from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.devices import ChargesComputing, Device, Samplers
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
@@ -105,6 +106,7 @@ class Tuner:
         self._is_busy = False
         self._holds_board = False
         self._stopwatch = Stopwatch(device.clock)
+        self._charged = device.computing if isinstance(device, ChargesComputing) else nullcontext
 
     @property
     def phase(self) -> Phase:
@@ -164,7 +166,8 @@ class Tuner:
         try:
             device.snapshot()
             self._holds_board = self._is_running = self._is_busy = True
-            self._course.start()
+            with self._charged():
+                self._course.start()
         except Exception as error:
             self.give_up(error)
         return self
@@ -182,7 +185,8 @@ class Tuner:
         if self._is_busy:
             assert self._course is not None
             try:
-                self._course.recall(known)
+                with self._charged():
+                    self._course.recall(known)
             except Exception as error:
                 self.give_up(error)
 
@@ -272,8 +276,9 @@ class Tuner:
         if not intervals:
             return
         assert self._course is not None
-        for interval in intervals:
-            self._is_busy = self._course.interval_ended(interval)
+        with self._charged():
+            for interval in intervals:
+                self._is_busy = self._course.interval_ended(interval)
         if self.phase is Phase.OFF:
             self.stop()
         # What was just done in here (fitting, switching) is no part of the next minibatch.

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, Samplers
+from lightning_powertrain.devices import Device, Samplers, core_speed
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
+from lightning_powertrain.selection import Objective, is_confirmed
 from lightning_powertrain.tuning.known import Reused, check_measured
 from lightning_powertrain.tuning.settings import Settings
-from lightning_powertrain.tuning.threads import TorchThreads
+from lightning_powertrain.tuning.threads import BlasThreads, TorchThreads
 
 # A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
 # cooled once nothing held it back lately.
 _COOLING_S = 120.0
 _LATELY_S = 5.0
+
+# Cores that run at less than this share of the clock that they may have are worth a switch before a longer computation.
+_SLOW = 0.5
 
 Measuring = Generator[None, Interval, Measurement]
 """Takes the intervals of a job as they end, and returns a measurement."""
@@ -48,6 +53,7 @@ class Workbench:
         """The mode in which measuring begins: as the job found it; under a hard budget the lowest."""
         self._hard = settings.hard
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
+        self._blas = BlasThreads()
 
     def start(self) -> None:
         """Begin to sample, in the mode in which measuring begins."""
@@ -77,6 +83,26 @@ class Workbench:
             self._threads.put_back()
         elif mode != self.device.current_mode():
             self.apply(mode)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Training waits for what the body computes: no thread of it gets into the way of another."""
+        with self._blas.only_one():
+            yield
+
+    def leave_slow_mode(self, objective: Objective) -> None:
+        """Before a longer computation: if the CPU is slow, set the mode with the fastest one known to be good enough.
+
+        Training waits for one core meanwhile, so that the clock of the CPU is all that counts. Good enough are modes
+        that were measured in this job and are within the budget; without a hard one also the mode that it started in.
+        """
+        known = [each for each in self.profile.measurements if each.mode not in self.reused.modes]
+        within = [each.mode for each in known if is_confirmed(objective, each)]
+        modes = within or ([] if self._hard else [self.found])
+        speeds = {mode: core_speed(self.device.modes, mode) for mode in modes}
+        fastest = max(speeds, key=lambda mode: speeds[mode], default=None)
+        if fastest and core_speed(self.device.modes, self.device.current_mode()) < _SLOW * speeds[fastest]:
+            self.apply(fastest)
 
     def measured(self, mode: PowerMode) -> Measuring:
         """Measure the mode that is set.
