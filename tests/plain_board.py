@@ -83,6 +83,7 @@ def _files() -> dict[str, str]:
     for policy in (0, 4):
         folder = f"{_CPU}/cpufreq/policy{policy}"
         files[f"{folder}/related_cpus"] = _listed(range(policy, policy + 4))
+        files[f"{folder}/affected_cpus"] = _listed(range(policy, min(policy + 4, 6)))
         files[f"{folder}/scaling_available_frequencies"] = _listed(CPU_KHZ)
         files[f"{folder}/scaling_min_freq"] = "729600\n"
         files[f"{folder}/scaling_max_freq"] = "1728000\n"

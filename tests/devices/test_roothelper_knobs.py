@@ -68,6 +68,20 @@ def test_cpu0_is_never_a_file_to_write(tmp_path: Path) -> None:
     assert tmp_path / "sys/devices/system/cpu/cpu0/online" not in files
 
 
+def test_a_policy_without_an_online_cpu_is_not_there(tmp_path: Path) -> None:
+    """As kernels before 5.19 have it: the folder stays, its texts stay or read empty, and every write is refused."""
+    root = PlainBoard(tmp_path).root
+    for policy in ("policy0", "policy4"):
+        folder = root / "sys/devices/system/cpu/cpufreq" / policy
+        assert any(folder in path.parents for path in find_knobs(root).files())
+        (folder / "affected_cpus").write_text("\n")
+        (folder / "scaling_available_frequencies").unlink()
+        assert not any(folder in path.parents for path in find_knobs(root).files())
+        assert find_knobs(root).hidden_cpus() == (policy == "policy0")
+        assert find_knobs(root).known().get("cpu_khz") == (find_knobs(root).clocks[0] if policy == "policy0" else None)
+    assert find_knobs(root).clocks[0].values == ()
+
+
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
     assert find_knobs(tmp_path).known() == {}
     assert find_knobs(tmp_path).files() == []
@@ -111,6 +125,7 @@ def test_no_text_of_the_kernel_breaks_a_parser(board: PlainBoard, texts: list[by
 
 FILES = sorted(
     {
+        "sys/devices/system/cpu/cpufreq/policy0/affected_cpus",
         "sys/devices/system/cpu/cpufreq/policy0/related_cpus",
         "sys/devices/system/cpu/cpufreq/policy4/scaling_available_frequencies",
         "sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq",

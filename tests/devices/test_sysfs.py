@@ -108,6 +108,8 @@ def test_every_board_is_found_set_and_put_back(virtual_board: Mount, name: str) 
 def disorder(board: MountedBoard, chance: random.Random) -> None:
     """Leave a board as its owner might: some cores off, odd limits and governors, the memory clock pinned or not."""
     cpu = "/sys/devices/system/cpu"
+    for core in board.path(cpu).glob("cpu[1-9]*"):
+        board.write(f"{cpu}/{core.name}/online", 1)
     for policy in sorted(board.path(f"{cpu}/cpufreq").glob("policy*")):
         folder = f"{cpu}/cpufreq/{policy.name}"
         table = [int(word) for word in board.read(f"{folder}/scaling_available_frequencies").split()]

@@ -21,36 +21,68 @@ CLK_CAP = "/sys/kernel/nvpmodel_clk_cap/emc"
 LONG_MAX = "9223372036854775807"
 
 
-def test_a_policy_vanishes_with_its_last_core_and_comes_back_without_its_limits(virtual_board: Mount) -> None:
-    board = virtual_board("orin-agx-jp6", preset="MODE_50W")
-    policy = board.path(f"{CPU}/cpufreq/policy8")
-    board.write(f"{CPU}/cpufreq/policy8/scaling_max_freq", 1113600)
-    for core in (8, 9, 10):
+@pytest.mark.parametrize(
+    ("name", "preset", "code"),
+    [
+        ("tx2-jp4", "MAXN", errno.EINVAL),
+        ("agx-xavier-jp5", "MAXN", errno.EINVAL),
+        ("orin-agx-jp5", "MAXN", errno.EINVAL),
+        ("orin-agx-jp6", "MAXN", errno.EBUSY),
+        ("thor-jp7", "MAXN", errno.EBUSY),
+    ],
+)
+def test_a_policy_sleeps_with_its_last_core_and_keeps_its_limits(
+    virtual_board: Mount, name: str, preset: str, code: int
+) -> None:
+    board = virtual_board(name, preset=preset)
+    policy = f"{CPU}/cpufreq/policy{1 if name == 'tx2-jp4' else 2 if name in ('agx-xavier-jp5', 'thor-jp7') else 4}"
+    first, *others = map(int, board.read(f"{policy}/related_cpus").split())
+    table = board.read(f"{policy}/scaling_available_frequencies").split()
+    board.write(f"{policy}/scaling_max_freq", table[3])
+    board.write(f"{policy}/scaling_governor", "powersave")
+    for core in others:
         board.write(f"{CPU}/cpu{core}/online", 0)
-    assert board.read(f"{CPU}/cpufreq/policy8/affected_cpus") == "11"
-    assert board.read(f"{CPU}/cpufreq/policy8/related_cpus") == "8 9 10 11"
-    assert board.read(f"{CPU}/online") == "0-7,11"
-    board.write(f"{CPU}/cpu11/online", 0)
-    assert not policy.exists()
-    assert not board.path(f"{CPU}/cpu11/cpufreq").is_symlink()
-    assert names(policy.parent) == ["policy0", "policy4"]
-    assert refused(errno.ENOENT, lambda: board.write(f"{CPU}/cpufreq/policy8/scaling_max_freq", 1113600))
-    board.write(f"{CPU}/cpu10/online", 1)
-    assert board.read(f"{CPU}/cpufreq/policy8/affected_cpus") == "10"
-    assert board.read(f"{CPU}/cpufreq/policy8/scaling_max_freq") == "2201600"
-    assert board.read(f"{CPU}/cpu10/cpufreq/scaling_min_freq") == "115200"
+    assert board.read(f"{policy}/affected_cpus") == str(first)
+    kept = board.settings()
+    board.write(f"{CPU}/cpu{first}/online", 0)
+    assert board.path(f"{CPU}/cpu{first}/cpufreq").resolve() == board.path(policy)
+    assert refused(code, lambda: board.write(f"{policy}/scaling_max_freq", table[0]))
+    if code == errno.EBUSY:
+        for file in ("related_cpus", "affected_cpus", "scaling_max_freq", "scaling_available_frequencies"):
+            assert refused(errno.EBUSY, lambda file=file: board.read(f"{policy}/{file}"))
+    else:
+        assert board.read(f"{policy}/affected_cpus") == ""
+        assert board.read(f"{policy}/related_cpus").split() == [str(first), *map(str, others)]
+        assert board.read(f"{policy}/scaling_max_freq") == table[3]
+        assert board.read(f"{policy}/cpuinfo_cur_freq") == "<unknown>"
+    assert board.settings() == {**kept, f"{CPU}/cpu{first}/online": "0"}
+    board.write(f"{CPU}/cpu{first}/online", 1)
+    assert board.read(f"{policy}/scaling_max_freq") == table[3]
+    assert board.read(f"{policy}/scaling_governor") == "powersave"
 
 
-def test_a_file_held_open_over_the_end_of_its_policy_is_dead_for_good(virtual_board: Mount) -> None:
-    board = virtual_board("agx-xavier-jp5", preset="MAXN")
-    handle = os.open(board.path(f"{CPU}/cpufreq/policy6/scaling_max_freq"), os.O_RDWR)
+def test_some_kernels_of_jetpack_5_drop_the_table_of_a_sleeping_policy(virtual_board: Mount) -> None:
+    dropping, keeping = virtual_board("orin-agx-jp5"), virtual_board("agx-xavier-jp5")
+    sleeping = f"{CPU}/cpufreq/policy{{}}/scaling_available_frequencies"
+    assert refused(errno.ENODEV, lambda: dropping.read(sleeping.format(8)))
+    for core in (6, 7):
+        keeping.write(f"{CPU}/cpu{core}/online", 0)
+    assert keeping.read(sleeping.format(6)) == keeping.read(sleeping.format(0))
+
+
+@pytest.mark.parametrize(("name", "code"), [("agx-xavier-jp5", errno.EINVAL), ("orin-agx-jp6", errno.EBUSY)])
+def test_a_file_that_is_open_works_again_when_its_policy_wakes(virtual_board: Mount, name: str, code: int) -> None:
+    board = virtual_board(name, preset="MAXN")
+    cores = (6, 7) if name == "agx-xavier-jp5" else (4, 5, 6, 7)
+    handle = os.open(board.path(f"{CPU}/cpufreq/policy{cores[0]}/scaling_max_freq"), os.O_RDWR)
     try:
-        assert os.pread(handle, 100, 0) == b"2265600\n"
-        for online in (0, 1):
-            for core in (6, 7):
-                board.write(f"{CPU}/cpu{core}/online", online)
-            assert refused(errno.ENODEV, lambda: os.pread(handle, 100, 0))
-            assert refused(errno.ENODEV, lambda: os.write(handle, b"1190400"))
+        for core in cores:
+            board.write(f"{CPU}/cpu{core}/online", 0)
+        assert refused(code, lambda: os.write(handle, b"1190400"))
+        assert refused(errno.EBUSY, lambda: os.pread(handle, 100, 0)) == (code == errno.EBUSY)
+        board.write(f"{CPU}/cpu{cores[0]}/online", 1)
+        os.pwrite(handle, b"1190400", 0)
+        assert os.pread(handle, 100, 0) == b"1190400\n"
     finally:
         os.close(handle)
 

@@ -15,6 +15,7 @@ from virtual_board.devfreq import Devfreq
 from virtual_board.emc import Emc
 from virtual_board.faults import Faults
 from virtual_board.identity import cores_online, place_disk, place_identity
+from virtual_board.kernels import KERNELS
 from virtual_board.nodes import Directory, KernelFile, Tree, read_only, settable
 from virtual_board.parsing import rounded_down, scanned
 from virtual_board.plant import Clocks, Plant, physics_of
@@ -88,7 +89,7 @@ class VirtualBoard:
 
     def clocks(self) -> Clocks:
         """What runs."""
-        cpu_khz = max(self._cpu_khz(policy) for policy in self.cpus.policies.values())
+        cpu_khz = max(self._cpu_khz(policy) for policy in self.cpus.awake)
         gpu_hz, emc_hz = self._gpu_hz(self.gpu), self._emc_hz()
         shares = (
             cpu_khz / self._table("cpu_khz")[-1] * len(self.cpus.online) / len(self.cpus.cores),
@@ -130,10 +131,10 @@ class VirtualBoard:
             raise
 
     def settings(self) -> dict[str, str]:
-        """Text of every pseudo file that root can write, by path."""
+        """Text of every pseudo file that root can write, by path, as the kernel keeps it while a cluster sleeps."""
         with self.lock:
             return {
-                path: file.text().decode().rstrip("\n")
+                path: file.setting().decode().rstrip("\n")
                 for path, file in self.tree.walk()
                 if isinstance(file, KernelFile) and file.store and file.show
             }
@@ -158,7 +159,8 @@ class VirtualBoard:
             self.tree,
             self.spec.clusters,
             self._table("cpu_khz"),
-            refuses_crossing=self.spec.jetpack == 4,
+            kernel=KERNELS[self.spec.jetpack],
+            drops_sleeping_table=self.spec.drops_sleeping_table,
             boot_core_has_switch=self.spec.boot_core_has_switch,
             clock=self._cpu_khz,
         )

@@ -92,18 +92,24 @@ class KernelFile(Node):
         show: Gives the text, or raises what the kernel would.
         store: Takes the text of one write, or raises what the kernel would.
         size: What ``stat`` says: a page in sysfs, nothing in procfs and debugfs.
+        kept: Gives the text that the kernel keeps while ``show`` cannot give it; None where ``show`` always can.
     """
 
     mode: int = 0o444
     show: Callable[[], str | bytes] | None = None
     store: Callable[[str], None] | None = None
     size: int = 4096
+    kept: Callable[[], str | bytes] | None = None
     kind = stat.S_IFREG
 
     def text(self) -> bytes:
         """What a read from its start gives."""
         shown = self.show() if self.show else ""
         return shown if isinstance(shown, bytes) else shown.encode()
+
+    def setting(self) -> bytes:
+        """What the kernel keeps of it, shown or not."""
+        return KernelFile(show=self.kept or self.show).text()
 
     def take(self, text: str) -> None:
         """What one write does."""

@@ -45,6 +45,7 @@ class Spec:
         zones: Its thermal zones; those of vision engines, which are off, answer EAGAIN.
         cpu_floor_khz: Lowest CPU clock in the stock presets.
         boot_core_has_switch: Whether ``cpu0/online`` exists.
+        drops_sleeping_table: Whether a sleeping policy shows no table: some stable levels of JetPack 5's kernel do not.
         tables: Frequencies that the catalogue does not know, by knob.
     """
 
@@ -61,6 +62,7 @@ class Spec:
     zones: tuple[str, ...]
     cpu_floor_khz: int
     boot_core_has_switch: bool = True
+    drops_sleeping_table: bool = False
     tables: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -116,6 +118,7 @@ SPECS: dict[str, Spec] = {
         chips=_AGX_ORIN_CHIPS,
         zones=_ZONES_JP5,
         cpu_floor_khz=729600,
+        drops_sleeping_table=True,
     ),
     "orin-agx-jp6": Spec(
         key="orin-agx-64gb-jp6",

@@ -133,7 +133,7 @@ class Cores:
 
 @dataclass(frozen=True)
 class CpuClock:
-    """The clock of a cluster of cores: of each cpufreq policy that is visible, which takes an online core."""
+    """The clock of a cluster of cores: of each cpufreq policy that has an online core."""
 
     name: str
     values: tuple[int, ...]
@@ -247,7 +247,7 @@ class Knobs:
         return {path: text for path, text in texts.items() if text is not None}
 
     def hidden_cpus(self) -> bool:
-        """Whether some cores are offline together with their whole cpufreq policy, which hides its files."""
+        """Whether some cores are offline together with their whole cpufreq policy, whose files tell nothing then."""
         visible = {cpu for clock in self.clocks if isinstance(clock, CpuClock) for cpu in _governed(clock.root)}
         return bool(visible) and any(int(cpu.name[3:]) not in visible for cores in self.cores for cpu in cores.cpus)
 
@@ -270,7 +270,14 @@ def gpu_folder(root: Path) -> Path | None:
 
 
 def _policies(root: Path) -> list[Path]:
-    return sorted((root / _CPU / "cpufreq").glob("policy[0-9]*"), key=lambda policy: int(policy.name[6:]))
+    """The folders of the cpufreq policies that have an online CPU.
+
+    The folder of a policy stays when its last CPU goes offline. Kernels before 5.19 go on showing its texts, perhaps
+    without the table, and refuse every write; ``affected_cpus`` is empty then. Later kernels refuse reads, too.
+    """
+    folders = (folder for folder in (root / _CPU / "cpufreq").glob("policy[0-9]*") if folder.name[6:].isdigit())
+    awake = [folder for folder in folders if read_cpus(folder / "affected_cpus")]
+    return sorted(awake, key=lambda folder: int(folder.name[6:]))
 
 
 def _governed(root: Path) -> set[int]:

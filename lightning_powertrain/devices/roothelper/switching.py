@@ -1,6 +1,7 @@
 """Setting a power mode and putting everything back: which file is written when.
 
-Cores come online first, because a cpufreq policy is there only while one of its cores is, and surplus cores leave last.
+Cores come online first, because a cpufreq policy takes no write while all its cores are offline, and surplus cores
+leave last.
 """
 
 from __future__ import annotations

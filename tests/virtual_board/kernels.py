@@ -1,0 +1,40 @@
+"""How the kernels of the JetPacks treat cpufreq and devfreq files, each with where that is known from.
+
+"Measured" means on Debian's arm64 kernels 5.10.223 and 6.1, booted under QEMU with the kernel's own cpufreq and devfreq
+core. "Read" means in the source of NVIDIA's 4.9 and 5.10. Nobody has measured 5.15 and 6.8; they are taken to behave as
+6.1 does. jetson-stats reports EBUSY from sleeping policies on JetPack 6, which agrees.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel series.
+
+    Args:
+        refuses_crossing: Whether a minimum above the maximum is EINVAL. Read in 4.9. Later kernels keep both requests
+            and cut the minimum: measured on 5.10 and 6.1.
+        sleeping_read: What reading a policy without an online CPU fails with; 0 shows the old text. Old text: read in
+            4.9, measured on 5.10. EBUSY: measured on 6.1.
+        sleeping_write: What writing to such a policy fails with. EINVAL: read in 4.9, measured on 5.10. EBUSY: measured
+            on 6.1.
+    """
+
+    refuses_crossing: bool
+    sleeping_read: int
+    sleeping_write: int
+
+
+_NEW = Kernel(refuses_crossing=False, sleeping_read=errno.EBUSY, sleeping_write=errno.EBUSY)
+
+KERNELS = {
+    4: Kernel(refuses_crossing=True, sleeping_read=0, sleeping_write=errno.EINVAL),
+    5: Kernel(refuses_crossing=False, sleeping_read=0, sleeping_write=errno.EINVAL),
+    6: _NEW,
+    7: _NEW,
+}
+"""By generation of JetPack: 4.9, 5.10, 5.15 and 6.8."""
