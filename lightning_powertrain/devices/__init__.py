@@ -1,7 +1,7 @@
 """How to reach a board."""
 
 from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
-from lightning_powertrain.devices.computing import ChargesComputing, ComputingCost, core_speed
+from lightning_powertrain.devices.computing import ChargesComputing, ComputingCost, charged, core_speed
 from lightning_powertrain.devices.device import Device, Health, PowerReading
 from lightning_powertrain.devices.energy import EnergyMeter
 from lightning_powertrain.devices.nvml_power import NvmlPower
@@ -29,6 +29,7 @@ __all__ = [
     "SystemClock",
     "VirtualClock",
     "VitalsSampler",
+    "charged",
     "core_speed",
     "find_jetson",
     "find_power_source",

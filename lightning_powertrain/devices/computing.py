@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,8 +16,13 @@ class ChargesComputing(Protocol):
     """A device whose clock does not move while this process computes, so that it has to be told."""
 
     def computing(self) -> AbstractContextManager[None]:
-        """Charges the clock of the device with what the body computes."""
+        """Charges the clock of the device with what the body computes. May be nested."""
         ...
+
+
+def charged(device: object) -> Callable[[], AbstractContextManager[None]]:
+    """Gives a context that charges what its body computes to the clock of a device, where that is needed."""
+    return device.computing if isinstance(device, ChargesComputing) else nullcontext
 
 
 @dataclass(frozen=True)

@@ -178,13 +178,17 @@ class SimulatedDevice:
         """Let the time pass that one core of the board takes for what the body computes; training waits for it.
 
         What is computed before :meth:`apply` counts in the mode before. What the simulation itself computes is free.
+        May be nested: the clock is right at both ends of each.
         """
+        is_nested = self._computed_until_s is not None
+        self._charge()
         self._computed_until_s = self._computing.cpu_s()
         try:
             yield
         finally:
             self._charge()
-            self._computed_until_s = None
+            if not is_nested:
+                self._computed_until_s = None
 
     def _charge(self) -> None:
         if self._computed_until_s is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
 
 from lightning_powertrain.boards import Board
-from lightning_powertrain.devices import ChargesComputing, Device, Samplers
+from lightning_powertrain.devices import Device, Samplers, charged
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
@@ -106,7 +105,7 @@ class Tuner:
         self._is_busy = False
         self._holds_board = False
         self._stopwatch = Stopwatch(device.clock)
-        self._charged = device.computing if isinstance(device, ChargesComputing) else nullcontext
+        self._charged = charged(device)
 
     @property
     def phase(self) -> Phase:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, Samplers, core_speed
+from lightning_powertrain.devices import Device, Samplers, charged, core_speed
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
 from lightning_powertrain.selection import Objective, is_confirmed
 from lightning_powertrain.tuning.known import Reused, check_measured
@@ -54,6 +54,7 @@ class Workbench:
         self._hard = settings.hard
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._blas = BlasThreads()
+        self._charged = charged(device)
 
     def start(self) -> None:
         """Begin to sample, in the mode in which measuring begins."""
@@ -87,7 +88,7 @@ class Workbench:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Training waits for what the body computes: no thread of it gets into the way of another."""
-        with self._blas.only_one():
+        with self._charged(), self._blas.only_one():
             yield
 
     def leave_slow_mode(self, objective: Objective) -> None:

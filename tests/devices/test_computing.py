@@ -63,6 +63,18 @@ def test_what_was_computed_before_a_switch_counts_in_the_mode_before(board: Simu
     assert board.clock.now() == pytest.approx(1.0 * ratio + 1.0)
 
 
+def test_the_clock_is_right_inside_too(board: SimulatedDevice, cpu: Cpu) -> None:
+    board.apply(board.modes.highest)
+    with board.computing():
+        cpu.seconds += 0.5
+        with board.computing():
+            assert board.clock.now() == pytest.approx(1.0)
+            cpu.seconds += 0.5
+        assert board.clock.now() == pytest.approx(2.0)
+        cpu.seconds += 0.5
+    assert board.clock.now() == pytest.approx(3.0)
+
+
 def test_computing_outside_costs_nothing(board: SimulatedDevice, cpu: Cpu) -> None:
     with board.computing():
         pass

@@ -53,9 +53,9 @@ class Charged(FakeDevice):
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        self._computed_s = 0.0
         yield
-        self.clock.advance(self._computed_s)
+        seconds, self._computed_s = self._computed_s, 0.0
+        self.clock.advance(seconds)
 
 
 class Thinker(Oracle):
