@@ -119,7 +119,8 @@ def stock(preset: str) -> Callable[[Job, int], Ended]:
 
 def papers(job: Job, seed: int) -> Ended:
     """50 random modes, windows of 40 minibatches, the paper's networks, one choice."""
-    start, measurements = job.current_mode(), list[Measurement]()
+    start = job.current_mode()
+    measurements: list[Measurement] = []
     samplers = Samplers(job)
     samplers.start()
     plan = WindowPlan(job.workload.prefetched, job.settle_s, precision=None)

@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import FrozenSet
 
 from lightning_powertrain.devices.roothelper.knobs import read_cpus, read_raw
 
-Cpus = frozenset[int]
+Cpus = FrozenSet[int]
 
 _ONLINE = "sys/devices/system/cpu/online"
 _CPUSETS = "sys/fs/cgroup/cpuset"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from typing import Callable, Protocol
 
 Cancel = Callable[[], None]
 

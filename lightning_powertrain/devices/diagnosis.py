@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from typing import Callable, Iterator
 
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.devices.facts import Facts, KnobFacts

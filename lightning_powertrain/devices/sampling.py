@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from itertools import takewhile
-from typing import Generic, TypeVar
+from typing import Generic, Tuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +128,7 @@ class HealthSampler(_Sampler[Health]):
         return tuple(sorted(causes))
 
 
-class VitalsSampler(_Sampler[tuple[float, Health]]):
+class VitalsSampler(_Sampler[Tuple[float, Health]]):
     """Samples total power (W) and health together, slowly, for as long as a job lasts.
 
     Args:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Mapping, Tuple
 
 from lightning_powertrain.boards import Board, Knob, board_names, load_board
 from lightning_powertrain.devices.roothelper.knobs import gpu_folder, read_raw
 
-Tables = Mapping[str, tuple[int, ...]]
+Tables = Mapping[str, Tuple[int, ...]]
 
 
 def is_jetson(root: Path) -> bool:

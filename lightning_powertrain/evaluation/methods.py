@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Callable, Optional
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
 from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
 from lightning_powertrain.profiling import latin_hypercube_rows
 
-Sampler = Callable[[Case, Predictor | None, int, int], IntArray]
+Sampler = Callable[[Case, Optional[Predictor], int, int], IntArray]
 """A case, the method's predictor, how many modes, seed; to the rows to measure."""
 
 

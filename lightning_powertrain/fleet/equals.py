@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Callable, List
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.fleet.messages import Done, Hello, Order, Report, same_mode
 
 FloatArray = npt.NDArray[np.float64]
-Command = Callable[[Order], list[Done]]
+Command = Callable[[Order], List[Done]]
 
 
 class EqualBoards:

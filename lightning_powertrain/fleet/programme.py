@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generator
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import PowerTrainError

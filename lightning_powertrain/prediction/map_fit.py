@@ -6,8 +6,8 @@ measurement cannot bend the curve; the minimum is sought by Levenberg-Marquardt 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Callable
 
 import numpy as np
 import numpy.typing as npt

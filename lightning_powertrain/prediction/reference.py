@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ _ROWS_PER_MODE = 4
 
 _PROFILE = ("profile.modes", "profile.time_ms", "profile.power_w")
 
-Tensors = dict[str, npt.NDArray[Any]]
+Tensors = Dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Tuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from lightning_powertrain.tuning.events import Outcome
 
 START, MAXN = "start", "MAXN"
 
-Range = tuple[float, float]
+Range = Tuple[float, float]
 FloatArray = npt.NDArray[np.float64]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +141,7 @@ def _seen(module: nn.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
     return _Call(group, max(first.shape[0] if first.dim() else 1, 1), _megabytes(first))
 
 
-_Count = tuple[float, int, float]
+_Count = Tuple[float, int, float]
 """GFLOP, kernels, share of the GPU's peak that they reach."""
 
 

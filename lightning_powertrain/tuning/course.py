@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
+from typing import Generator
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers

@@ -163,7 +163,8 @@ class DriftDetector:
     def _signs(self, block: Measurement) -> set[Sign]:
         if block.throttled_by:
             return {"throttling"}
-        before, signs = self._before, set[Sign]()
+        before = self._before
+        signs: set[Sign] = set()
         if abs(block.time_ms - before.time_ms) > _TOLERANCE * before.time_ms:
             signs.add("slower" if block.time_ms > before.time_ms else "faster")
         if abs(block.power_w - before.power_w) > max(_TOLERANCE * before.power_w, _TOLERANCE_W):

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 import pytorch_lightning as pl
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lightning_powertrain.callbacks import powertrain
 
-Weights = dict[str, Tensor]
+Weights = Dict[str, Tensor]
 
 CALLBACK = "lightning_powertrain.callbacks.powertrain"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Tuple
 
 import pytest
 import pytorch_lightning as pl
@@ -20,7 +19,7 @@ from lightning_powertrain.profiling import ProfileCache
 
 pytestmark = LIGHTNING_WARNINGS
 
-BruteForce = Callable[[float], tuple[float, float]]
+BruteForce = Callable[[float], Tuple[float, float]]
 
 
 def run(device: Any, model: pl.LightningModule | None = None, size: int = 4, **options: Any) -> PowerTrainCallback:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Optional
 
 import pytest
 import pytorch_lightning as pl
@@ -22,7 +21,7 @@ pytestmark = LIGHTNING_WARNINGS
 
 MODEL_OF_ITS_OWN = "simulated:orin-agx-64gb"
 
-Open = Callable[[str | None], Any]
+Open = Callable[[Optional[str]], Any]
 
 
 @dataclass(frozen=True)

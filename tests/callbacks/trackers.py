@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List, Tuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger
 from pytorch_lightning.loggers.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-Series = dict[str, list[tuple[int, float]]]
+Series = Dict[str, List[Tuple[int, float]]]
 """Steps and values of each scalar, in the order in which they were logged."""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from plain_board import PlainBoard, start_helper

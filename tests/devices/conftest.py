@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from virtual_board import MountedBoard, mounted, why_unavailable

@@ -6,9 +6,10 @@ import errno
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from plain_board import CPU_KHZ, PlainBoard, start_helper

@@ -6,8 +6,8 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from virtual_board import BOARDS, MountedBoard, why_unavailable

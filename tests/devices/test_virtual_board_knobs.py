@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from typing import Callable
 
 import pytest
 from virtual_board import MountedBoard, why_unavailable

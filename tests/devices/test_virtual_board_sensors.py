@@ -6,8 +6,8 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from virtual_board import MountedBoard, why_unavailable

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from virtual_board import MountedBoard, mounted, why_unavailable

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Callable
 
 import numpy as np
 import numpy.typing as npt

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Callable, List, Tuple
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from lightning_powertrain.selection import (
     select_measured,
 )
 
-Costs = list[tuple[float, float]]
+Costs = List[Tuple[float, float]]
 
 # Whole numbers out of few make ties and duplicates common; the others make them rare.
 some_cost = st.integers(1, 6).map(float) | st.floats(0.5, 500.0)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Tuple
 
 import pytest
 from plain_board import start_helper
@@ -36,7 +36,7 @@ _USER_ERRORS = {
     "exception in the training step": "UserError('the training step')",
     "exception in another callback": "UserError('another callback')",
 }
-Cell = tuple[str, str, str]
+Cell = Tuple[str, str, str]
 CELLS: list[Cell] = [
     *(("Lightning", kind, moment) for kind in KINDS for moment in MOMENTS),
     *(

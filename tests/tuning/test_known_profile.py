@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Callable, Tuple
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
@@ -18,7 +19,7 @@ from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.tuning import Known, Observer, Phase, Tuner
 
-BruteForce = Callable[[float], tuple[float, float]]
+BruteForce = Callable[[float], Tuple[float, float]]
 
 
 class Changed(FakeDevice):
