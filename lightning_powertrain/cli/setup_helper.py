@@ -19,16 +19,17 @@ def setup_helper(
     remove: Annotated[bool, typer.Option("--remove", help="Undo it.")] = False,
 ) -> None:
     """Install the root helper and the sudoers rule for it: run once, with sudo."""
-    from lightning_powertrain.devices import helper_install
+    from lightning_powertrain.devices import helper_setup
     from lightning_powertrain.devices.helper_client import INSTALL_FOLDER, powertrain_command
+    from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS
 
     if os.geteuid() != 0 and not print_only:
         command = powertrain_command("setup-helper", *(["--remove"] if remove else []))
         raise DeviceError(f"this needs root: `{command}`. --print shows what it would do")
     if remove and print_only:
-        typer.echo(f"remove {helper_install.SUDOERS}\nremove {INSTALL_FOLDER}")
+        typer.echo(f"remove {SUDOERS}\nremove {INSTALL_FOLDER}")
     elif remove:
-        found = helper_install.remove()
+        found = helper_setup.remove()
         typer.echo("The root helper is removed." if found else "There is no root helper installed.")
     else:
         _install(user or _caller(), print_only)
@@ -36,7 +37,7 @@ def setup_helper(
 
 def _install(user: str, print_only: bool) -> None:
     from lightning_powertrain.devices.helper_client import powertrain_command
-    from lightning_powertrain.devices.helper_install import Installation
+    from lightning_powertrain.devices.helper_setup import Installation
 
     installation = Installation(user)
     if print_only:

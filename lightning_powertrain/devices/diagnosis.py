@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Callable, Iterator
 
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.devices.facts import Facts, KnobFacts
 from lightning_powertrain.devices.findings import CONTAINER_FLAGS, Finding, docker_run
-from lightning_powertrain.devices.helper_client import powertrain_command
+from lightning_powertrain.devices.helper_checks import HELPER_CHECKS, reason_and_fix
 from lightning_powertrain.devices.software_checks import (
     check_container,
     check_cpusets,
@@ -51,35 +50,6 @@ def _check_board(facts: Facts) -> Iterator[Finding]:
             f"{facts.model or 'a Jetson whose name is hidden'}; not in the catalogue, so what it shows itself is used"
         )
         yield Finding("board", "note", text)
-
-
-def _check_helper(facts: Facts) -> Iterator[Finding]:
-    helper = facts.helper
-    if helper.status is None:
-        reason, fix = _reason_and_fix(helper.error)
-        yield Finding("root helper", "fail", reason, fix or powertrain_command("setup-helper"))
-    elif facts.root_user:
-        yield Finding("root helper", "ok", "starts directly, as root")
-    else:
-        yield Finding("root helper", "ok", "installed, and sudo lets this user start it")
-
-
-def _check_leftovers(facts: Facts) -> Iterator[Finding]:
-    helper = facts.helper
-    if helper.status is None:
-        text = "only root sees whether a killed job left a power mode behind; this puts the board back if one did"
-        yield Finding("snapshot", "note", text, powertrain_command("restore"))
-    elif helper.busy:
-        yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
-    elif helper.leftover:
-        text = f"a killed job left these settings behind, and they cannot be put back: {', '.join(helper.leftover)}"
-        yield Finding("snapshot", "fail", text, "sudo reboot")
-    elif helper.recovered:
-        yield Finding(
-            "snapshot", "note", "a killed job had left a power mode behind; the board is now as it was before"
-        )
-    else:
-        yield Finding("snapshot", "ok", "no power mode was left behind by a killed job")
 
 
 def _check_knobs(facts: Facts) -> Iterator[Finding]:
@@ -149,7 +119,7 @@ def _no_power(facts: Facts) -> tuple[str, str]:
     if not facts.jtop_service:
         fix = "sudo $(which jtop) --install-service && sudo usermod -aG jtop $USER  # then log in again"
         return f"{reason}, and jtop's service does not run or does not let this user in", fix
-    return f"{reason}; {_reason_and_fix(facts.power.error)[0]}", "sudo systemctl restart jtop.service"
+    return f"{reason}; {reason_and_fix(facts.power.error)[0]}", "sudo systemctl restart jtop.service"
 
 
 def _check_jtop(facts: Facts) -> Iterator[Finding]:
@@ -159,12 +129,6 @@ def _check_jtop(facts: Facts) -> Iterator[Finding]:
         yield Finding("jtop", "note", "installed" if facts.jtop else "not installed")
     else:
         yield Finding("jtop", "ok", f"{'installed' if facts.jtop else 'not installed'}; not needed here")
-
-
-def _reason_and_fix(message: str) -> tuple[str, str]:
-    """The parts of a message that ends in the command that helps, in backticks."""
-    match = re.search(r"`([^`]+)`", message)
-    return (message[: match.start()].rstrip(" :."), match[1]) if match else (message, "")
 
 
 def _range(name: str, knob: KnobFacts) -> str:
@@ -180,7 +144,7 @@ def _range(name: str, knob: KnobFacts) -> str:
 
 Check = Callable[[Facts], Iterator[Finding]]
 _ON_A_JETSON: tuple[Check, ...] = (
-    *(_check_board, check_jetpack, _check_helper, _check_leftovers, _check_knobs, _check_power, _check_jtop),
+    *(_check_board, check_jetpack, *HELPER_CHECKS, _check_knobs, _check_power, _check_jtop),
     *(check_nvpmodel, check_container, check_cpusets, check_torch),
 )
 _ELSEWHERE: tuple[Check, ...] = (_check_jetson, check_demo, check_torch)

@@ -37,6 +37,7 @@ class HelperFacts:
         recovered: Whether its start found what a killed job had left behind.
         leftover: Settings of such a job that it could not put back.
         busy: What it says when another job holds the board.
+        unsafe: An earlier version's sudoers rule that is still there.
     """
 
     status: Mapping[str, Any] | None = None
@@ -44,6 +45,7 @@ class HelperFacts:
     recovered: bool = False
     leftover: tuple[str, ...] = ()
     busy: str = ""
+    unsafe: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from lightning_powertrain.devices import roothelper
 from lightning_powertrain.errors import DeviceError
 
 INSTALL_FOLDER = Path("/usr/local/libexec/lightning-powertrain")
+LAUNCHER = "powertrain-helper"
+"""The executable in that folder: a script, because what is named in a sudoers rule must not be an interpreter."""
+
 SOURCE_FOLDER = Path(roothelper.__file__).parent
 PYTHON_FLAGS = "-ISB"
 """Isolated, without site-packages, without leaving byte code behind."""
@@ -46,15 +49,13 @@ def helper_command(install_folder: Path = INSTALL_FOLDER) -> list[str]:
     """
     if os.geteuid() == 0:
         return [sys.executable, PYTHON_FLAGS, str(SOURCE_FOLDER)]
-    installed = install_folder / "roothelper"
-    try:
-        python = json.loads((installed / "INSTALLED").read_text(encoding="utf-8"))["python"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    launcher = install_folder / LAUNCHER
+    if not launcher.exists():
         raise DeviceError(
             f"setting a power mode needs root, and the helper that does it is not installed: "
             f"`{powertrain_command('setup-helper')}` installs it"
-        ) from error
-    return ["sudo", "-n", str(python), PYTHON_FLAGS, str(installed)]
+        )
+    return ["sudo", "-n", str(launcher)]
 
 
 class HelperClient:

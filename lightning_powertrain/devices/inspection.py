@@ -23,6 +23,7 @@ from lightning_powertrain.boards import Board
 from lightning_powertrain.devices.affinity import forgetful_cpusets
 from lightning_powertrain.devices.clock import SystemClock
 from lightning_powertrain.devices.facts import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
+from lightning_powertrain.devices.helper_checks import helper_facts
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.nvpmodel import MASK_NAME, read_nvpmodel
@@ -65,7 +66,7 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
         return Facts(jetson=False, **common)
     own = find_knobs(root)
     board = identify(root, {name: knob.values for name, knob in own.known().items()})
-    helper = helper_facts(start_helper or HelperClient)
+    helper = helper_facts(root, start_helper or HelperClient)
     return Facts(
         jetson=True,
         release=(read_raw(root / "etc/nv_tegra_release") or "").partition("\n")[0],
@@ -95,26 +96,6 @@ def knob_facts(own: Knobs, board: Board | None, helper: HelperFacts) -> dict[str
         values = status["knobs"][name]["values"] if settable else seen[name].values if name in seen else ()
         facts[name] = KnobFacts(tuple(values), now.get(name), settable or asleep, asleep)
     return facts
-
-
-def helper_facts(start: Callable[[], HelperClient]) -> HelperFacts:
-    """What the helper says of itself. ``restore`` does nothing but tell, unless a killed job left something behind."""
-    try:
-        client = start()
-    except DeviceError as error:
-        return HelperFacts(error=str(error))
-    try:
-        status = client.ask("status")
-        recovered = bool(status.get("recovered"))
-        try:
-            leftover = tuple(client.ask("restore")["differing"])
-        except DeviceError as error:
-            return HelperFacts(status, recovered=recovered, busy=str(error))
-        return HelperFacts(status, recovered=recovered, leftover=leftover)
-    except DeviceError as error:
-        return HelperFacts(error=str(error))
-    finally:
-        client.close()
 
 
 def power_facts(root: Path, board: Board | None) -> PowerFacts:

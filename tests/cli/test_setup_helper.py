@@ -14,9 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
-from lightning_powertrain.devices import helper_client, helper_install
+from lightning_powertrain.devices import helper_client, helper_setup
 from lightning_powertrain.devices.helper_client import helper_command
-from lightning_powertrain.devices.helper_install import Installation, check_only_root_writes, system_python
+from lightning_powertrain.devices.helper_setup import Installation
+from lightning_powertrain.devices.helper_setup.installation import sources
+from lightning_powertrain.devices.helper_setup.root_only import check_only_root_writes, check_tree
+from lightning_powertrain.devices.helper_setup.system_python import system_python
 from lightning_powertrain.errors import DeviceError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installing needs root")
@@ -29,10 +32,10 @@ needs_visudo = pytest.mark.skipif(
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Where the helper and the rule go."""
     folder, sudoers = tmp_path / "libexec/lightning-powertrain", tmp_path / "sudoers.d/lightning-powertrain"
-    defaults = helper_install.Installation.__init__.__defaults__
+    defaults = helper_setup.Installation.__init__.__defaults__
     assert defaults is not None
-    monkeypatch.setattr(helper_install.Installation.__init__, "__defaults__", (defaults[0], folder, sudoers))
-    monkeypatch.setattr(helper_install.remove, "__defaults__", (folder, sudoers))
+    monkeypatch.setattr(helper_setup.Installation.__init__, "__defaults__", (defaults[0], folder, sudoers))
+    monkeypatch.setattr(helper_setup.remove, "__defaults__", (folder, sudoers))
     monkeypatch.delenv("SUDO_USER", raising=False)
     return folder, sudoers
 
@@ -48,7 +51,8 @@ def test_print_shows_every_file_and_the_rule_and_does_nothing(places: tuple[Path
     text = run("--print", "--user", "nobody")
     for source in ("knobs.py", "switching.py", "snapshot.py", "server.py", "__main__.py"):
         assert f"roothelper/{source}" in text
-    assert f"nobody ALL=(root) NOPASSWD: {system_python()} -ISB {folder}/roothelper\n" in text
+    assert f'nobody ALL=(root) NOPASSWD: {folder}/powertrain-helper ""\n' in text
+    assert f"#!{system_python()} -ISB\n" in text
     assert str(sudoers) in text
     assert not folder.exists()
     assert not sudoers.exists()
@@ -60,11 +64,11 @@ def test_install_and_remove(places: tuple[Path, Path]) -> None:
     folder, sudoers = places
     for _ in range(2):
         assert run("--user", "nobody").startswith("nobody may now set power modes.")
-    assert sudoers.read_text() == f"nobody ALL=(root) NOPASSWD: {system_python()} -ISB {folder}/roothelper\n"
+    assert sudoers.read_text().splitlines()[1:] == [f'nobody ALL=(root) NOPASSWD: {folder}/powertrain-helper ""']
     assert sudoers.stat().st_mode & 0o777 == 0o440
     assert [path.name for path in sudoers.parent.iterdir()] == [sudoers.name]
     files = sorted(path.name for path in (folder / "roothelper").iterdir())
-    assert files == sorted(["INSTALLED", *(source.name for source in helper_install.sources())])
+    assert files == sorted(["INSTALLED", *(source.name for source in sources())])
     for path in (folder, *folder.rglob("*")):
         assert path.stat().st_uid == 0
         assert path.stat().st_mode & 0o022 == 0
@@ -79,7 +83,7 @@ def test_install_and_remove(places: tuple[Path, Path]) -> None:
 def test_the_installed_copy_works_on_the_system_python_and_takes_no_root(places: tuple[Path, Path]) -> None:
     folder, _ = places
     run("--user", "nobody")
-    command = [str(system_python()), "-ISB", str(folder / "roothelper")]
+    command = [str(folder / "powertrain-helper")]
     done = subprocess.run(
         [*command, "--root", "/"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
@@ -88,6 +92,7 @@ def test_the_installed_copy_works_on_the_system_python_and_takes_no_root(places:
     (folder / "roothelper/INSTALLED").unlink()  # now it is a copy like any other
     tree = folder.parent / "tree"
     tree.mkdir()
+    command = [str(system_python()), "-ISB", str(folder / "roothelper")]
     done = subprocess.run(
         [*command, "--root", str(tree)], input='{"do": "status"}\n', capture_output=True, text=True, check=True
     )
@@ -105,7 +110,7 @@ def test_a_client_that_is_not_root_finds_it(places: tuple[Path, Path]) -> None:
         found = helper_command(folder)
         with pytest.raises(DeviceError, match=r"is not installed: `sudo .*powertrain setup-helper` installs it"):
             helper_command(folder.parent)
-    assert found == ["sudo", "-n", str(system_python()), "-ISB", str(folder / "roothelper")]
+    assert found == ["sudo", "-n", str(folder / "powertrain-helper")]
 
 
 @needs_root
@@ -114,7 +119,7 @@ def test_a_rule_that_visudo_refuses_is_not_put_in_place(
     places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, sudoers = places
-    monkeypatch.setattr(Installation, "rule", property(lambda self: "nobody ALL=(root NOPASSWD: x\n"))
+    monkeypatch.setattr(Installation, "rule", lambda self: "nobody ALL=(root NOPASSWD: x\n")
     assert "visudo refuses the sudoers rule" in run("--user", "nobody", exit_code=1)
     assert list(sudoers.parent.iterdir()) == []
     assert not folder.exists()
@@ -133,8 +138,70 @@ def test_only_folders_of_root_are_safe(tmp_path: Path) -> None:
     check_only_root_writes(Path("/usr/bin"))
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(DeviceError, match="can be changed by others than root"):
+    with pytest.raises(DeviceError, match=r"can be changed by others than root, .* `sudo chown root .*/open && "):
         check_only_root_writes(tmp_path / "open")
+
+
+@needs_root
+def test_every_link_on_the_way_counts(tmp_path: Path) -> None:
+    """A chain of two links to a file of root; the middle one lies where somebody else can swap it."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/python3").symlink_to("/usr/bin/python3")
+    (tmp_path / "python3").symlink_to("theirs/../theirs/python3")
+    check_only_root_writes(tmp_path / "python3")
+    os.chown(tmp_path / "theirs/python3", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(DeviceError, match=r"theirs/python3 can be changed by others"):
+        check_only_root_writes(tmp_path / "python3")
+    os.chown(tmp_path / "theirs/python3", 0, 0, follow_symlinks=False)
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    with pytest.raises(DeviceError, match=r"theirs can be changed by others"):
+        check_only_root_writes(tmp_path / "python3")
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(DeviceError, match="circle of symbolic links"):
+        check_only_root_writes(tmp_path / "circle")
+
+
+@needs_root
+def test_every_file_of_the_standard_library_counts(tmp_path: Path) -> None:
+    (tmp_path / "encodings").mkdir()
+    (tmp_path / "dist-packages").mkdir(mode=0o777)
+    module = tmp_path / "encodings/utf_8.py"
+    module.touch(mode=0o644)
+    check_tree(tmp_path)
+    module.chmod(0o664)
+    with pytest.raises(DeviceError, match=r"encodings/utf_8\.py can be changed by others"):
+        check_tree(tmp_path)
+    module.unlink()
+    module.symlink_to(tmp_path / "dist-packages/other.py")
+    (tmp_path / "dist-packages").chmod(0o777)
+    with pytest.raises(DeviceError, match=r"dist-packages can be changed by others"):
+        check_tree(tmp_path)
+
+
+@needs_root
+@needs_visudo
+def test_another_user_is_added(places: tuple[Path, Path]) -> None:
+    _, sudoers = places
+    for user in ("nobody", "daemon", "nobody"):
+        run("--user", user)
+    assert [line.split()[0] for line in sudoers.read_text().splitlines()[1:]] == ["daemon", "nobody"]
+    sudoers.write_text(sudoers.read_text().replace("daemon", "somebody-who-left"))
+    run("--user", "nobody")
+    assert "somebody-who-left" not in sudoers.read_text()
+
+
+@needs_root
+@needs_visudo
+def test_a_strict_umask_does_not_hide_the_copy(places: tuple[Path, Path]) -> None:
+    folder, _ = places
+    before = os.umask(0o077)
+    try:
+        run("--user", "nobody")
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(folder): path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
+    executable = {Path(), Path("roothelper"), Path("powertrain-helper")}
+    assert modes == {path: 0o755 if path in executable else 0o644 for path in modes}
 
 
 @pytest.mark.parametrize("user", ["root", "nobody-of-this-name", "x y", "ALL", "%sudo", "#0", ""])
@@ -163,28 +230,3 @@ def test_the_command_to_type_names_the_script_of_this_environment(
     assert helper_client.powertrain_command("restore") == "sudo powertrain restore"
     (tmp_path / "powertrain").touch()
     assert helper_client.powertrain_command("restore") == f"sudo {tmp_path}/powertrain restore"
-
-
-@pytest.mark.skipif(
-    os.environ.get("POWERTRAIN_TEST_SUDO") != "1",
-    reason="installs the helper on this machine for a moment: set POWERTRAIN_TEST_SUDO=1 where that is welcome",
-)
-def test_through_sudo_a_user_may_run_this_and_nothing_else() -> None:
-    installation = Installation("nobody")
-    assert not installation.folder.exists(), "it is installed here: this test would remove it"
-    installation.install()
-
-    def ask(*command: str) -> subprocess.CompletedProcess[str]:
-        request = '{"do": "status"}\n'
-        return subprocess.run(
-            ["sudo", "-n", *command], input=request, capture_output=True, text=True, check=False, user="nobody", cwd="/"
-        )
-
-    try:
-        python, helper = str(installation.python), str(installation.helper)
-        assert json.loads(ask(python, "-ISB", helper).stdout)["ok"] is True
-        for command in ([python, "-ISB", helper, "--root", "/tmp"], [python, helper], [python, "-c", "1"], ["id"]):
-            refused = ask(*command)
-            assert (refused.returncode, refused.stdout) == (1, "")
-    finally:
-        helper_install.remove()

@@ -1,0 +1,9 @@
+"""Installing the root helper: a copy that only root can change, and one narrow way for a user to start it.
+
+Read in this order: ``root_only`` (what root may run), ``system_python`` (which Python runs it), ``sudo_rule`` (who may
+start it), ``installation`` (all of it together).
+"""
+
+from lightning_powertrain.devices.helper_setup.installation import Installation, remove
+
+__all__ = ["Installation", "remove"]
