@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Callable, Iterator
 
 from lightning_powertrain.devices.facts import Facts, HelperFacts
 from lightning_powertrain.devices.findings import Finding
