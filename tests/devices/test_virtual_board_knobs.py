@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
 from typing import Callable
 
 import pytest
@@ -134,25 +136,109 @@ def test_a_new_kernel_cuts_the_floor_down_and_lets_it_spring_up_again(virtual_bo
     assert board.read(f"{policy}/scaling_min_freq") == "1728000"
 
 
-def test_limits_are_rounded_to_the_table_in_silence(virtual_board: Mount) -> None:
+def test_cpu_limits_are_rounded_to_the_table_by_newer_kernels(virtual_board: Mount) -> None:
+    old, new = virtual_board("orin-agx-jp5"), virtual_board("orin-agx-jp6")
+    policy = f"{CPU}/cpufreq/policy4"
+    for board, high, low, low_of_none_between in [
+        (old, "1200000", "1000000", "750000"),
+        (new, "1190400", "1036800", "806400"),
+    ]:
+        board.write(f"{policy}/scaling_max_freq", 1200000)
+        board.write(f"{policy}/scaling_min_freq", 1000000)
+        assert board.read(f"{policy}/scaling_max_freq") == high
+        assert board.read(f"{policy}/scaling_min_freq") == low
+        assert board.read(f"{policy}/scaling_cur_freq") == "1190400"
+        board.write(f"{policy}/scaling_min_freq", 750000)
+        board.write(f"{policy}/scaling_max_freq", 800000)
+        assert board.read(f"{policy}/scaling_min_freq") == low_of_none_between
+        assert board.read(f"{policy}/scaling_max_freq") == "806400"
+        board.write(f"{policy}/scaling_max_freq", 1)
+        assert board.read(f"{policy}/scaling_max_freq") == "115200"
+
+
+@pytest.mark.parametrize("name", ["orin-agx-jp5", "orin-agx-jp6"])
+def test_devfreq_limits_are_clipped_and_not_rounded(virtual_board: Mount, name: str) -> None:
+    board = virtual_board(name)
+    (gpu,) = board.path("/sys/class/devfreq").iterdir()
+    table = list(map(int, (gpu / "available_frequencies").read_text().split()))
+    low, high = gpu / "min_freq", gpu / "max_freq"
+    for text, shown, clock in [
+        ("700000000", "700000000", str(max(hz for hz in table if hz <= 700000000))),
+        ("1", "1000", str(table[0])),
+        ("9000000000", str(table[-1]), str(table[-1])),
+        ("4294967296000", "0", str(table[0])),  # 32 bits of kHz
+        ("18446744073709551615", "0", str(table[0])),
+    ]:
+        high.write_text(text)
+        assert high.read_text().strip() == shown
+        assert (gpu / "cur_freq").read_text().strip() == clock
+    assert low.read_text() == "0\n"
+    high.write_text(LONG_MAX)
+    assert (gpu / "cur_freq").read_text().strip() == "1300500000"
+    low.write_text("1")
+    assert low.read_text() == f"{table[0]}\n"
+
+
+def test_an_old_devfreq_shows_what_was_written(virtual_board: Mount) -> None:
+    board = virtual_board("tx2-jp4", preset="MAXN")
+    gpu = "/sys/devices/gpu.0/devfreq/17000000.gp10b"
+    board.write(f"{gpu}/max_freq", 0)
+    board.write(f"{gpu}/min_freq", 0)
+    assert board.read(f"{gpu}/max_freq") == "0"
+    assert board.read(f"{gpu}/min_freq") == board.read(f"{gpu}/available_frequencies").split()[0]
+    assert board.read(f"{gpu}/cur_freq") == board.read(f"{gpu}/available_frequencies").split()[-1]
+
+
+def test_a_write_of_nothing_never_reaches_the_kernel(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6")
-    policy, gpu = f"{CPU}/cpufreq/policy4", "/sys/class/devfreq/17000000.gpu"
-    board.write(f"{policy}/scaling_max_freq", 1200000)
-    board.write(f"{policy}/scaling_min_freq", 1000000)
-    board.write(f"{gpu}/max_freq", 700000000)
-    assert board.read(f"{policy}/scaling_max_freq") == "1190400"
-    assert board.read(f"{policy}/scaling_min_freq") == "1036800"
-    assert board.read(f"{gpu}/max_freq") == board.read(f"{gpu}/cur_freq") == "612000000"
-    board.write(f"{policy}/scaling_max_freq", 1)
-    assert board.read(f"{policy}/scaling_max_freq") == "115200"
+    board.write(f"{CPU}/cpufreq/policy0/scaling_max_freq", "")
+    assert board.writes() == []
 
 
-@pytest.mark.parametrize("text", ["x", " ", "max", "\n"])
+@pytest.mark.parametrize(("name", "outcome"), [("orin-agx-jp5", errno.EBUSY), ("orin-agx-jp6", 0), ("tx2-jp4", 0)])
+def test_cpufreq_is_busy_while_any_core_is_plugged(virtual_board: Mount, name: str, outcome: int) -> None:
+    board = virtual_board(name)
+    board.delay(f"{CPU}/cpu1/online", 0.5)
+    plugging = threading.Thread(target=board.write, args=(f"{CPU}/cpu1/online", 0))
+    plugging.start()
+    while not board.writes():
+        time.sleep(0.01)
+    ceiling = f"{CPU}/cpufreq/policy0/scaling_max_freq"
+    assert refused(errno.EBUSY, lambda: board.write(ceiling, 1113600)) == bool(outcome)
+    plugging.join()
+    board.write(ceiling, 1113600)
+
+
+@pytest.mark.parametrize(("name", "device"), [("orin-agx-jp5", "thermal-cpufreq-1"), ("orin-agx-jp6", "cpufreq-cpu4")])
+def test_the_kernels_own_cooling_device_lowers_the_limits_of_its_policy(
+    virtual_board: Mount, name: str, device: str
+) -> None:
+    """With the figures that were measured on 5.10.223."""
+    board = virtual_board(name, preset="MODE_50W")
+    policy, other = f"{CPU}/cpufreq/policy4", f"{CPU}/cpufreq/policy0"
+    for each in (policy, other):
+        board.write(f"{each}/scaling_max_freq", 1728000)
+        board.write(f"{each}/scaling_min_freq", 729600)
+    before = board.settings()
+    for state, low, high in [(15, "729600", "1113600"), (20, "729600", "729600"), (25, "345600", "345600")]:
+        board.throttle(state, device)
+        assert board.read(f"{policy}/scaling_min_freq") == low
+        assert board.read(f"{policy}/scaling_max_freq") == board.read(f"{policy}/scaling_cur_freq") == high
+        assert board.read(f"{other}/scaling_max_freq") == "1728000"
+    assert board.settings() == before
+    board.write(f"{policy}/scaling_max_freq", 1497600)
+    board.throttle(0, device)
+    assert board.read(f"{policy}/scaling_max_freq") == "1497600"
+    assert board.read(f"{policy}/scaling_min_freq") == "729600"
+
+
+@pytest.mark.parametrize("text", ["x", " ", "max", "\n", "-1"])
 def test_what_is_no_number_is_refused(virtual_board: Mount, text: str) -> None:
     board = virtual_board("orin-agx-jp6")
     before = board.settings()
     for path in (f"{CPU}/cpufreq/policy0/scaling_max_freq", "/sys/class/devfreq/17000000.gpu/min_freq", CLK_CAP):
         assert refused(errno.EINVAL, lambda path=path: board.write(path, text))
+    assert refused(errno.EINVAL, lambda: board.write(f"{CPU}/cpufreq/policy0/scaling_max_freq", "+729600"))
     assert board.settings() == before
     assert {write["errno"] for write in board.writes()} == {errno.EINVAL}
 
@@ -220,7 +306,7 @@ def test_a_gpu_that_sleeps_has_no_clock_until_it_is_powered(virtual_board: Mount
         board.wake_gpu()
     else:
         board.write("/sys/devices/gpu.0/railgate_enable", 0)
-    assert board.read("/sys/class/devfreq/17000000.ga10b/max_freq") == "522750000"
+    assert board.read("/sys/class/devfreq/17000000.ga10b/max_freq") == "612000000"
 
 
 def test_gating_gpu_clusters_is_a_violation(virtual_board: Mount) -> None:

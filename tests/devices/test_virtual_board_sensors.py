@@ -91,7 +91,7 @@ def cooling(board: MountedBoard) -> dict[str, int]:
     return {(f / "type").read_text().strip(): int((f / "cur_state").read_text()) for f in folders}
 
 
-def test_a_hot_board_throttles_and_its_limits_do_not_show_it(virtual_board: Mount) -> None:
+def test_a_hot_board_throttles_and_its_cpu_limits_show_it(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6", preset="MAXN")
     gpu = "/sys/class/devfreq/17000000.gpu"
     assert cooling(board)["gpu-throttle-alert"] == 0
@@ -101,8 +101,11 @@ def test_a_hot_board_throttles_and_its_limits_do_not_show_it(virtual_board: Moun
     assert cooling(board)["gpu-throttle-alert"] == 1
     assert int(board.read(f"{gpu}/cur_freq")) < 1300500000
     assert board.read(f"{gpu}/max_freq") == LONG_MAX
+    assert cooling(board)["cpufreq-cpu0"] == cooling(board)["cpufreq-cpu8"] > 1
+    assert int(board.read(f"{CPU}/cpufreq/policy0/scaling_max_freq")) < 2201600
     board.heat(60)
-    assert cooling(board)["gpu-throttle-alert"] == 0
+    assert cooling(board)["gpu-throttle-alert"] == cooling(board)["cpufreq-cpu0"] == 0
+    assert board.read(f"{CPU}/cpufreq/policy0/scaling_max_freq") == "2201600"
     board.throttle(3, "cpu-throttle-alert")
     assert cooling(board)["cpu-throttle-alert"] == 3
     assert int(board.read(f"{CPU}/cpufreq/policy0/scaling_cur_freq")) < 2201600

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from lightning_powertrain.boards import Board, Preset, load_board
-from virtual_board.cpu import Cpus, Policy
+from virtual_board.cpu import Cluster, Cpus, Policy
 from virtual_board.devfreq import Devfreq
 from virtual_board.emc import Emc
 from virtual_board.faults import Faults
 from virtual_board.identity import cores_online, place_disk, place_identity
 from virtual_board.kernels import KERNELS
-from virtual_board.nodes import Directory, KernelFile, Tree, read_only, settable
+from virtual_board.nodes import Directory, KernelFile, Tree, read_only, refuse, settable
 from virtual_board.parsing import rounded_down, scanned
 from virtual_board.plant import Clocks, Plant, physics_of
 from virtual_board.sensors import Monitors, Thermals
@@ -34,11 +37,13 @@ class VirtualBoard:
 
     def __init__(self, name: str, preset: str = "", gpu_asleep: bool = False) -> None:
         self.spec = SPECS[name]
+        self.kernel = KERNELS[self.spec.jetpack]
         self.lock = threading.RLock()
         self.tree = Tree()
         self.faults = Faults(self.tree)
         self.load = 1.0
         self.writes: list[dict[str, Any]] = []
+        self._plugging = 0
         self._catalogued = load_board(self.spec.key)
         self.reset(preset, gpu_asleep)
 
@@ -66,7 +71,14 @@ class VirtualBoard:
         self._place_gpu()
         self._place_emc()
         self._apply_preset()
-        self.thermals = Thermals(self.tree, self.spec.zones, lambda: self.plant.temperature_c, lambda: self.is_hot)
+        self.thermals = Thermals(
+            self.tree,
+            self.spec.zones,
+            {self._cooling_device(cluster): self._hottest_state() for cluster in self.spec.clusters},
+            max_cpu_state=len(self._table("cpu_khz")) - 1,
+            temperature_c=lambda: self.plant.temperature_c,
+            is_hot=lambda: self.is_hot,
+        )
         self.plant = Plant(physics_of(self.spec.key), self.clocks(), self.load, time.monotonic)
         self._is_running = True
         self._place_monitors()
@@ -121,7 +133,10 @@ class VirtualBoard:
         entry = {"path": path, "text": text, "uid": uid, "errno": 0, "at_s": time.monotonic()}
         self.writes.append(entry)
         try:
-            lag_s = self.faults.strike("write", path)
+            if self._plugging and self.kernel.busy_while_plugging and "/cpufreq/" in path:
+                raise refuse(errno.EBUSY)
+            with self._plug(path):
+                lag_s = self.faults.strike("write", path)
             if lag_s == 0:
                 self._take(path, file, text)
             elif lag_s < math.inf:
@@ -130,8 +145,18 @@ class VirtualBoard:
             entry["errno"] = error.errno
             raise
 
+    @contextmanager
+    def _plug(self, path: str) -> Iterator[None]:
+        """Plugging takes as long as a fault delays it; nothing holds the lock of the board meanwhile."""
+        is_plug = path.endswith("/online")
+        self._plugging += is_plug
+        try:
+            yield
+        finally:
+            self._plugging -= is_plug
+
     def settings(self) -> dict[str, str]:
-        """Text of every pseudo file that root can write, by path, as the kernel keeps it while a cluster sleeps."""
+        """Text of every file that root can set, by path; of a policy that sleeps or throttles, what is kept."""
         with self.lock:
             return {
                 path: file.setting().decode().rstrip("\n")
@@ -159,10 +184,11 @@ class VirtualBoard:
             self.tree,
             self.spec.clusters,
             self._table("cpu_khz"),
-            kernel=KERNELS[self.spec.jetpack],
+            kernel=self.kernel,
             drops_sleeping_table=self.spec.drops_sleeping_table,
             boot_core_has_switch=self.spec.boot_core_has_switch,
             clock=self._cpu_khz,
+            cap=self._cooling_cap_khz,
         )
 
     def _place_gpu(self) -> None:
@@ -171,7 +197,7 @@ class VirtualBoard:
         self.gpu = Devfreq(
             self._table("gpu_hz"),
             "nvhost_podgov",
-            refuses_crossing=spec.jetpack == 4,
+            is_old=spec.jetpack == 4,
             shows_no_cap_as_long_max=spec.jetpack == 6,
             clock=self._gpu_hz,
         )
@@ -198,9 +224,7 @@ class VirtualBoard:
     def _place_video_clock(self, parent: str) -> None:
         """Thor's second GPU clock, of the video engines, which is no knob of ours."""
         table_hz = tuple(range(315000000, 1692000001, 81000000))
-        video = Devfreq(
-            table_hz, "nvhost_podgov", refuses_crossing=False, shows_no_cap_as_long_max=False, clock=self._gpu_hz
-        )
+        video = Devfreq(table_hz, "nvhost_podgov", is_old=False, shows_no_cap_as_long_max=False, clock=self._gpu_hz)
         video.place(self.tree, f"{parent}/gpu-nvd-0/devfreq/gpu-nvd-0", f"{parent}/gpu-nvd-0")
 
     def _place_emc(self) -> None:
@@ -209,7 +233,7 @@ class VirtualBoard:
             self.bandwidth = Devfreq(
                 table_hz,
                 "userspace",
-                refuses_crossing=False,
+                is_old=False,
                 shows_no_cap_as_long_max=False,
                 clock=self._devfreq_emc_hz,
             )
@@ -235,11 +259,12 @@ class VirtualBoard:
         """What nvpmodel does at boot."""
         caps = self._preset.caps
         for cluster, policy in self.cpus.policies.items():
-            policy.limits.set_ceiling(caps.get(cluster.khz_knob))
+            policy.limits.set_ceiling(caps.get(cluster.khz_knob, policy.limits.ceiling))
             policy.limits.set_floor(self.spec.cpu_floor_khz)
         for core in self.cpus.online - cores_online(self.spec.clusters, self._preset):
             self.cpus.set_online(core, online=False)
-        self.gpu.limits.set_ceiling(caps.get("gpu_hz"))
+        if "gpu_hz" in caps:
+            self.gpu.limits.set_ceiling(caps["gpu_hz"])
         if "emc_hz" not in caps:
             return
         if self.spec.jetpack == 7:
@@ -260,6 +285,21 @@ class VirtualBoard:
         picked_khz = policy.governor.pick(policy.limits, self.load)
         return self._throttled(picked_khz, "throttled_cpu_khz", policy.limits.table)
 
+    def _cooling_device(self, cluster: Cluster) -> str:
+        number = self.spec.clusters.index(cluster)
+        return self.kernel.cooling_device.format(number=number, core=cluster.cores[0])
+
+    def _cooling_cap_khz(self, cluster: Cluster) -> int | None:
+        """Each state of a cooling device takes one more value off the top of the table: measured on 5.10.223."""
+        state = self.thermals.state(self._cooling_device(cluster)) if self._is_running else 0
+        return self._table("cpu_khz")[-1 - state] if state else None
+
+    def _hottest_state(self) -> int:
+        """The state of a cluster's cooling device above the trip point."""
+        table = self._table("cpu_khz")
+        throttled_khz = rounded_down(physics_of(self.spec.key).thermal.throttled_cpu_khz, table)
+        return len(table) - 1 - table.index(throttled_khz)
+
     def _gpu_hz(self, gpu: Devfreq) -> int:
         picked_hz = gpu.governor.pick(gpu.limits, self.load)
         return self._throttled(picked_hz, "throttled_gpu_hz", gpu.limits.table)
@@ -271,7 +311,7 @@ class VirtualBoard:
         return bandwidth.governor.pick(bandwidth.limits, self.load)
 
     def _throttled(self, picked: int, cap: str, table: tuple[int, ...]) -> int:
-        if not self._is_running or not self.thermals.is_throttling:
+        if not self._is_running or not self.thermals.is_slowed:
             return picked
         return min(picked, rounded_down(getattr(self.plant.thermal, cap), table))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from virtual_board.kernels import Kernel
-from virtual_board.limits import Governor, Limits
+from virtual_board.limits import CpuLimits, Governor, storing
 from virtual_board.nodes import KernelFile, Tree, constant, read_only, refuse, settable
 from virtual_board.parsing import boolean
 
@@ -33,8 +34,8 @@ class Cluster:
 class Policy:
     """The frequency policy of a cluster; it sleeps while none of its cores is online."""
 
-    def __init__(self, table_khz: tuple[int, ...], kernel: Kernel) -> None:
-        self.limits = Limits(table_khz, refuses_crossing=kernel.refuses_crossing)
+    def __init__(self, table_khz: tuple[int, ...], kernel: Kernel, cap: Callable[[], int | None]) -> None:
+        self.limits = CpuLimits(table_khz, kernel, cap)
         self.governor = Governor("schedutil", GOVERNORS)
 
 
@@ -50,6 +51,7 @@ class Cpus:
             drops the table only where its driver has an exit hook (read), and the driver of Xavier has none.
         boot_core_has_switch: Whether ``cpu0/online`` exists; it refuses 0 then, by NVIDIA's word.
         clock: The frequency that runs, given a policy: the load and throttling decide.
+        cap: The cap of the cooling device of a cluster now, given the cluster; None without one.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Cpus:
         drops_sleeping_table: bool,
         boot_core_has_switch: bool,
         clock: Callable[[Policy], int],
+        cap: Callable[[Cluster], int | None],
     ) -> None:
         self._tree = tree
         self._clusters = clusters
@@ -71,7 +74,7 @@ class Cpus:
         self._clock = clock
         self.cores = tuple(sorted(core for cluster in clusters for core in cluster.cores))
         self.online = set(self.cores)
-        self.policies = {cluster: Policy(table_khz, kernel) for cluster in clusters}
+        self.policies = {cluster: Policy(table_khz, kernel, partial(cap, cluster)) for cluster in clusters}
         self._place_masks()
         for core in self.cores:
             self._place_core(core, switchable=core != 0 or boot_core_has_switch)
@@ -113,8 +116,8 @@ class Cpus:
             "related_cpus": read_only(lambda: " ".join(map(str, cluster.cores))),
             "scaling_setspeed": settable(lambda: "<unsupported>", _unsupported),
             "scaling_governor": settable(lambda: governor.name, governor.store),
-            "scaling_min_freq": settable(lambda: limits.floor, limits.store(limits.set_floor)),
-            "scaling_max_freq": settable(lambda: limits.ceiling, limits.store(limits.set_ceiling)),
+            "scaling_min_freq": _limit(lambda: limits.floor, limits.set_floor, lambda: limits.cool_floor),
+            "scaling_max_freq": _limit(lambda: limits.ceiling, limits.set_ceiling, lambda: limits.cool_ceiling),
         }
         for name, file in files.items():
             self._tree.place(f"{_policy_path(cluster)}/{name}", self._while_awake(cluster, file))
@@ -134,7 +137,7 @@ class Cpus:
                 raise refuse(self._kernel.sleeping_write)
             file.take(text)
 
-        return KernelFile(file.mode, show=show, store=store if file.store else None, kept=file.show)
+        return KernelFile(file.mode, show=show, store=store if file.store else None, kept=file.kept or file.show)
 
     def _shown_table(self, cluster: Cluster) -> str:
         if self._drops_sleeping_table and not self._online_of(cluster):
@@ -180,6 +183,10 @@ def ranges(cores: Iterable[int]) -> str:
 
 def _policy_path(cluster: Cluster) -> str:
     return f"{ROOT}/cpufreq/policy{cluster.cores[0]}"
+
+
+def _limit(show: Callable[[], int], store: Callable[[int], None], cool: Callable[[], int]) -> KernelFile:
+    return replace(settable(show, storing(store)), kept=lambda: f"{cool()}\n")
 
 
 def _unsupported(text: str) -> None:

@@ -117,6 +117,8 @@ class FileSystem:
 
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
         handle = self._handles[fh]
+        if not data:  # never reaches a store: measured on 5.10.223 and 6.1
+            return 0
         if isinstance(handle.node, DiskFile):
             self._board.faults.strike("write", handle.path)
             content = handle.node.data

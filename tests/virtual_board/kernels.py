@@ -22,19 +22,24 @@ class Kernel:
             4.9, measured on 5.10. EBUSY: measured on 6.1.
         sleeping_write: What writing to such a policy fails with. EINVAL: read in 4.9, measured on 5.10. EBUSY: measured
             on 6.1.
+        busy_while_plugging: Whether every cpufreq write fails with EBUSY while any CPU is being plugged: measured on
+            5.10; on 6.1 they succeed; 4.9 waits (read).
+        rounds_cpu_limits: Whether a limit of a policy is rounded to its table: measured on 6.1, and not so on 5.10. On
+            4.9 the store only clips (read).
+        cooling_device: What the cooling device of a policy is called, by its number and its first core.
     """
 
-    refuses_crossing: bool
-    sleeping_read: int
-    sleeping_write: int
+    refuses_crossing: bool = False
+    sleeping_read: int = 0
+    sleeping_write: int = errno.EINVAL
+    busy_while_plugging: bool = False
+    rounds_cpu_limits: bool = False
+    cooling_device: str = "thermal-cpufreq-{number}"
 
 
-_NEW = Kernel(refuses_crossing=False, sleeping_read=errno.EBUSY, sleeping_write=errno.EBUSY)
+_LIKE_6_1 = Kernel(
+    sleeping_read=errno.EBUSY, sleeping_write=errno.EBUSY, rounds_cpu_limits=True, cooling_device="cpufreq-cpu{core}"
+)
 
-KERNELS = {
-    4: Kernel(refuses_crossing=True, sleeping_read=0, sleeping_write=errno.EINVAL),
-    5: Kernel(refuses_crossing=False, sleeping_read=0, sleeping_write=errno.EINVAL),
-    6: _NEW,
-    7: _NEW,
-}
+KERNELS = {4: Kernel(refuses_crossing=True), 5: Kernel(busy_while_plugging=True), 6: _LIKE_6_1, 7: _LIKE_6_1}
 """By generation of JetPack: 4.9, 5.10, 5.15 and 6.8."""

@@ -11,8 +11,11 @@ LONG_MAX = 2**63 - 1
 
 
 def scanned(text: str) -> int:
-    """``sscanf("%lu")``: blanks before the number and rubbish after it are passed over; a negative one wraps round."""
-    match = re.match(r"\s*([+-]?\d+)", text)
+    """``sscanf("%lu")``: blanks before the number and rubbish after it are passed over; the kernel's takes no sign.
+
+    Measured on 5.10.223 and 6.1.
+    """
+    match = re.match(r"\s*(\d+)", text)
     if not match:
         raise refuse(errno.EINVAL)
     return int(match[1]) % 2**64

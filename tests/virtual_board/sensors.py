@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from virtual_board.nodes import KernelFile, Tree, constant, read_only, refuse, settable
@@ -19,8 +19,9 @@ _PLATFORM = {
     6: "/sys/devices/platform/bus@0",
     7: "/sys/devices/platform/bus@0",
 }
-_THROTTLING = ("cpufreq-cpu0", "cpu-throttle-alert", "gpu-throttle-alert")
-_HARMLESS = ("pwm-fan", "hot-surface-alert")
+_ALERTS = ("cpu-throttle-alert", "gpu-throttle-alert")
+"""Cooling devices of the firmware, which slows the clocks down by itself: no limit shows it."""
+_MOST = 10
 
 
 class Monitors:
@@ -140,27 +141,46 @@ class Thermals:
     Args:
         tree: Where their files are put.
         zones: Types of the thermal zones.
+        cpu_devices: The kernel's own cooling devices, one a policy, each with its state while the board is hot.
+        max_cpu_state: The highest state of these.
         temperature_c: Temperature of the die now.
         is_hot: Whether the board throttles itself.
     """
 
     def __init__(
-        self, tree: Tree, zones: tuple[str, ...], temperature_c: Callable[[], float], is_hot: Callable[[], bool]
+        self,
+        tree: Tree,
+        zones: tuple[str, ...],
+        cpu_devices: Mapping[str, int],
+        *,
+        max_cpu_state: int,
+        temperature_c: Callable[[], float],
+        is_hot: Callable[[], bool],
     ) -> None:
         self._tree = tree
         self._temperature_c = temperature_c
         self._is_hot = is_hot
-        self.states = dict.fromkeys(_THROTTLING, 0) | {"pwm-fan": 2, "hot-surface-alert": 0}
+        self._hot_states = {**cpu_devices, **dict.fromkeys(_ALERTS, 1)}
+        self.states = {**dict.fromkeys(self._hot_states, 0), "pwm-fan": 2, "hot-surface-alert": 0}
         self.over_currents = {1: 0, 2: 0, 3: 0}
         for number, zone in enumerate(zones):
             self._place_zone(number, zone)
         for number, device in enumerate(self.states):
-            self._place_cooling_device(number, device)
+            self._place_cooling_device(number, device, max_cpu_state if device in cpu_devices else _MOST)
+
+    def state(self, device: str) -> int:
+        """The state of a cooling device now."""
+        return max(self.states[device], self._hot_states.get(device, 0) if self._is_hot() else 0)
 
     @property
     def is_throttling(self) -> bool:
         """Whether any cooling device that slows the board down is at work."""
-        return self._is_hot() or any(self.states[device] for device in _THROTTLING)
+        return any(self.state(device) for device in self._hot_states)
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the firmware slows the clocks down."""
+        return any(self.state(device) for device in _ALERTS)
 
     def place_over_current(self, number: int) -> None:
         """Put the counters of the over-current alarms into a hwmon directory."""
@@ -186,13 +206,9 @@ class Thermals:
         self._tree.place(f"{folder}/trip_point_0_type", constant("passive"))
         self._tree.link(f"/sys/class/thermal/thermal_zone{number}", folder)
 
-    def _place_cooling_device(self, number: int, device: str) -> None:
+    def _place_cooling_device(self, number: int, device: str, max_state: int) -> None:
         folder = f"/sys/devices/virtual/thermal/cooling_device{number}"
-
-        def state() -> int:
-            return max(self.states[device], int(device in _THROTTLING and self._is_hot()))
-
         self._tree.place(f"{folder}/type", constant(device))
-        self._tree.place(f"{folder}/max_state", constant(10))
-        self._tree.place(f"{folder}/cur_state", read_only(state))
+        self._tree.place(f"{folder}/max_state", constant(max_state))
+        self._tree.place(f"{folder}/cur_state", read_only(lambda: self.state(device)))
         self._tree.link(f"/sys/class/thermal/cooling_device{number}", folder)
