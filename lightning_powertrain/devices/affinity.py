@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import FrozenSet
 
-from lightning_powertrain.devices.roothelper.knobs import read_cpus, read_raw
+from lightning_powertrain.devices.roothelper.reading import read_cpus, read_raw
 
 Cpus = FrozenSet[int]
 

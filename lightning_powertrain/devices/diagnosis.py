@@ -7,6 +7,7 @@ from typing import Callable, Iterator
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.devices.facts import Facts, KnobFacts
 from lightning_powertrain.devices.findings import CONTAINER_FLAGS, Finding, docker_run
+from lightning_powertrain.devices.heat_check import check_heat
 from lightning_powertrain.devices.helper_checks import HELPER_CHECKS, reason_and_fix
 from lightning_powertrain.devices.software_checks import (
     check_container,
@@ -145,6 +146,6 @@ def _range(name: str, knob: KnobFacts) -> str:
 Check = Callable[[Facts], Iterator[Finding]]
 _ON_A_JETSON: tuple[Check, ...] = (
     *(_check_board, check_jetpack, *HELPER_CHECKS, _check_knobs, _check_power, _check_jtop),
-    *(check_nvpmodel, check_container, check_cpusets, check_torch),
+    *(check_nvpmodel, check_container, check_cpusets, check_heat, check_torch),
 )
 _ELSEWHERE: tuple[Check, ...] = (_check_jetson, check_demo, check_torch)

@@ -100,6 +100,7 @@ class Facts:
         container: Whether this runs inside one.
         state_mounted: Whether the helper's folder comes from outside the container.
         forgetful_cpusets: Control groups (v1) that give no CPU back that was offline.
+        lowering: Cooling devices that make clock limits read lower than they were set.
         jtop: Whether jtop is installed here.
         jtop_service: Whether its service listens, and lets this user in.
         mask: The GPU's power-gating mask, if it can be read.
@@ -119,6 +120,7 @@ class Facts:
     container: bool = False
     state_mounted: bool = False
     forgetful_cpusets: tuple[str, ...] = ()
+    lowering: tuple[str, ...] = ()
     jtop: bool = False
     jtop_service: bool = False
     nvpmodel: Nvpmodel = field(default_factory=Nvpmodel)

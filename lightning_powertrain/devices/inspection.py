@@ -27,7 +27,9 @@ from lightning_powertrain.devices.helper_checks import helper_facts
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.nvpmodel import MASK_NAME, read_nvpmodel
-from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, gpu_folder, read_raw
+from lightning_powertrain.devices.roothelper.heat import lowering
+from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, gpu_folder
+from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
@@ -79,6 +81,7 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
         power=power_facts(root, board),
         state_mounted=(root / STATE_FOLDER).is_mount(),
         forgetful_cpusets=forgetful_cpusets(root),
+        lowering=lowering(root),
         nvpmodel=read_nvpmodel(root),
         mask=gpu_mask(root),
         **common,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -15,11 +16,18 @@ from lightning_powertrain.devices.clock import SystemClock
 from lightning_powertrain.devices.device import Health, PowerReading
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
-from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, read_raw
+from lightning_powertrain.devices.roothelper.heat import lowering
+from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
+from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 from lightning_powertrain.warning import warn
+
+COOLING_S = 10.0
+"""How long a board that throttles gets to cool down before its state is saved."""
+
+_COOLING_STEP_S = 0.2
 
 
 def find_jetson(root: str | Path = "/") -> SysfsDevice:
@@ -84,12 +92,18 @@ class SysfsDevice:
         try:
             status = self._running_helper().ask("status")
             if status["asleep"]:  # Clocks of cores that are offline: only waking them shows the table.
-                status = self._running_helper().ask("hold")
+                status = self._hold()
                 self._running_helper().ask("restore")
         except DeviceError as error:
             self._helper_error = error
             return ()
         return tuple(Knob(name, knob["role"], tuple(knob["values"])) for name, knob in status["knobs"].items())
+
+    def _hold(self) -> dict[str, Any]:
+        end_s = time.monotonic() + COOLING_S
+        while lowering(self._root) and time.monotonic() < end_s:
+            time.sleep(_COOLING_STEP_S)
+        return self._running_helper().ask("hold")
 
     def _running_helper(self) -> HelperClient:
         if self._helper is None or not self._helper.alive:
@@ -187,14 +201,16 @@ class SysfsDevice:
     def snapshot(self) -> None:
         """Have the helper save every setting to disk; while one is held, the board's own state is already saved.
 
+        A board that throttles does not show its own limits; it gets some seconds to cool down.
+
         Raises:
-            DeviceError: If the helper is not there, or another process holds the board.
+            DeviceError: If the helper is not there, another process holds the board, or the board stays too hot.
         """
         if self._helper_error is not None:
             raise self._helper_error
         if not self._held:
             self._affinity.remember()
-        self._running_helper().ask("hold")
+        self._hold()
         self._held = True
 
     def restore(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_powertrain.devices.device import PowerReading
-from lightning_powertrain.devices.roothelper.knobs import read_number, read_raw
+from lightning_powertrain.devices.roothelper.reading import read_number, read_raw
 from lightning_powertrain.errors import DeviceError
 
 DEFAULT_SETTLE_S = 2.0

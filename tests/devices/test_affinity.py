@@ -17,7 +17,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import SysfsDevice
 from lightning_powertrain.devices.affinity import Affinity, _masks, forgetful_cpusets
 from lightning_powertrain.devices.helper_client import HelperClient
-from lightning_powertrain.devices.roothelper.knobs import read_cpus
+from lightning_powertrain.devices.roothelper.reading import read_cpus
 
 ALL = frozenset(os.sched_getaffinity(0))
 FEW = frozenset(sorted(ALL)[:1])

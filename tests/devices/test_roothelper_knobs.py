@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plain_board import CPU_KHZ, EMC_HZ, GPU_HZ, PlainBoard
 
 from lightning_powertrain.devices import roothelper
-from lightning_powertrain.devices.roothelper import knobs
+from lightning_powertrain.devices.roothelper import knobs, reading
 from lightning_powertrain.devices.roothelper.knobs import Range, find_knobs
 
 TX2_NAMES = ("a57_cores", "denver_cores", "a57_khz", "denver_khz")
@@ -35,7 +35,18 @@ def test_the_helper_runs_on_an_old_python_and_needs_nothing_but_itself(source: P
     ours = {name for name in imported if name.startswith("lightning_powertrain")}
     assert all(name.startswith("lightning_powertrain.devices.roothelper") for name in ours)
     assert imported - ours <= {
-        *("__future__", "collections.abc", "contextlib", "dataclasses", "fcntl", "json", "os", "pathlib", "re"),
+        *(
+            "__future__",
+            "collections.abc",
+            "contextlib",
+            "dataclasses",
+            "errno",
+            "fcntl",
+            "json",
+            "os",
+            "pathlib",
+            "re",
+        ),
         *("select", "signal", "socket", "stat", "sys", "time", "types", "typing"),
     }
 
@@ -116,7 +127,7 @@ def test_no_text_of_the_kernel_breaks_a_parser(board: PlainBoard, texts: list[by
     path = board.root / "file"
     for text in texts:
         path.write_bytes(text)
-        number, table, cpus = knobs.read_number(path), knobs.read_table(path), knobs.read_cpus(path)
+        number, table, cpus = reading.read_number(path), reading.read_table(path), reading.read_cpus(path)
         assert number is None or int(text.split()[0]) == number
         assert list(table) == sorted(set(table))
         assert all(str(value).encode() in text for value in table)

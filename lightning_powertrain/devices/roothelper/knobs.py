@@ -6,11 +6,15 @@ says so, and what is written is always a value of a table, a switch (0 or 1), or
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from lightning_powertrain.devices.roothelper.heat import lowering
+from lightning_powertrain.devices.roothelper.reading import read_cpus, read_number, read_raw, read_table
 
 _CPU = "sys/devices/system/cpu"
 _TX2_A57 = (0, 3, 4, 5)
@@ -28,43 +32,6 @@ _GPU_PLACES = (
 _BPMP = "sys/kernel/debug/bpmp/debug"
 _EMC_CAPS = ("sys/kernel/nvpmodel_clk_cap/emc", "sys/kernel/nvpmodel_emc_cap/emc_iso_cap")
 _KHZ_BELOW = 10**7  # EMC tables come in kHz or Hz; no EMC clock in Hz is below 10 MHz, none in kHz above 10 GHz.
-
-
-def read_raw(path: Path) -> str | None:
-    """All that a file says; None if it is not there or cannot be read now."""
-    for _ in range(3):
-        try:
-            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(source, 4096).decode("ascii", "replace")
-            finally:
-                os.close(source)
-        except BlockingIOError:  # EAGAIN: the unit behind the file has no power now
-            continue
-        except (OSError, ValueError):
-            return None
-    return None
-
-
-def read_number(path: Path) -> int | None:
-    """The number that a file says; None if it says none."""
-    text = (read_raw(path) or "").strip()
-    return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else None
-
-
-def read_table(path: Path) -> tuple[int, ...]:
-    """The numbers that a file lists, ascending; words between them, such as a unit, are skipped."""
-    words = (read_raw(path) or "").split()
-    return tuple(sorted({int(word) for word in words if re.fullmatch(r"[0-9]{1,20}", word) and int(word)}))
-
-
-def read_cpus(path: Path) -> tuple[int, ...]:
-    """CPU numbers as the kernel lists them: ``0 3 4 5`` or ``0-3,5``."""
-    found: set[int] = set()
-    for word in (read_raw(path) or "").replace(",", " ").split():
-        if match := re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", word):
-            found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(sorted(found))
 
 
 def write(path: Path, text: str) -> None:
@@ -153,13 +120,19 @@ class CpuClock:
         return [*(path for each in self.ranges() for path in (each.low, each.high)), *governors]
 
     def read(self) -> int:
-        """The highest cap of its policies; the lowest value while all cores of the cluster are offline."""
+        """The lowest cap of its policies; the lowest value while all cores of the cluster are offline."""
         caps = [cap for each in self.ranges() if (cap := read_number(each.high)) is not None]
-        return at_most(self.values, max(caps, default=0))
+        return at_most(self.values, min(caps, default=0))
 
     def write(self, value: int) -> None:
         for each in self.ranges():
-            each.write(str(value), str(value))
+            try:
+                each.write(str(value), str(value))
+            except OSError as error:
+                # Kernel 4.9 refuses a minimum above what a throttled maximum shows; the maximum itself was taken.
+                throttled = lowering(self.root) and (read_number(each.high) or 0) < value
+                if error.errno != errno.EINVAL or not throttled:
+                    raise
 
 
 @dataclass(frozen=True)
@@ -178,7 +151,8 @@ class DevfreqClock:
         return [self.folder / "min_freq", self.folder / "max_freq"]
 
     def read(self) -> int:
-        return at_most(self.values, read_number(self.folder / "max_freq"))
+        # Nought is no cap on JetPack 4.
+        return at_most(self.values, read_number(self.folder / "max_freq") or None)
 
     def write(self, value: int) -> None:
         self.ranges()[0].write(str(value), str(value))
@@ -223,8 +197,15 @@ class EmcClock:
 
 @dataclass(frozen=True)
 class Knobs:
-    """All knobs of a board, in the order of the catalogue."""
+    """All knobs of a board, in the order of the catalogue.
 
+    Args:
+        root: Where the board's file systems are.
+        cores: Its cores.
+        clocks: Its clocks.
+    """
+
+    root: Path
     cores: tuple[Cores, ...]
     clocks: tuple[CpuClock | DevfreqClock | EmcClock, ...] = field(default=())
 
@@ -246,6 +227,11 @@ class Knobs:
         texts = {path: read_raw(path) for path in self.files() if path not in unlocked}
         return {path: text for path, text in texts.items() if text is not None}
 
+    def limits(self) -> set[Path]:
+        """The files that show something else than what was set while the board throttles."""
+        clocks = [clock for clock in self.clocks if not isinstance(clock, EmcClock)]
+        return {path for clock in clocks for each in clock.ranges() for path in (each.low, each.high)}
+
     def hidden_cpus(self) -> bool:
         """Whether some cores are offline together with their whole cpufreq policy, whose files tell nothing then."""
         visible = {cpu for clock in self.clocks if isinstance(clock, CpuClock) for cpu in _governed(clock.root)}
@@ -255,7 +241,7 @@ class Knobs:
 def find_knobs(root: Path) -> Knobs:
     """The knobs of the board whose file systems are under ``root``."""
     cores, clocks = _find_cpus(root)
-    return Knobs(cores, (*clocks, *_find_gpu(root), *_find_emc(root)))
+    return Knobs(root, cores, (*clocks, *_find_gpu(root), *_find_emc(root)))
 
 
 def gpu_folder(root: Path) -> Path | None:

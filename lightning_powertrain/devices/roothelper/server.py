@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.devices.roothelper import switching
+from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import find_knobs
 from lightning_powertrain.devices.roothelper.snapshot import Store
 
@@ -97,21 +98,35 @@ class Keeper:
             if self._put_back():
                 raise RequestError("the board cannot be put back to what it was before: restore it first")
             self._knobs = find_knobs(self._root)
-            saved = self._knobs.texts()
+            saved = self._own_texts()
             self._store.save(saved)
             self._held = True
         finally:
             if not self._held:
                 self._store.unlock()
         if self._knobs.hidden_cpus():
-            self._look_at_sleepers(saved)
+            try:
+                self._look_at_sleepers(saved)
+            except (OSError, RequestError):
+                self._put_back_and_let_go()
+                raise
         return self._status()
+
+    def _own_texts(self) -> dict[Path, str]:
+        """What the files of the board say, if that is what was set."""
+        texts = self._knobs.texts()
+        if devices := lowering(self._root):
+            raise RequestError(
+                f"the board throttles ({', '.join(devices)}): its clock limits read lower than they were set, so they "
+                "could not be put back; let it cool down first"
+            )
+        return texts
 
     def _look_at_sleepers(self, saved: dict[Path, str]) -> None:
         """Learn and save the clocks of cores that are asleep: while they are, their files are not there."""
         switching.wake_all(self._knobs)
         self._knobs = find_knobs(self._root)
-        self._store.save({**self._knobs.texts(), **saved})
+        self._store.save({**self._own_texts(), **saved})
         switching.put_back(self._knobs, saved)
 
     def _apply(self, mode: Any) -> dict[str, Any]:

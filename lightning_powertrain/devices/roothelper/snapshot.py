@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightning_powertrain.devices.roothelper.knobs import read_raw
+from lightning_powertrain.devices.roothelper.reading import read_raw
 
 _TEXT = re.compile(r"(-?[0-9]{1,20}|[A-Za-z0-9_-]{1,32})\n?")
 """What a file of a knob says: a number, or the name of a governor."""

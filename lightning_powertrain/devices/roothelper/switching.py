@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
-from lightning_powertrain.devices.roothelper.knobs import CpuClock, EmcClock, Knobs, read_raw, write
+from lightning_powertrain.devices.roothelper.heat import lowering
+from lightning_powertrain.devices.roothelper.knobs import CpuClock, EmcClock, Knobs, write
+from lightning_powertrain.devices.roothelper.reading import read_number, read_raw
 
 _PATIENCE_S = 0.5
 _STEP_S = 0.01
@@ -47,8 +49,10 @@ def wake_all(knobs: Knobs) -> None:
 def put_back(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
     """Write back what files held before, only those that differ, and return those that still do.
 
-    A path that is not a file of these knobs is neither read nor written; it counts as one that differs.
+    A path that is not a file of these knobs is neither read nor written; it counts as one that differs. While the board
+    throttles, a limit is written whatever it reads, and one that was taken but reads lower counts as put back.
     """
+    hot = bool(lowering(knobs.root))
     switches = {path: text for path, text in saved.items() if path in _files(knobs.cores)}
     _write_each({path: text for path, text in switches.items() if text.strip() == "1"})
     if set(saved) - set(knobs.files()):
@@ -57,16 +61,21 @@ def put_back(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
     clocks = {path: saved[path] for path in _files(knobs.clocks) if path in saved}
     for clock in knobs.clocks:
         for each in () if isinstance(clock, EmcClock) else clock.ranges():
-            if each.low in clocks and each.high in clocks and _differing({p: clocks[p] for p in (each.low, each.high)}):
+            pair = {path: clocks[path] for path in (each.low, each.high) if path in clocks}
+            if len(pair) == 2 and (hot or _differing(pair)):
                 with contextlib.suppress(OSError):
                     each.write(clocks[each.low], clocks[each.high])
     # What is left is independent of order, but for the EMC: its lock, then its rate, then its cap.
-    _write_each(clocks)
-    _until(lambda: not _differing(clocks))
-    wrong = _differing(clocks)
+    refused = _write_each(clocks)
+    _until(lambda: not _wrong(knobs, clocks, refused))
+    wrong = _wrong(knobs, clocks, refused)
     _write_each(switches)
     _until(lambda: not _differing(switches))
-    return [*wrong, *_differing(switches), *(path for path in saved if path not in clocks and path not in switches)]
+    return [
+        *wrong,
+        *_differing(switches),
+        *(path for path in saved if path not in clocks and path not in switches),
+    ]
 
 
 def _files(knobs: Iterable[object]) -> list[Path]:
@@ -77,11 +86,29 @@ def _differing(saved: Mapping[Path, str]) -> list[Path]:
     return [path for path, text in saved.items() if (read_raw(path) or "").strip() != text.strip()]
 
 
-def _write_each(texts: Mapping[Path, str]) -> None:
-    """A file that refuses must not keep the others from being put back; it shows in what still differs."""
+def _wrong(knobs: Knobs, saved: Mapping[Path, str], refused: Container[Path]) -> list[Path]:
+    """What differs, except limits that were not refused and that read lower because the board throttles."""
+    differing = _differing(saved)
+    if not differing or not lowering(knobs.root):
+        return differing
+    limits = knobs.limits()
+    return [path for path in differing if path not in limits or path in refused or not _reads_lower(path, saved[path])]
+
+
+def _reads_lower(path: Path, text: str) -> bool:
+    number = read_number(path)
+    return number is not None and text.strip().isdigit() and number < int(text)
+
+
+def _write_each(texts: Mapping[Path, str]) -> set[Path]:
+    """Write those that differ; returns those that refused, which must not keep the others from being put back."""
+    refused = set()
     for path in _differing(texts):
-        with contextlib.suppress(OSError):
+        try:
             write(path, texts[path])
+        except OSError:
+            refused.add(path)
+    return refused
 
 
 def _until(reached: Callable[[], bool]) -> None:
