@@ -1,6 +1,9 @@
 """Which CPUs the threads of this process may run on, kept across CPUs that leave and return.
 
 When a CPU goes offline, kernels take it out of the affinity masks of threads, and not all put it back when it returns.
+In a control group with a cpuset (a container) they do more: whenever a CPU leaves or returns, every thread of the group
+gets all CPUs of the group, even if it was bound to some of them. This was measured on kernels 5.10 (version 1) and 6.1
+(version 2); outside of such a group neither does it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import FrozenSet
@@ -19,13 +23,15 @@ Cpus = FrozenSet[int]
 
 _ONLINE = "sys/devices/system/cpu/online"
 _CPUSETS = "sys/fs/cgroup/cpuset"
+_MOST_CPUS = 1024
 
 
 class Affinity:
     """The affinity of every thread of this process and of its children, such as the workers of a DataLoader.
 
-    A mask that the kernel has made smaller is put back to what it was. A thread that started meanwhile inherited such a
-    mask, and gets that of this process. A mask that somebody chose in the meantime is left alone.
+    A mask that the kernel changed is put back to what it was. A thread that started meanwhile inherited such a mask
+    and gets that of this process. A mask that somebody chose in the meantime is left alone, unless it is all CPUs of
+    the control group: nothing tells that from what the kernel does there.
 
     Args:
         root: Where the board's file systems are.
@@ -35,11 +41,13 @@ class Affinity:
         self._online = root / _ONLINE
         self._before: dict[int, Cpus] = {}
         self._seen_online: set[Cpus] = set()
+        self._seen_allowed: set[Cpus] = set()
 
     def remember(self) -> None:
         """Call before the first CPU goes offline."""
         self._before = dict(_masks())
         self._seen_online = set()
+        self._seen_allowed = set()
 
     def put_back(self) -> Cpus:
         """Call after CPUs went offline or came back: every thread may use its own again, as far as they are online.
@@ -52,17 +60,20 @@ class Affinity:
         if own is None or not online:
             return frozenset()
         self._seen_online.add(online)
+        self._seen_allowed.add(_allowed())
         for thread, mask in list(_masks()):
             before = self._before.get(thread, own)
-            if mask != before and self._is_shrunk(mask, before):
+            if mask != before and self._is_of_kernel(mask, before):
                 # It may have ended by now, or have none of its CPUs online.
                 with contextlib.suppress(OSError):
                     os.sched_setaffinity(thread, before)
         return (own & online) - (_mask(os.getpid()) or own)
 
-    def _is_shrunk(self, mask: Cpus, before: Cpus) -> bool:
-        """Whether the kernel made this mask: CPUs that left are missing, or all had left and it took others."""
-        return any(mask == before & online or not before & online for online in self._seen_online)
+    def _is_of_kernel(self, mask: Cpus, before: Cpus) -> bool:
+        """Whether the kernel made this mask: CPUs that left are missing, all had left, or it is all of the group's."""
+        return mask in self._seen_allowed or any(
+            mask == before & online or not before & online for online in self._seen_online
+        )
 
 
 def forgetful_cpusets(root: Path) -> tuple[str, ...]:
@@ -86,6 +97,21 @@ def give_cpus_back(groups: Iterable[str]) -> str:
     """
     files = " ".join(f"/{_CPUSETS}{group}/cpuset.cpus" for group in groups)
     return f"sudo sh -c 'tee {files} < /{_CPUSETS}/cpuset.cpus'"
+
+
+def _allowed() -> Cpus:
+    """The CPUs that the control group of this process may use now: what a thread gets that asks for all there are."""
+    found: list[Cpus] = []
+
+    def ask() -> None:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, range(_MOST_CPUS))
+            found.append(frozenset(os.sched_getaffinity(0)))
+
+    asking = threading.Thread(target=ask, name="powertrain-affinity")
+    asking.start()
+    asking.join()
+    return found[0] if found else frozenset()
 
 
 def _masks() -> Iterator[tuple[int, Cpus]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import SysfsDevice
-from lightning_powertrain.devices.affinity import Affinity, _masks, forgetful_cpusets
+from lightning_powertrain.devices.affinity import Affinity, _allowed, _masks, forgetful_cpusets
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.roothelper.reading import read_cpus
 
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="one CPU alone cannot be ta
 def as_before() -> Iterator[None]:
     yield
     for thread, _ in list(_masks()):
-        os.sched_setaffinity(thread, ALL)
+        with contextlib.suppress(ProcessLookupError):  # A thread that was joined may just be ending.
+            os.sched_setaffinity(thread, ALL)
 
 
 def set_online(root: Path, cpus: frozenset[int]) -> None:
@@ -119,6 +121,77 @@ def test_a_thread_that_started_meanwhile_gets_what_its_process_had(
     go.set()
     thread.join()
     assert seen == [ALL]
+
+
+class Scheduler:
+    """Threads of a process in a control group of CPUs 0 to 5, with masks as they were measured on 5.10 and 6.1.
+
+    Args:
+        masks: Of each thread.
+        forgets: Whether the group does not get CPUs back: version 1.
+    """
+
+    def __init__(self, masks: dict[int, frozenset[int]], forgets: bool) -> None:
+        self.masks = masks
+        self.allowed = frozenset(range(6))
+        self._forgets = forgets
+
+    def plug(self, online: frozenset[int]) -> None:
+        self.allowed = online & self.allowed if self._forgets else online
+        self.masks = dict.fromkeys(self.masks, self.allowed)
+
+    def bind(self, thread: int, cpus: frozenset[int]) -> None:
+        if not cpus & self.allowed:
+            raise OSError(22, "Invalid argument")
+        self.masks[thread] = cpus & self.allowed
+
+
+@pytest.fixture
+def scheduler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    process = os.getpid()
+    masks = {process: range(6), 1001: (0, 4), 1002: (4, 5), 1003: (0, 1)}
+    scheduler = Scheduler({thread: frozenset(cpus) for thread, cpus in masks.items()}, forgets=request.param)
+    monkeypatch.setattr("lightning_powertrain.devices.affinity._masks", lambda: iter(list(scheduler.masks.items())))
+    monkeypatch.setattr("lightning_powertrain.devices.affinity._mask", lambda thread: scheduler.masks[thread])
+    monkeypatch.setattr("lightning_powertrain.devices.affinity._allowed", lambda: scheduler.allowed)
+    monkeypatch.setattr(os, "sched_setaffinity", scheduler.bind)
+    return scheduler
+
+
+@pytest.mark.parametrize("scheduler", [False], indirect=True, ids=["v2"])
+def test_a_bound_thread_in_a_control_group_is_bound_again(tmp_path: Path, scheduler: Scheduler) -> None:
+    """There every plugging gives all threads all CPUs of the group, bound or not."""
+    bound = dict(scheduler.masks)
+    affinity = Affinity(tmp_path)
+    affinity.remember()
+    (tmp_path / ONLINE).parent.mkdir(parents=True)
+    for online in (range(4), range(6)):
+        (tmp_path / ONLINE).write_text(f"0-{online[-1]}\n")
+        scheduler.plug(frozenset(online))
+        assert affinity.put_back() == frozenset()
+        now = {thread: cpus & frozenset(online) or scheduler.allowed for thread, cpus in bound.items()}
+        assert scheduler.masks == now
+    assert scheduler.masks == bound
+
+
+@pytest.mark.parametrize("scheduler", [True], indirect=True, ids=["v1"])
+def test_a_control_group_that_forgets_cpus_binds_to_what_it_has(tmp_path: Path, scheduler: Scheduler) -> None:
+    affinity = Affinity(tmp_path)
+    affinity.remember()
+    (tmp_path / ONLINE).parent.mkdir(parents=True)
+    for online, lost in ((range(4), ()), (range(6), (4, 5))):
+        (tmp_path / ONLINE).write_text(f"0-{online[-1]}\n")
+        scheduler.plug(frozenset(online))
+        assert affinity.put_back() == frozenset(lost)
+    assert scheduler.masks[1001] == {0}
+    assert scheduler.masks[1003] == {0, 1}
+    assert scheduler.masks[1002] == scheduler.allowed, "the group has lost both of its CPUs"
+
+
+def test_what_the_control_group_allows_is_asked_without_a_trace() -> None:
+    os.sched_setaffinity(0, FEW)
+    assert _allowed() == ALL
+    assert own() == FEW
 
 
 def test_cpus_that_a_control_group_keeps_are_named(

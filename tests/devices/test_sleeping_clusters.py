@@ -8,7 +8,8 @@ import pytest
 from plain_board import start_helper
 from virtual_board import MountedBoard
 
-from lightning_powertrain.devices.inspection import helper_facts, knob_facts
+from lightning_powertrain.devices.helper_checks import helper_facts
+from lightning_powertrain.devices.inspection import knob_facts
 from lightning_powertrain.devices.roothelper.knobs import find_knobs
 
 Mount = Callable[..., MountedBoard]
@@ -61,7 +62,7 @@ def test_a_board_that_starts_with_a_cluster_asleep_has_all_its_clocks(virtual_bo
 def test_a_diagnosis_counts_the_clock_of_a_sleeping_cluster(virtual_board: Mount) -> None:
     """The Denver cores of a TX2 sleep in most of its stock modes."""
     board = virtual_board("tx2-jp4", preset="MAXP_CORE_ARM")
-    facts = knob_facts(find_knobs(board.root), None, helper_facts(lambda: start_helper(board.root)))
+    facts = knob_facts(find_knobs(board.root), None, helper_facts(board.root, lambda: start_helper(board.root)))
     assert facts["denver_khz"].asleep
     assert facts["denver_khz"].settable
     assert facts["a57_khz"].values
