@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from typing import Union
 
 import psutil
 
@@ -18,7 +19,7 @@ _MAY_STAY = {
     "virtual_board.serve": "a virtual board is mounted once for all tests that use it",
 }
 
-Running = threading.Thread | psutil.Process
+Running = Union[threading.Thread, psutil.Process]
 
 
 def running() -> set[Running]:

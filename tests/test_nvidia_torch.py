@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 PROJECT = tomli.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OURS = PROJECT["name"]
 
-# In the styles of NVIDIA's wheels and containers for a Python that this package supports, by JetPack.
+# In the styles of NVIDIA's wheels and containers, by JetPack.
 KEPT = {
     "6 wheel": "2.2.0a0+6a974be.nv23.11",
     "6 release": "2.3.0",
@@ -30,9 +30,9 @@ KEPT = {
     "7 release": "2.8.0+nv25.06",
     "7 container": "2.10.0a0+b4e4ee81d3.nv25.12",
 }
-# Of JetPack 5, where NVIDIA's wheels are for an older Python, but one's own build may be called the same. Newer
-# Lightnings need 2.1, and a preview of 2.1 comes before 2.1.
-TOO_OLD_FOR_THE_NEWEST_LIGHTNING = ("2.0.0+nv23.05", "2.1.0a0+41361538.nv23.06")
+# Of JetPack 5, for Python 3.8; one's own build for a newer Python may be called the same. Newer Lightnings need 2.1,
+# and a preview of 2.1 comes before 2.1.
+JETPACK_5 = ("2.0.0+nv23.05", "2.1.0a0+41361538.nv23.06")
 TOO_OLD_FOR_THIS_PACKAGE = "1.14.0a0+44dac51c.nv23.02"
 
 
@@ -49,24 +49,36 @@ def stub(folder: Path, name: str, number: str, needs: list[str]) -> Path:
     return wheel
 
 
-def required(name: str) -> list[Requirement]:
-    """What this package, or another that is installed, requires, extras apart."""
+def required(name: str, python: str) -> list[Requirement]:
+    """What this package requires on a Python, or what another that is installed requires; extras apart."""
     lines = PROJECT["dependencies"] if name == OURS else requires(name) or ()
     found = [Requirement(line) for line in lines]
-    return [each for each in found if each.marker is None or each.marker.evaluate({"extra": ""})]
+    markers = {"extra": "", "python_version": python}
+    return [each for each in found if each.marker is None or each.marker.evaluate(markers)]
+
+
+def make_index(folder: Path, python: str) -> Path:
+    """Our wheel's metadata for a Python, what it needs, and a torch that tempts."""
+    stub(folder, "torch", "2.13.0", [])
+    stub(folder, "pytorch-lightning", "2.0.0", ["torch>=1.11.0", "torchmetrics>=0.7.0"])
+    stub(folder, "pytorch-lightning", "2.3.3", ["torch>=2.0.0", "torchmetrics>=0.7.0"])
+    packages = {OURS, "torchmetrics", *(each.name for each in required(OURS, python))} - {"torch"}
+    for name in packages:
+        needs = [each for each in required(name, python) if each.name in {*packages, "torch"}]
+        lines = [f"{each.name}{each.specifier}" for each in needs]
+        stub(folder, name, PROJECT["version"] if name == OURS else version(name), lines)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our wheel's metadata, what it needs, and a torch that tempts."""
-    folder = tmp_path_factory.mktemp("index")
-    stub(folder, "torch", "2.13.0", [])
-    stub(folder, "pytorch-lightning", "2.0.0", ["torch>=1.11.0", "torchmetrics>=0.7.0"])
-    packages = {OURS, "torchmetrics", *(each.name for each in required(OURS))} - {"torch"}
-    for name in packages:
-        needs = [str(each) for each in required(name) if each.name in {*packages, "torch"}]
-        stub(folder, name, PROJECT["version"] if name == OURS else version(name), needs)
-    return folder
+    """For the Python that runs the tests."""
+    return make_index(tmp_path_factory.mktemp("index"), "{}.{}".format(*sys.version_info))
+
+
+@pytest.fixture(scope="module")
+def index_for_python_3_8(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_index(tmp_path_factory.mktemp("index"), "3.8")
 
 
 def torch_after(index: Path, tmp_path: Path, installed: str, *options: str) -> str | None:
@@ -108,7 +120,12 @@ def constraint(folder: Path, installed: str) -> tuple[str, str]:
     return "-c", str(file)
 
 
-@pytest.mark.parametrize("installed", TOO_OLD_FOR_THE_NEWEST_LIGHTNING)
+@pytest.mark.parametrize("installed", JETPACK_5)
+def test_torch_of_jetpack_5_stays_on_its_python(index_for_python_3_8: Path, tmp_path: Path, installed: str) -> None:
+    assert torch_after(index_for_python_3_8, tmp_path, installed) is None
+
+
+@pytest.mark.parametrize("installed", JETPACK_5)
 def test_a_constraint_keeps_an_old_torch(index: Path, tmp_path: Path, installed: str) -> None:
     assert torch_after(index, tmp_path, installed, *constraint(tmp_path, installed)) is None
 
@@ -120,4 +137,4 @@ def test_a_constraint_refuses_rather_than_to_replace(index: Path, tmp_path: Path
 
 def test_without_a_constraint_an_old_torch_would_go(index: Path, tmp_path: Path) -> None:
     """The index does tempt: what the tests above find is not for lack of another torch."""
-    assert torch_after(index, tmp_path, TOO_OLD_FOR_THE_NEWEST_LIGHTNING[0]) == "2.13.0"
+    assert torch_after(index, tmp_path, JETPACK_5[0]) == "2.13.0"

@@ -44,11 +44,14 @@ def test_licence_command_and_entry_points_are_declared(unpacked: Path) -> None:
     for lightning in ("pytorch_lightning", "lightning.pytorch"):
         factory = f"[{lightning}.callbacks_factory]\npowertrain = lightning_powertrain.callbacks.autoload:callbacks\n"
         assert factory in entry_points
-    assert "Apache License" in (info / "licenses" / "LICENSE").read_text(encoding="utf-8")
+    (licence,) = info.rglob("LICENSE")
+    assert "Apache License" in licence.read_text(encoding="utf-8")
     metadata = (info / "METADATA").read_text(encoding="utf-8")
     assert "!=2.6.2" in metadata
     assert "!=2.6.3" in metadata
     assert "Requires-Dist: torch>=" in metadata
+    assert "Requires-Python: >=3.8" in metadata
+    assert "License :: OSI Approved :: Apache Software License" in metadata
 
 
 def test_callback_is_importable_from_it(unpacked: Path) -> None:

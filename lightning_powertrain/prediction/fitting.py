@@ -9,8 +9,7 @@ import numpy as np
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.prediction.networks import Networks
 from lightning_powertrain.prediction.predictor import FloatArray
-from lightning_powertrain.prediction.samples import Samples, Scaler, check_profile, mape
-from lightning_powertrain.prediction.training import ROWS_PER_MODE, train
+from lightning_powertrain.prediction.samples import ROWS_PER_MODE, Samples, Scaler, check_profile, mape
 from lightning_powertrain.profiling import Profile
 
 # The networks' last layer is linear: for fast modes it can fall to zero and below, and a mode of no time or no power
@@ -88,6 +87,9 @@ def fit_networks(
     Raises:
         ArgumentError: If the profile has too few modes, or a time or power that is not a positive number.
     """
+    # The only part of predicting that needs torch: what reads and sets boards runs without it.
+    from lightning_powertrain.prediction.training import train
+
     check_profile(profile)
     rng = np.random.Generator(np.random.SFC64(seed))
     scaler = Scaler.fit(profile.modes)

@@ -17,6 +17,9 @@ MINIMUM_MODES = 10
 """A fifth of them is held out to choose the best epoch with and to state an error; fewer than two say nothing. The
 paper's experiments start at 10 as well (arXiv 2407.13944)."""
 
+ROWS_PER_MODE = 40
+"""Rows that each mode stands for while networks are trained."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scaler:

@@ -31,9 +31,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from lightning_powertrain.prediction.networks import HIDDEN, TARGETS, Networks, WeightArray
-from lightning_powertrain.prediction.samples import Samples
+from lightning_powertrain.prediction.samples import ROWS_PER_MODE, Samples
 
-ROWS_PER_MODE = 40
 EPOCHS = 100
 
 _BATCH = 32
