@@ -18,7 +18,7 @@ class Preset:
         name: Name in nvpmodel, such as ``MODE_30W``.
         id: Number in nvpmodel.
         caps: Highest value per knob; a knob that is absent is not limited.
-        tpc_pg_mask: Mask of power-gated GPU clusters, for information: this library never writes it.
+        tpc_pg_mask: Mask of GPU clusters without power, for information: this library never writes it.
     """
 
     name: str
@@ -37,8 +37,9 @@ class Board:
         knobs: Its knobs; one whose table nobody has published has no values.
         presets: Its stock modes.
         default_preset: Name of the preset in which it boots.
-        rails: Names of its power rails.
+        rails: Names of the module's own power rails; empty if it has no power sensor.
         total: The rail that carries the whole module, or ``"sum"`` where all rails must be added.
+        gpu_clusters: How many GPU clusters (TPCs) the module has; None if not known.
         compatible: Device-tree identification strings, such as ``p3701-0005``.
         grids: Named subsets of the modes: for each, the values of each knob.
         identity: What tells one very board, and its software, from others of its kind; empty in the catalogue.
@@ -51,6 +52,7 @@ class Board:
     default_preset: str = ""
     rails: tuple[str, ...] = ()
     total: str = "sum"
+    gpu_clusters: int | None = None
     compatible: tuple[str, ...] = ()
     grids: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)

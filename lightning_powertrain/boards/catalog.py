@@ -67,6 +67,7 @@ def _parse(name: str, table: dict[str, Any]) -> Board:
         default_preset=table.get("default_preset", ""),
         rails=tuple(table.get("rails", ())),
         total=table.get("total", "sum"),
+        gpu_clusters=table.get("gpu_clusters"),
         compatible=tuple(table.get("compatible", ())),
         grids=grids,
     )

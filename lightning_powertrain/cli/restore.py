@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.saying import say
+
+_ROOT = Path("/")
 
 
 def restore() -> None:
     """Put the board back if a job was killed in the middle of tuning, together with its helper."""
     from lightning_powertrain.boards import PowerMode
     from lightning_powertrain.devices.helper_client import HelperClient
+    from lightning_powertrain.devices.inspection import STATE_FOLDER
+    from lightning_powertrain.devices.sysfs_board import is_jetson
 
+    if not is_jetson(_ROOT) and not (_ROOT / STATE_FOLDER).exists():
+        say("There is nothing to restore: this is not a Jetson, or a container hides it.")
+        return
     client = HelperClient()
     try:
         left_behind = client.ask("status")["recovered"]

@@ -17,6 +17,7 @@ from lightning_powertrain.devices.software_checks import (
     check_nvpmodel,
     check_torch,
     demo_lacks,
+    generation,
 )
 
 _SLOWEST_HZ = 5.0
@@ -57,6 +58,10 @@ def _check_knobs(facts: Facts) -> Iterator[Finding]:
     if facts.read_only:
         fix = docker_run(CONTAINER_FLAGS) if facts.container else "sudo mount -o remount,rw /sys"
         yield Finding("knobs", "fail", "the kernel's settings (/sys) are mounted read-only here", fix)
+    elif facts.refused:
+        reasons = "; ".join(f"{reason}: {', '.join(paths[:3])}" for reason, paths in facts.refused.items())
+        text = f"the kernel refuses to have settings written, though /sys is not mounted read-only ({reasons})"
+        yield Finding("knobs", "fail", f"{text}. The cause is not known")
     elif facts.helper.status is not None and not any(knob.settable for knob in facts.knobs.values()):
         yield Finding("knobs", "fail", "this Jetson shows no knob that could be set: is /sys mounted here?")
     for name, knob in facts.knobs.items():
@@ -78,13 +83,15 @@ def _hidden(name: str, facts: Facts) -> tuple[str, str]:
     """Why a knob that the catalogue expects cannot be seen, and what shows it."""
     if facts.helper.status is None:
         return "hidden now; the root helper may see it", ""
-    if name == "gpu_hz":
+    if name == "gpu_hz" and generation(facts) in (4, 5):
         return "not there: on JetPack 4 and 5 it appears once a program uses the GPU", _WAKE_GPU
-    if name == "emc_hz" and facts.container:
+    if name == "emc_hz" and facts.debug_files == "others":
+        return "the kernel's debug files are mounted, but show no memory clock: modes leave it as it is", ""
+    if name == "emc_hz" and facts.container and facts.debug_files != "firmware's":
         return "not visible in this container: modes keep the memory clock as it is", docker_run(CONTAINER_FLAGS)
-    if name == "emc_hz" and not facts.debugfs:
+    if name == "emc_hz" and facts.debug_files == "none":
         return "the firmware's debug files are not mounted", "sudo mount -t debugfs none /sys/kernel/debug"
-    return "not found on this board: modes leave it as it is", ""
+    return "not found on this board, and why is not known: modes leave it as it is", ""
 
 
 def _check_power(facts: Facts) -> Iterator[Finding]:
@@ -97,8 +104,12 @@ def _check_power(facts: Facts) -> Iterator[Finding]:
     parts = power.source[len("sum:") :].split("+") if summed else [power.source]
     total = f"the sum of {', '.join(parts)}" if summed else f"by {power.source}"
     others = [rail for rail in power.rails if rail not in parts]
-    more = f"; also there: {', '.join(others)}" if others else ""
-    yield Finding("power", "ok", f"{power.total_w:.1f} W, {total}{more}")
+    more = f"; also there, not added: {', '.join(others)}" if others else ""
+    text = f"{power.total_w:.1f} W, {total}{more}"
+    if power.doubt:
+        yield Finding("power", "warn", f"{text}. This total is uncertain: {power.doubt}")
+    else:
+        yield Finding("power", "ok", text)
     sampling = f"{power.rate_hz:.1f} samples/s of 10 asked for, {power.sample_ms:.1f} ms each"
     if power.rate_hz < _SLOWEST_HZ:
         yield Finding("sampling", "warn", f"{sampling}: fewer than {_SLOWEST_HZ:.0f}, so short windows are uncertain")
@@ -108,10 +119,16 @@ def _check_power(facts: Facts) -> Iterator[Finding]:
 
 def _no_power(facts: Facts) -> tuple[str, str]:
     """Why no power can be read, and the next thing to do about it."""
-    if not facts.power.chips:
-        reason = "no power sensor is visible here"
-    else:
-        reason = "this user cannot read the power sensors, as is usual on JetPack 4"
+    power, board = facts.power, facts.board
+    if board and not board.rails:
+        return f"{board.title} has no power sensor, so no power mode of it can be judged", ""
+    if not power.chips and not facts.container:
+        return "no power sensor is visible here, and why is not known", ""
+    if power.shows_zero:
+        return power.error, ""
+    usual = ", as is usual on JetPack 4" * (generation(facts) == 4)
+    unreadable = f"this user cannot read the power sensors{usual}"
+    reason = unreadable if power.chips else "no power sensor is visible in this container"
     if not facts.jtop:
         return f"{reason}; jtop may read them", "pip install 'lightning-powertrain[jetson]'"
     if facts.container:
@@ -120,7 +137,8 @@ def _no_power(facts: Facts) -> tuple[str, str]:
     if not facts.jtop_service:
         fix = "sudo $(which jtop) --install-service && sudo usermod -aG jtop $USER  # then log in again"
         return f"{reason}, and jtop's service does not run or does not let this user in", fix
-    return f"{reason}; {reason_and_fix(facts.power.error)[0]}", "sudo systemctl restart jtop.service"
+    said, fix = reason_and_fix(power.error)
+    return f"{reason}; {said}", fix
 
 
 def _check_jtop(facts: Facts) -> Iterator[Finding]:

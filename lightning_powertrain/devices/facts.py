@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lightning_powertrain.boards import Board
+from lightning_powertrain.devices.gpu_clusters import GpuClusters
 from lightning_powertrain.devices.nvpmodel import Nvpmodel
+
+DebugFiles = Literal["firmware's", "others", "none", "unknown"]
+"""Whether those of the firmware, which set the memory clock, are there; ``unknown`` where only root could tell."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class PowerFacts:
         sample_ms: What one sample costs; the median.
         settle_s: How long the sensor's filter remembers.
         error: Why nothing can be read.
+        doubt: Why the total may be wrong.
+        shows_zero: Whether the sensors can be read and show no power at all.
     """
 
     chips: int = 0
@@ -71,6 +77,8 @@ class PowerFacts:
     sample_ms: float = 0.0
     settle_s: float = 0.0
     error: str = ""
+    doubt: str = ""
+    shows_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,15 +103,17 @@ class Facts:
         model: The board's name in its device tree.
         board: What the catalogue knows of it, if it does.
         knobs: By name: those that were found, and those that the catalogue expects.
+        kernel: Release of the kernel.
         read_only: Whether the kernel's settings are mounted read-only.
-        debugfs: Whether root sees the firmware's debug files; for others it cannot be told, and counts as yes.
+        refused: Settings that root may not open for writing, by what the kernel says; empty for others than root.
+        debug_files: What is to be seen of the kernel's debug files.
         container: Whether this runs inside one.
         state_mounted: Whether the helper's folder comes from outside the container.
         forgetful_cpusets: Control groups (v1) that give no CPU back that was offline.
         lowering: Cooling devices that make clock limits read lower than they were set.
         jtop: Whether jtop is installed here.
         jtop_service: Whether its service listens, and lets this user in.
-        mask: The GPU's power-gating mask, if it can be read.
+        clusters: How much of the GPU is switched off.
     """
 
     jetson: bool
@@ -113,8 +123,10 @@ class Facts:
     model: str = ""
     board: Board | None = None
     knobs: Mapping[str, KnobFacts] = field(default_factory=dict)
+    kernel: str = ""
     read_only: bool = False
-    debugfs: bool = True
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    debug_files: DebugFiles = "firmware's"
     helper: HelperFacts = field(default_factory=HelperFacts)
     power: PowerFacts = field(default_factory=PowerFacts)
     container: bool = False
@@ -124,6 +136,6 @@ class Facts:
     jtop: bool = False
     jtop_service: bool = False
     nvpmodel: Nvpmodel = field(default_factory=Nvpmodel)
-    mask: int | None = None
+    clusters: GpuClusters = field(default_factory=GpuClusters)
     torch: TorchFacts = field(default_factory=TorchFacts)
     lightning: bool = False

@@ -22,13 +22,14 @@ from typing import Any
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices.affinity import forgetful_cpusets
 from lightning_powertrain.devices.clock import SystemClock
-from lightning_powertrain.devices.facts import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
+from lightning_powertrain.devices.facts import DebugFiles, Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
+from lightning_powertrain.devices.gpu_clusters import read_gpu_clusters
 from lightning_powertrain.devices.helper_checks import helper_facts
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
-from lightning_powertrain.devices.nvpmodel import MASK_NAME, read_nvpmodel
+from lightning_powertrain.devices.nvpmodel import read_nvpmodel
 from lightning_powertrain.devices.roothelper.heat import lowering
-from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs, gpu_folder
+from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
 from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower
@@ -75,15 +76,17 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
         model=(read_raw(root / "proc/device-tree/model") or "").strip("\0\n"),
         board=board,
         knobs=knob_facts(own, board, helper),
+        kernel=platform.release(),
         read_only=_on_read_only_mount(own),
-        debugfs=os.geteuid() != 0 or (root / "sys/kernel/debug/bpmp").exists() or not _has_bpmp_clock(root),
+        refused=refused(own) if os.geteuid() == 0 else {},
+        debug_files=debug_files(root),
         helper=helper,
         power=power_facts(root, board),
         state_mounted=(root / STATE_FOLDER).is_mount(),
         forgetful_cpusets=forgetful_cpusets(root),
         lowering=lowering(root),
         nvpmodel=read_nvpmodel(root),
-        mask=gpu_mask(root),
+        clusters=read_gpu_clusters(root, board),
         **common,
     )
 
@@ -109,13 +112,15 @@ def power_facts(root: Path, board: Board | None) -> PowerFacts:
     rails = tuple(rail.name for rail in sensors.rails)
     source: SysfsPower | JtopPower = sensors
     try:
+        if board and not board.rails and not sensors.source:
+            return PowerFacts(chips, rails, error="no power sensor")
         if not sensors.readable and JtopPower.installed():
-            source = JtopPower()
+            source = JtopPower(board.rails if board else ())
         total_w = source.read().total_w
         rate_hz, sample_ms = sampling(source)
-        return PowerFacts(chips, rails, source.source, total_w, rate_hz, sample_ms, source.settle_s)
+        return PowerFacts(chips, rails, source.source, total_w, rate_hz, sample_ms, source.settle_s, doubt=source.doubt)
     except DeviceError as error:
-        return PowerFacts(chips, rails, error=str(error))
+        return PowerFacts(chips, rails, error=str(error), shows_zero=sensors.shows_zero)
     finally:
         source.close()
 
@@ -148,17 +153,6 @@ def sampling(source: SysfsPower | JtopPower, seconds: float | None = None) -> tu
     return (len(starts_s) - 1) / (starts_s[-1] - starts_s[0]), statistics.median(costs_s) * 1e3
 
 
-def gpu_mask(root: Path) -> int | None:
-    """The mask of GPU clusters without power; it is read here and written nowhere."""
-    gpu = gpu_folder(root)
-    folders = [root / "sys/devices/gpu.0", *([gpu / "device", gpu.resolve().parent.parent] if gpu else [])]
-    for folder in folders:
-        text = (read_raw(folder / MASK_NAME) or "").strip()
-        with contextlib.suppress(ValueError):
-            return int(text, 0)
-    return None
-
-
 def torch_facts(python: str = sys.executable) -> TorchFacts:
     """PyTorch and CUDA, seen from a child process: looking for a GPU would start CUDA here for good."""
     try:
@@ -172,13 +166,33 @@ def torch_facts(python: str = sys.executable) -> TorchFacts:
         return TorchFacts(error=child.stderr.strip().rpartition("\n")[2])
 
 
+def debug_files(root: Path) -> DebugFiles:
+    """What is to be seen of the kernel's debug files."""
+    folder = root / "sys/kernel/debug"
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+        return "firmware's" if "bpmp" in names else "others" if names else "none"
+    except FileNotFoundError:
+        return "none"
+    except OSError:
+        return "unknown"
+
+
+def refused(knobs: Knobs) -> dict[str, tuple[str, ...]]:
+    """Settings that cannot be opened for writing, by what the kernel says. Nothing is written."""
+    found: dict[str, list[str]] = {}
+    for path in knobs.files():
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+        except OSError as error:
+            found.setdefault(error.strerror or str(error), []).append(str(path))
+    return {reason: tuple(paths) for reason, paths in found.items()}
+
+
 def _on_read_only_mount(knobs: Knobs) -> bool:
+    """Whether any setting is: a container may get some folders read-only and others not."""
     for path in knobs.files():
         with contextlib.suppress(OSError):
-            return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+            if os.statvfs(path).f_flag & os.ST_RDONLY:
+                return True
     return False
-
-
-def _has_bpmp_clock(root: Path) -> bool:
-    """Whether the memory clock is the firmware's: on JetPack 7 it has a devfreq directory instead."""
-    return not (root / "sys/class/devfreq/bwmgr").exists()

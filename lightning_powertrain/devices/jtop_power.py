@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.rails import Total, total_of
 from lightning_powertrain.errors import DeviceError
 
 _SETTLE_S = 3.0  # The sensor's filter, and two ticks of jtop.
@@ -47,13 +48,15 @@ class JtopPower:
     """Power as the jtop service shows it. The child ends with this process, or on :meth:`close`.
 
     Args:
+        rails: The module's own rails, as the catalogue names them; empty for a board that it does not know.
         python: The Python that has jtop.
 
     Raises:
         DeviceError: If jtop gives no reading.
     """
 
-    def __init__(self, python: str = sys.executable) -> None:
+    def __init__(self, rails: Sequence[str] = (), python: str = sys.executable) -> None:
+        self._own = tuple(rails)
         self._child = subprocess.Popen(
             [python, "-c", _CHILD], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -67,6 +70,11 @@ class JtopPower:
         self._first.wait(_FIRST_S)
         if not self._latest:
             raise self._failure()
+        try:
+            self.read()
+        except DeviceError:
+            self.close()
+            raise
 
     @staticmethod
     def installed() -> bool:
@@ -76,8 +84,12 @@ class JtopPower:
     @property
     def source(self) -> str:
         """What the total is."""
-        rails, whole = self._message()
-        return f"jtop:{whole or 'sum:' + '+'.join(rails)}"
+        return f"jtop:{self._total(*self._message()).source}"
+
+    @property
+    def doubt(self) -> str:
+        """Why the total may be wrong; empty where it is known to be the module's."""
+        return self._total(*self._message()).doubt
 
     @property
     def settle_s(self) -> float:
@@ -88,11 +100,17 @@ class JtopPower:
         """The newest reading.
 
         Raises:
-            DeviceError: If it is old, or there is none.
+            DeviceError: If it is old, or there is none, or it says 0 W: so jtop shows a board without a sensor.
         """
         rails, whole = self._message()
         rails_w = {name: milliwatts / 1e3 for name, milliwatts in rails.items()}
-        return PowerReading(rails_w[whole] if whole else sum(rails_w.values()), rails_w)
+        total_w = sum(rails_w[name] for name in self._total(rails, whole).parts)
+        if total_w <= 0:
+            raise DeviceError("jtop shows 0 W, which no running board draws: this board seems to have no power sensor")
+        return PowerReading(total_w, rails_w)
+
+    def _total(self, rails: Mapping[str, float], whole: str | None) -> Total:
+        return Total((whole,)) if whole else total_of(list(rails), self._own)
 
     def close(self) -> None:
         """End the child."""

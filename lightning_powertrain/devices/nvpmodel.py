@@ -44,9 +44,12 @@ class StockMode:
 
     @property
     def cores(self) -> int | None:
-        """How many cores are online; None if the mode does not say."""
-        switches = [value for (parameter, _), value in self.settings.items() if parameter == "CPU_ONLINE"]
-        return sum(value != 0 for value in switches) if switches else None
+        """How many cores are online; None if the mode does not say.
+
+        Where cpu0 has no switch, as on the TX2, the mode does not list it, and it is on.
+        """
+        switches = {core: value for (parameter, core), value in self.settings.items() if parameter == "CPU_ONLINE"}
+        return sum(value != 0 for value in {"CORE_0": 1, **switches}.values()) if switches else None
 
     @property
     def cpu_khz(self) -> int | None:
@@ -90,12 +93,6 @@ class Nvpmodel:
     def mode(self) -> StockMode | None:
         """The mode that is set, if the configuration has it."""
         return next((mode for mode in self.modes if mode.id == self.current), None)
-
-    @property
-    def freest(self) -> StockMode | None:
-        """The mode that limits the GPU least: MAXN, or where there is none, the one with the most GPU clusters."""
-        masked = [mode for mode in self.modes if mode.tpc_pg_mask is not None]
-        return min(masked, key=lambda mode: ("MAXN" not in mode.name, gated(mode.tpc_pg_mask)), default=None)
 
 
 def gated(mask: int | None) -> int:
@@ -164,12 +161,14 @@ def _settings(lines: list[str]) -> Iterator[tuple[tuple[str, str], int]]:
 
 
 def _number(word: str) -> int | None:
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}", word):
+        return int(word, 16)
     return int(word) if re.fullmatch(r"-?[0-9]{1,20}", word) else None
 
 
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as source:
-            return source.read(_LARGEST_FILE).decode("utf-8", "replace")
+            return source.read(_LARGEST_FILE).decode("utf-8-sig", "replace")
     except OSError:
         return ""

@@ -16,16 +16,40 @@ from lightning_powertrain.devices.findings import (
     Finding,
     docker_run,
 )
-from lightning_powertrain.devices.nvpmodel import StockMode, gated
+from lightning_powertrain.devices.gpu_clusters import GpuClusters
+from lightning_powertrain.devices.nvpmodel import StockMode
 
+# As jetson-stats and the release notes have them; a release that is not listed belongs to the longest prefix that is.
 _JETPACKS = {
+    "32.4.3": "4.4",
+    "32.4.4": "4.4.1",
+    "32.5": "4.5",
+    "32.5.1": "4.5.1",
+    "32.5.2": "4.5.1",
+    "32.6.1": "4.6",
     "32.7": "4.6",
+    "32.7.1": "4.6.1",
+    "32.7.2": "4.6.2",
+    "32.7.3": "4.6.3",
+    "32.7.4": "4.6.4",
+    "32.7.5": "4.6.5",
+    "32.7.6": "4.6.6",
     "32": "4",
+    "34.1.0": "5.0 (preview)",
+    "34.1.1": "5.0.1 (preview)",
+    "34": "5",
+    "35.1.0": "5.0.2",
+    "35.2.1": "5.1",
+    "35.3.1": "5.1.1",
+    "35.4.1": "5.1.2",
+    "35.5.0": "5.1.3",
+    "35.6.0": "5.1.4",
     "35.6.5": "5.1.7",
     "35": "5",
     "36.2": "6.0",
     "36.3": "6.0",
     "36.4.0": "6.1",
+    "36.4.2": "6.1",
     "36.4.3": "6.2",
     "36.4.4": "6.2.1",
     "36.4.7": "6.2.1",
@@ -40,6 +64,7 @@ _JETPACKS = {
     "39.2.2": "7.2.2",
     "39": "7",
 }
+_KERNELS = {"4.9.": 4, "5.10.": 5, "5.15.": 6}
 # Where NVIDIA keeps its builds of PyTorch changes with every JetPack; this page leads there.
 _TORCH_GUIDE = "https://docs.nvidia.com/deeplearning/frameworks/install-pytorch-jetson-platform/"
 
@@ -56,6 +81,15 @@ def jetpack(release: str) -> tuple[str, str]:
     parts = f"{match[1]}.{match[2]}".split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return ".".join(parts), next((_JETPACKS[prefix] for prefix in prefixes if prefix in _JETPACKS), "")
+
+
+def generation(facts: Facts) -> int | None:
+    """Number of the JetPack before the first point, by its release or by NVIDIA's kernel; None if neither tells."""
+    l4t, version = jetpack(facts.release)
+    if l4t:
+        return int(version.partition(".")[0]) if version else None
+    kernels = _KERNELS.items() if facts.kernel.endswith("tegra") else ()
+    return next((number for start, number in kernels if facts.kernel.startswith(start)), None)
 
 
 def check_jetpack(facts: Facts) -> Iterator[Finding]:
@@ -95,22 +129,23 @@ def check_nvpmodel(facts: Facts) -> Iterator[Finding]:
     else:
         limits = ", ".join(_caps(mode)) or "no limits"
         yield Finding("nvpmodel", "ok", f"{mode.name} ({mode.id}): {limits}. Tuning goes beyond its clocks and cores")
-    yield _mask(facts, mode)
+    yield _clusters(facts.clusters)
 
 
-def _mask(facts: Facts, mode: StockMode | None) -> Finding:
-    mask = facts.mask if facts.mask is not None else mode.tpc_pg_mask if mode else None
-    if mask is None:
+def _clusters(clusters: GpuClusters) -> Finding:
+    if clusters.mask is None:
         return Finding("TPC mask", "note", "unknown: neither the GPU nor nvpmodel shows it")
-    freest = facts.nvpmodel.freest
-    lost = gated(mask) - gated(freest.tpc_pg_mask) if freest else 0
-    if freest is None or lost <= 0:
-        return Finding("TPC mask", "ok", f"{mask}: all GPU clusters that a stock mode can give are on")
+    if clusters.off is None:
+        text = f"{clusters.mask}: whether another stock mode switches more GPU clusters on cannot be told here"
+        return Finding("TPC mask", "note", text)
+    if clusters.off == 0:
+        all_on = "all GPU clusters that a stock mode can switch on are on"
+        return Finding("TPC mask", "ok", f"{clusters.mask}: {all_on if clusters.mask else 'no GPU cluster is off'}")
     text = (
-        f"{mask}: {lost} GPU cluster{'s' * (lost > 1)} off that {freest.name} would give, at any clock. Masks are "
-        f"never written here: choose {freest.name} once and answer YES to its reboot"
+        f"{clusters.mask}: {clusters.mode or 'the stock mode'} has {clusters.loss} off. No clock makes up for that. "
+        f"Masks are never written here: choose {clusters.freer} once and answer YES to its reboot"
     )
-    return Finding("TPC mask", "warn", text, f"sudo nvpmodel -m {freest.id}")
+    return Finding("TPC mask", "warn", text, clusters.command)
 
 
 def check_container(facts: Facts) -> Iterator[Finding]:
@@ -121,7 +156,7 @@ def check_container(facts: Facts) -> Iterator[Finding]:
         flag
         for flag, there in (
             ("--privileged", not facts.read_only),
-            (DEBUGFS_FLAG, facts.debugfs),
+            (DEBUGFS_FLAG, facts.debug_files != "none"),
             (RELEASE_FLAG, facts.release),
             (STATE_FLAG, facts.state_mounted),
         )

@@ -14,6 +14,7 @@ from lightning_powertrain.devices import sysfs_health
 from lightning_powertrain.devices.affinity import Affinity
 from lightning_powertrain.devices.clock import SystemClock
 from lightning_powertrain.devices.device import Health, PowerReading
+from lightning_powertrain.devices.gpu_clusters import GpuClusters, read_gpu_clusters
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.roothelper.heat import lowering
@@ -59,6 +60,7 @@ class SysfsDevice:
 
     Raises:
         DeviceNotFoundError: If the board shows nothing that could be set.
+        DeviceError: If this kind of board has no power sensor.
     """
 
     def __init__(self, root: str | Path = "/", helper: Callable[[], HelperClient] | None = None) -> None:
@@ -73,14 +75,16 @@ class SysfsDevice:
         tables = {name: knob.values for name, knob in own.known().items()}
         catalogued = identify(self._root, tables)
         self._readable = _filled(own, catalogued)
+        self._power = self._find_power(catalogued)
+        self._settle_s = self._power.settle_s
+        self._clusters = read_gpu_clusters(self._root, catalogued)
         knobs = self._settable_knobs() or _as_knobs(self._readable)
         if not knobs:
             raise DeviceNotFoundError("this Jetson shows no knob that could be set: is /sys mounted here?")
         self._modes = ModeSpace(knobs)
         model = (read_raw(self._root / "proc/device-tree/model") or "").strip("\0\n")
-        self._board = replace(with_tables(catalogued, knobs, model), identity=own_identity(self._root))
-        self._power = self._find_power(catalogued)
-        self._settle_s = self._power.settle_s
+        identity = {**own_identity(self._root), **self._clusters.identity}
+        self._board = replace(with_tables(catalogued, knobs, model), identity=identity)
         if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):
             _say_once(
                 "boards.md#what-is-set-and-how",
@@ -118,14 +122,17 @@ class SysfsDevice:
     def _find_power(self, catalogued: Board | None) -> SysfsPower | JtopPower:
         """Sysfs, or jtop where sysfs shows no power to this user and jtop is installed."""
         rails, total = (catalogued.rails, catalogued.total) if catalogued else ((), "sum")
-        power = SysfsPower(self._root, rails, total)
-        if power.readable or not JtopPower.installed():
-            return power
-        try:
-            return JtopPower()
-        except DeviceError as error:
-            _say_once("boards.md#power", f"no power sensor can be read here: {error}")
-            return power
+        power: SysfsPower | JtopPower = SysfsPower(self._root, rails, total)
+        if catalogued and not rails and not power.source:
+            raise DeviceError(f"{catalogued.title} has no power sensor, so no power mode of it can be judged")
+        if isinstance(power, SysfsPower) and not power.readable and JtopPower.installed():
+            try:
+                power = JtopPower(rails)
+            except DeviceError as error:
+                _say_once("boards.md#power", f"no power sensor can be read here: {error}")
+        if power.doubt:
+            _say_once("boards.md#power", f"the total power of this board ({power.source}) is uncertain: {power.doubt}")
+        return power
 
     @property
     def board(self) -> Board:
@@ -212,6 +219,8 @@ class SysfsDevice:
             self._affinity.remember()
         self._hold()
         self._held = True
+        if self._clusters.off:
+            _say_once("boards.md#stock-modes-and-the-gpus-clusters", _loss_of(self._clusters))
 
     def restore(self) -> None:
         """Put every setting back. A helper that has died is replaced: the new one restores what the old one saved.
@@ -251,6 +260,14 @@ class SysfsDevice:
 
     def _as_mode(self, values: Mapping[str, Any]) -> PowerMode:
         return PowerMode(**{name: values[name] for name in self._modes.names})
+
+
+def _loss_of(clusters: GpuClusters) -> str:
+    remedy = f"`{clusters.command}` selects" if clusters.command else "they are on in"
+    return (
+        f"the stock mode that this job runs in ({clusters.mode or 'its name is hidden'}) has {clusters.loss} off, and "
+        f"no clock makes up for that: {remedy} {clusters.freer}, which takes a reboot"
+    )
 
 
 def _filled(knobs: Knobs, catalogued: Board | None) -> Knobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lightning_powertrain.devices.device import Health
@@ -9,9 +10,14 @@ from lightning_powertrain.devices.roothelper.reading import read_number, read_ra
 
 _THERMAL = "sys/class/thermal"
 
-# Cooling devices that hold nothing back: a fan, and Orin's warning that the module is hot to the touch, which comes and
-# goes from 70 C on.
-_HARMLESS = ("fan", "hot-surface-alert")
+# Cooling devices that cap a clock: the kernel's own (cpufreq-cpu0, thermal-cpufreq-0, devfreq-17000000.gpu), NVIDIA's
+# alerts (gpu-throttle-alert), and those of older kernels (cpu-balanced, GPU-cap).
+_CAPS_A_CLOCK = re.compile(r"cpu|gpu|emc|freq|throttl|balanced|heavy|-cap$", re.IGNORECASE)
+# What else they are: fans; a warning that the module is hot to the touch, from 70 C on; and, on Nano and TX1, a voltage
+# that follows the temperature (vdd-gpu-vts shows its range) or must not fall when it is cold (DFLL-floor).
+_CAPS_NOTHING = re.compile(r"fan|hot-surface|-vts|floor|vmin", re.IGNORECASE)
+_COLDEST_MC = -100_000
+"""A zone that is switched off may read -256 C."""
 
 
 def read_health(root: Path) -> Health:
@@ -20,22 +26,22 @@ def read_health(root: Path) -> Health:
 
 
 def temperatures_c(root: Path) -> dict[str, float]:
-    """Temperature of every thermal zone, in degrees Celsius, by its type."""
+    """Temperature of every thermal zone that is switched on, in degrees Celsius, by its type."""
     zones = {}
     for zone in sorted((root / _THERMAL).glob("thermal_zone*")):
         millidegrees = read_number(zone / "temp")
-        if millidegrees is not None:
+        if millidegrees is not None and millidegrees > _COLDEST_MC:
             zones[(read_raw(zone / "type") or zone.name).strip()] = millidegrees / 1e3
     return zones
 
 
 def throttling(root: Path) -> tuple[str, ...]:
-    """Types of the cooling devices that hold something back now."""
+    """Types of the cooling devices that hold a clock down now."""
     active = []
     for device in sorted((root / _THERMAL).glob("cooling_device*")):
         kind = (read_raw(device / "type") or device.name).strip()
-        harmless = any(word in kind.lower() for word in _HARMLESS)
-        if not harmless and (read_number(device / "cur_state") or 0) > 0:
+        caps_a_clock = _CAPS_A_CLOCK.search(kind) and not _CAPS_NOTHING.search(kind)
+        if caps_a_clock and (read_number(device / "cur_state") or 0) > 0:
             active.append(kind)
     return tuple(active)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.rails import Total, total_of
 from lightning_powertrain.devices.roothelper.reading import read_number, read_raw
 from lightning_powertrain.errors import DeviceError
 
 DEFAULT_SETTLE_S = 2.0
-_WHOLE_BOARD = ("VIN", "VDD_IN", "POM_5V_IN")
 _NOT_A_RAIL = ("", "NC", "sum of shunt voltages")
 _TIME_CONSTANTS = 5
 _SHORTEST_SETTLE_S, _LONGEST_SETTLE_S = 0.5, 10.0
@@ -40,31 +40,33 @@ class SysfsPower:
 
     Args:
         root: Where the board's file systems are.
-        rails: Rails that the catalogue names; where all of them are there, their sum is the total of a board without
-            a rail for the whole.
-        total: The rail that carries the whole module, if the catalogue names one.
+        rails: The module's own rails, as the catalogue names them; empty for a board that it does not know.
+        total: The rail that carries the whole module, or ``"sum"`` where its rails are added.
     """
 
     def __init__(self, root: Path, rails: Sequence[str] = (), total: str = "sum") -> None:
         self._root = root
         self._named = tuple(rails)
         self._total = total
+        self._made_of = Total(())
         self._find()
         self._last: tuple[float, PowerReading] | None = None
 
     def _find(self) -> None:
+        """Look for the sensors. What the total is made of stays, or it would shrink while one of them is away."""
         self.rails = tuple(find_rails(self._root))
-        names = [rail.name for rail in self.rails]
-        whole = next((name for name in (self._total, *_WHOLE_BOARD) if name in names), None)
-        summed = self._named if self._named and set(self._named) <= set(names) else names
-        self.rails_in_total = (whole,) if whole else tuple(summed)
+        if not self._made_of.parts:
+            self._made_of = total_of([rail.name for rail in self.rails], self._named, self._total)
 
     @property
     def source(self) -> str:
         """What the total is: a rail, or ``sum:`` and the rails that are added; nothing where there is no rail."""
-        if not self.rails_in_total:
-            return ""
-        return self.rails_in_total[0] if len(self.rails_in_total) == 1 else f"sum:{'+'.join(self.rails_in_total)}"
+        return self._made_of.source
+
+    @property
+    def doubt(self) -> str:
+        """Why the total may be wrong; empty where it is known to be the module's."""
+        return self._made_of.doubt
 
     @property
     def readable(self) -> bool:
@@ -72,9 +74,15 @@ class SysfsPower:
         return self._read() is not None
 
     @property
+    def shows_zero(self) -> bool:
+        """Whether the total can be read, but is no power: a sensor that is not connected, say."""
+        total_w = _total_w(self._rails_w(), self._made_of.parts)
+        return total_w is not None and total_w <= 0
+
+    @property
     def settle_s(self) -> float:
         """Seconds until the slowest sensor's filter has forgotten: five of its time constants."""
-        chips = {rail.factors[0].parent for rail in self.rails}
+        chips = {rail.factors[0].parent for rail in self.rails if rail.name in self._made_of.parts}
         intervals_ms = [read_number(chip / "update_interval") for chip in chips]
         known_s = [interval_ms / 1e3 for interval_ms in intervals_ms if interval_ms]
         if not known_s or len(known_s) < len(chips):
@@ -94,25 +102,32 @@ class SysfsPower:
         if reading is not None:
             self._last = (time.monotonic(), reading)
         elif self._last is None or time.monotonic() - self._last[0] > _STALE_S:
-            raise DeviceError(
-                f"the power sensors ({self.source or 'none was found'}) cannot be read. Where only root can, as on "
-                "JetPack 4, jtop helps: `pip install 'lightning-powertrain[jetson]'`, and its service"
-            )
+            raise DeviceError(self._why_unreadable())
         assert self._last is not None
         return self._last[1]
 
+    def _why_unreadable(self) -> str:
+        if self.shows_zero:
+            return f"the power sensors ({self.source}) show 0 W, which no running board draws"
+        return (
+            f"the power sensors ({self.source or 'none was found'}) cannot be read. Where only root can "
+            "read them, jtop helps: `pip install 'lightning-powertrain[jetson]'`, and its service"
+        )
+
+    def _rails_w(self) -> dict[str, float]:
+        return {rail.name: watts for rail in self.rails if (watts := rail.read()) is not None}
+
     def _read(self) -> PowerReading | None:
-        rails_w = {rail.name: watts for rail in self.rails if (watts := rail.read()) is not None}
-        return _reading(rails_w, self.rails_in_total)
+        rails_w = self._rails_w()
+        total_w = _total_w(rails_w, self._made_of.parts)
+        return PowerReading(total_w, rails_w) if total_w is not None and total_w > 0 else None
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-def _reading(rails_w: Mapping[str, float], parts: Sequence[str]) -> PowerReading | None:
-    if not parts or not set(parts) <= set(rails_w):
-        return None
-    return PowerReading(sum(rails_w[name] for name in parts), dict(rails_w))
+def _total_w(rails_w: Mapping[str, float], parts: Sequence[str]) -> float | None:
+    return sum(rails_w[name] for name in parts) if parts and set(parts) <= set(rails_w) else None
 
 
 def find_rails(root: Path) -> Iterator[Rail]:

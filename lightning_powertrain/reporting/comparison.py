@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Tuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import PowerMode, board_names, load_board
+from lightning_powertrain.boards import PowerMode, Preset, board_names, load_board
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuning.events import Outcome
@@ -31,6 +31,7 @@ class KnownMode:
         is_measured: Whether both were measured in this job; otherwise they are predicted.
         time_range_ms: The 90 % interval of a predicted time; None if measured, or if the predictor has none.
         power_range_w: Likewise of a predicted power.
+        not_comparable: Those of its names that are stock presets with other GPU clusters on than this job had.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class KnownMode:
     is_measured: bool
     time_range_ms: Range | None = None
     power_range_w: Range | None = None
+    not_comparable: tuple[str, ...] = ()
 
 
 def known_modes(outcome: Outcome) -> list[KnownMode]:
@@ -49,13 +51,29 @@ def known_modes(outcome: Outcome) -> list[KnownMode]:
         names = named.setdefault(mode, [])
         if name not in names:
             names.append(name)
-    return [_known(outcome, mode, tuple(names)) for mode, names in named.items()]
+    others = _with_other_clusters(outcome)
+    return [
+        replace(_known(outcome, mode, tuple(names)), not_comparable=tuple(name for name in names if name in others))
+        for mode, names in named.items()
+    ]
 
 
 def _presets(outcome: Outcome) -> list[tuple[str, PowerMode]]:
+    return [(preset.name, outcome.modes.at_most(preset.caps)) for preset in _stock(outcome)]
+
+
+def _stock(outcome: Outcome) -> tuple[Preset, ...]:
     key = outcome.profile.provenance.board
-    presets = load_board(key).presets if key in board_names() else ()
-    return [(preset.name, outcome.modes.at_most(preset.caps)) for preset in presets]
+    return load_board(key).presets if key in board_names() else ()
+
+
+def _with_other_clusters(outcome: Outcome) -> set[str]:
+    """Presets whose mask is not the one that the job ran with: by default the smallest, as on simulated boards."""
+    masks = {preset.name: preset.tpc_pg_mask for preset in _stock(outcome) if preset.tpc_pg_mask is not None}
+    said = outcome.profile.provenance.details.get("tpc_pg_mask")
+    smallest = min(masks.values(), key=lambda mask: bin(mask).count("1"), default=0)
+    own = int(said) if isinstance(said, str) and said.isdecimal() else smallest
+    return {name for name, mask in masks.items() if mask != own}
 
 
 def _known(outcome: Outcome, mode: PowerMode, names: tuple[str, ...]) -> KnownMode:

@@ -16,14 +16,9 @@ from lightning_powertrain.reporting.pareto_svg import mark, pareto_svg
 from lightning_powertrain.reporting.report_corrections import corrections
 from lightning_powertrain.reporting.report_measured import measuring, profile_table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import (
-    SIMULATED,
-    change,
-    duration,
-    energy_j,
-    quantity,
-)
+from lightning_powertrain.reporting.tables import SIMULATED, change, duration, energy_j, quantity
 
+_OTHER_CLUSTERS = " (not comparable)"
 _COSTS = (("time_ms", "ms", "minibatch time"), ("power_w", "W", "power"), ("energy_j", "J", "minibatch energy"))
 
 # Nothing is loaded, whatever a file may hold: the browser sees to it.
@@ -127,7 +122,9 @@ def _comparison(about: dict[str, Any]) -> str:
     kept = _kept(about)
     rows = [row([("chosen", about["chosen"]["mode"]), *(figure(kept[cost], unit) for cost, unit, _ in _COSTS), ""])]
     for known in about["compared"]:
-        name = f"{', '.join(known['names'])}{'' if known['measured'] else ' (predicted)'}"
+        others = known.get("not_comparable", ())
+        names = ", ".join(f"{name}{_OTHER_CLUSTERS * (name in others)}" for name in known["names"])
+        name = f"{names}{'' if known['measured'] else ' (predicted)'}"
         cells = [_compared_cell(known, kept, cost, unit) for cost, unit, _ in _COSTS]
         rows.append(row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
@@ -139,7 +136,8 @@ def _comparison(about: dict[str, Any]) -> str:
             '<p class="note">Small figures: the chosen mode against that one, and the 90 % interval of what is '
             "predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost more than the "
             "same minibatches in that mode. MAXN: every knob at its maximum. Stock presets count by their cores and "
-            "clocks; some also switch off parts of the GPU, which is left out here.</p>",
+            "clocks. Not comparable: that preset has other GPU clusters on than this job had. Its row shows what its "
+            "cores and clocks cost with the clusters of this job.</p>",
             f"<p>{escape(_cost_of_profiling(about))}</p>",
         ]
     )

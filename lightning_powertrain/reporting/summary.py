@@ -115,6 +115,7 @@ def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
         **{name: _finite(cost) for name, cost in _costs(known).items()},
         "time_range_ms": rounded_range(known.time_range_ms),
         "power_range_w": rounded_range(known.power_range_w),
+        "not_comparable": list(known.not_comparable),
         "throttles": known.mode in outcome.profile.throttling_modes,
         "break_even_minibatches": break_even_minibatches(outcome, known),
     }

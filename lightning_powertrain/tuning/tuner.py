@@ -287,6 +287,7 @@ class Tuner:
 def _described(board: Board) -> dict[str, str]:
     """Which kind of board it is, and what runs on it; its serial number stays where it is."""
     known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
+    known["tpc_pg_mask"] = board.identity.get("tpc_pg_mask", "")
     return {name: text for name, text in known.items() if text}
 
 

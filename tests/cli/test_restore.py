@@ -19,6 +19,7 @@ from lightning_powertrain.cli import app
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainBoard:
     command = helper_command(tmp_path)
     monkeypatch.setattr("lightning_powertrain.devices.helper_client.helper_command", lambda: command)
+    monkeypatch.setattr("lightning_powertrain.cli.restore._ROOT", tmp_path)
     return PlainBoard(tmp_path)
 
 
@@ -52,6 +53,11 @@ def test_a_board_that_rebooted_is_left_alone(board: PlainBoard) -> None:
     before = board.settings()
     assert run().startswith("There is nothing to restore. The board's mode: 1 core,")
     assert board.settings() == before
+
+
+def test_on_a_pc_it_speaks_of_no_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning_powertrain.cli.restore._ROOT", tmp_path)
+    assert run() == "There is nothing to restore: this is not a Jetson, or a container hides it.\n"
 
 
 def test_it_leaves_a_job_that_runs_alone(board: PlainBoard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ from lightning_powertrain.devices import inspection
 from lightning_powertrain.devices.diagnosis import diagnose, tuning_works
 from lightning_powertrain.devices.facts import Facts, HelperFacts, KnobFacts, PowerFacts, TorchFacts
 from lightning_powertrain.devices.findings import Finding
+from lightning_powertrain.devices.gpu_clusters import GpuClusters
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.inspection import inspect
 from lightning_powertrain.devices.nvpmodel import Nvpmodel, StockMode
+from lightning_powertrain.devices.roothelper.knobs import find_knobs
 from lightning_powertrain.devices.software_checks import jetpack
 from lightning_powertrain.errors import DeviceError
 
@@ -39,9 +42,15 @@ SOUND = Facts(
     helper=HelperFacts({"knobs": {}}),
     power=PowerFacts(1, ("VDD_IN",), "VDD_IN", 12.0, 10.0, 1.0, 2.15),
     nvpmodel=Nvpmodel((StockMode(0, "MAXN", {MASK: 0}), StockMode(2, "30W", {MASK: 240})), 2, 0),
+    clusters=GpuClusters(0, "MAXN", 0, 8),
     torch=TorchFacts("2.8.0", "12.6", "Orin"),
     lightning=True,
 )
+FOUR_OFF = GpuClusters(240, "30W", 4, 8, "MAXN", "sudo nvpmodel -m 0")
+NO_EMC = {"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}}
+NO_GPU = {"knobs": {"cores": KNOB, "gpu_hz": KnobFacts()}}
+JETPACK_5 = "# R35 (release), REVISION: 4.1, GCID: 0"
+NO_JTOP = "jtop gives no power. `sudo systemctl restart jtop` may help"
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +111,7 @@ def test_a_virtual_board_can_be_tuned_and_nothing_is_written(virtual_board: Moun
     assert facts.power.total_w > 1
     assert facts.power.rate_hz > 0
     assert facts.nvpmodel.mode is not None
-    assert facts.mask == (None if name == "thor-jp7" else facts.nvpmodel.mode.tpc_pg_mask)
+    assert facts.clusters.mask == facts.nvpmodel.mode.tpc_pg_mask
     assert jetpack(facts.release)[1].startswith(name[-1])
     assert board.settings() == before
     assert not [write for write in board.writes() if not write["path"].startswith("/run/")]
@@ -136,7 +145,7 @@ def test_the_stock_mode_and_what_its_mask_takes_away(virtual_board: Mount) -> No
     facts = inspect((board := virtual_board("orin-agx-jp6")).root, lambda: start_helper(board.root))
     assert found(facts, "nvpmodel").text.startswith("MODE_30W (2): 8 cores, CPU 1728 MHz, GPU 612 MHz.")
     assert outcome(facts, "TPC mask") == ("warn", "sudo nvpmodel -m 0")
-    assert "240: 4 GPU clusters off that MAXN would give" in found(facts, "TPC mask").text
+    assert "240: MODE_30W has 4 of 8 GPU clusters off. No clock makes up for that." in found(facts, "TPC mask").text
     board = virtual_board("orin-agx-jp6", preset="MAXN")
     facts = inspect(board.root, lambda: start_helper(board.root))
     assert outcome(facts, "TPC mask") == ("ok", "")
@@ -204,6 +213,7 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"board": None}, "board", "note", ""),
         ({"release": ""}, "JetPack", "note", ""),
         ({"helper": HelperFacts({"knobs": {}}, leftover=("a",))}, "snapshot", "fail", "sudo reboot"),
+        ({"refused": {"Read-only file system": ("/sys/a", "/sys/b")}}, "knobs", "fail", ""),
         ({"read_only": True}, "knobs", "fail", "sudo mount -o remount,rw /sys"),
         ({"read_only": True, "container": True}, "knobs", "fail", "--privileged"),
         ({"container": True}, "container", "warn", "-v /run/lightning-powertrain:/run/lightning-powertrain"),
@@ -211,22 +221,35 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"forgetful_cpusets": ("/docker",)}, "cpusets", "warn", "tee /sys/fs/cgroup/cpuset/docker/cpuset.cpus <"),
         ({"knobs": {"cores": KnobFacts()}}, "knobs", "fail", ""),
         ({"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}}, "emc_hz", "warn", ""),
-        (
-            {"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}, "debugfs": False},
-            "emc_hz",
-            "warn",
-            "sudo mount -t debugfs none",
-        ),
-        ({"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}, "container": True}, "emc_hz", "warn", "/sys/kernel/debug"),
+        ({**NO_EMC, "debug_files": "none"}, "emc_hz", "warn", "sudo mount -t debugfs none"),
+        ({**NO_EMC, "debug_files": "others"}, "emc_hz", "warn", ""),
+        ({**NO_EMC, "debug_files": "none", "container": True}, "emc_hz", "warn", "/sys/kernel/debug"),
+        ({**NO_GPU, "release": JETPACK_5}, "gpu_hz", "warn", "torch.zeros(1, device='cuda')"),
+        ({**NO_GPU, "release": "", "kernel": "5.10.104-tegra"}, "gpu_hz", "warn", "torch.zeros(1, device='cuda')"),
+        ({**NO_GPU, "release": ""}, "gpu_hz", "warn", ""),
+        (NO_GPU, "gpu_hz", "warn", ""),
         ({"power": replace(SOUND.power, rate_hz=2.0)}, "sampling", "warn", ""),
-        ({"power": PowerFacts(error="x")}, "power", "fail", "pip install 'lightning-powertrain[jetson]'"),
+        ({"power": PowerFacts(error="x")}, "power", "fail", ""),
+        ({"power": PowerFacts(error="x"), "container": True}, "power", "fail", "pip install 'lightning-powertrain"),
+        ({"power": PowerFacts(1, error="x")}, "power", "fail", "pip install 'lightning-powertrain[jetson]'"),
+        ({"power": PowerFacts(1, error="x", shows_zero=True), "jtop": True}, "power", "fail", ""),
+        ({"board": load_board("nano-2gb"), "power": PowerFacts(error="x")}, "power", "fail", ""),
+        ({"power": replace(SOUND.power, doubt="nobody knows")}, "power", "warn", ""),
         ({"power": PowerFacts(1, error="x"), "jtop": True}, "power", "fail", "--install-service"),
         ({"power": PowerFacts(1, error="x"), "jtop": True, "container": True}, "power", "fail", "/run/jtop.sock"),
-        ({"power": PowerFacts(1, error="x"), "jtop": True, "jtop_service": True}, "power", "fail", "systemctl restart"),
+        ({"power": PowerFacts(1, error=NO_JTOP), "jtop": True, "jtop_service": True}, "power", "fail", "restart jtop"),
         ({"power": replace(SOUND.power, source="jtop:VDD_IN"), "jtop": True}, "jtop", "ok", ""),
         ({"nvpmodel": Nvpmodel(current=3)}, "nvpmodel", "note", ""),
-        ({"nvpmodel": Nvpmodel()}, "TPC mask", "note", ""),
-        ({"mask": 1}, "TPC mask", "warn", "sudo nvpmodel -m 0"),
+        (
+            {"clusters": GpuClusters(240, "30W", 4, 8, "MAXN", "sudo nvpmodel -m 0")},
+            "TPC mask",
+            "warn",
+            "nvpmodel -m 0",
+        ),
+        ({"clusters": GpuClusters(240, "OWN", 4, 8, "MAXN")}, "TPC mask", "warn", ""),
+        ({"clusters": GpuClusters(240)}, "TPC mask", "note", ""),
+        ({"clusters": GpuClusters(240, "MAXN", 0, 4)}, "TPC mask", "ok", ""),
+        ({"clusters": GpuClusters()}, "TPC mask", "note", ""),
         ({"torch": TorchFacts(error="No module named 'torch'")}, "PyTorch", "fail", "install-pytorch-jetson-platform"),
         ({"torch": TorchFacts("2.8.0", "")}, "PyTorch", "warn", "install-pytorch-jetson-platform"),
         ({"torch": TorchFacts("2.8.0", "12.6"), "container": True}, "PyTorch", "warn", "--runtime nvidia"),
@@ -241,8 +264,57 @@ def test_each_trouble_has_its_finding_and_its_fix(change: dict[str, Any], check:
     assert tuning_works(diagnose(facts)) == (status != "fail")
 
 
+NEWER = {"release": "# R99 (release), REVISION: 1.0", "kernel": "9.9.0-tegra"}
+
+
+@pytest.mark.parametrize("change", [NEWER, {"release": "", "kernel": "6.12.10"}], ids=["newer release", "mainline"])
+def test_a_kernel_that_no_jetpack_has_gets_no_advice_of_another_board(change: dict[str, Any]) -> None:
+    knobs = {"cores": KNOB, "gpu_hz": KnobFacts(), "emc_hz": KnobFacts()}
+    facts = replace(SOUND, knobs=knobs, power=PowerFacts(1, error="x"), **change)
+    for check in ("gpu_hz", "emc_hz"):
+        assert outcome(facts, check) == ("warn", "")
+        assert "why is not known" in found(facts, check).text
+    assert not [each for each in diagnose(facts) if "JetPack 4" in each.text or "JetPack 5" in each.text]
+
+
+def test_a_debug_folder_without_the_firmwares_files_is_told_from_none(tmp_path: Path) -> None:
+    assert inspection.debug_files(tmp_path) == "none"
+    (tmp_path / "sys/kernel/debug/clk").mkdir(parents=True)
+    assert inspection.debug_files(tmp_path) == "others"
+    (tmp_path / "sys/kernel/debug/bpmp").mkdir()
+    assert inspection.debug_files(tmp_path) == "firmware's"
+
+
+def test_writes_that_will_fail_are_found_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = PlainBoard(tmp_path)
+    before, opened = board.settings(), os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **others: Any) -> int:
+        if flags & os.O_WRONLY and str(path).endswith("min_freq"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return opened(path, flags, *more, **others)
+
+    monkeypatch.setattr(inspection.os, "open", refusing)
+    refused = inspection.refused(find_knobs(tmp_path))
+    assert list(refused) == ["Read-only file system"]
+    assert {Path(path).name for path in refused["Read-only file system"]} == {"min_freq", "scaling_min_freq"}
+    finding = found(replace(SOUND, refused=refused), "knobs")
+    assert finding.status == "fail"
+    assert "/sys is not mounted read-only (Read-only file system: " in finding.text
+    assert finding.text.endswith("The cause is not known")
+    assert board.settings() == before
+
+
+@pytest.mark.parametrize("name", ["orin-agx-jp5", "thor-jp7"])
+def test_every_setting_of_a_virtual_board_may_be_written(virtual_board: Mount, name: str) -> None:
+    assert inspection.refused(find_knobs(virtual_board(name).root)) == {}
+
+
 def test_jetpack_by_release() -> None:
-    assert jetpack("# R32 (release), REVISION: 7.4, GCID") == ("32.7.4", "4.6")
+    assert jetpack("# R32 (release), REVISION: 7.4, GCID") == ("32.7.4", "4.6.4")
+    assert jetpack("# R32 (release), REVISION: 6.1, GCID") == ("32.6.1", "4.6")
+    assert jetpack("# R34 (release), REVISION: 1.1, GCID") == ("34.1.1", "5.0.1 (preview)")
+    assert jetpack("# R36 (release), REVISION: 4.2, GCID") == ("36.4.2", "6.1")
     assert jetpack("# R36 (release), REVISION: 4.9,") == ("36.4.9", "6")
     assert jetpack("# R99 (release), REVISION: 1.0") == ("99.1.0", "")
     assert jetpack("nonsense") == ("", "")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.devices.nvpmodel import Nvpmodel, StockMode, gated, parse_conf, parse_status, read_nvpmodel
+from lightning_powertrain.devices.nvpmodel import Nvpmodel, gated, parse_conf, parse_status, read_nvpmodel
 
 KEYS = {
     "orin-agx-jp5": "orin-agx-64gb",
@@ -65,17 +65,34 @@ def test_windows_line_ends_change_nothing() -> None:
     assert parse_conf(CONF.replace("\n", "\r\n")) == parse_conf(CONF)
 
 
-def test_the_freest_mode_has_the_most_gpu_clusters() -> None:
+def test_a_byte_order_mark_hides_no_mode(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    text = CONF[CONF.index("< POWER_MODEL ID=0") :]
+    (tmp_path / "etc/nvpmodel.conf").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [mode.name for mode in read_nvpmodel(tmp_path).modes] == ["MAXN", "own"]
+
+
+@pytest.mark.parametrize("mask", ["240", "0xf0", "0XF0", "0x00000000000000f0"])
+def test_masks_may_be_hexadecimal(mask: str) -> None:
+    (mode,), _ = parse_conf(f"< POWER_MODEL ID=2 NAME=MODE_30W >\nTPC_POWER_GATING TPC_PG_MASK {mask}\n")
+    assert mode.tpc_pg_mask == 240
+
+
+# What real files of a TX2 list: the switches of CORE_1 to CORE_5, for cpu0 has none.
+TX2 = {"MAXN": (1, 1, 1, 1, 1), "MAXQ": (0, 0, 1, 1, 1), "MAXP_CORE_DENVER": (1, 0, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(("name", "cores"), [("MAXN", 6), ("MAXQ", 4), ("MAXP_CORE_DENVER", 2)])
+def test_a_first_core_without_a_switch_is_on(name: str, cores: int) -> None:
+    switches = "\n".join(f"CPU_ONLINE CORE_{core} {on}" for core, on in enumerate(TX2[name], 1))
+    (mode,), _ = parse_conf(f"< POWER_MODEL ID=0 NAME={name} >\n{switches}\nCPU_A57 MAX_FREQ 345600\n")
+    assert mode.cores == cores
+
+
+def test_the_mode_that_is_set() -> None:
     modes, default = parse_conf(CONF)
-    assert Nvpmodel(modes, default, 14).freest == modes[0]
     assert Nvpmodel(modes, default, 14).mode == modes[1]
     assert Nvpmodel(modes, default, 3).mode is None
-    assert Nvpmodel().freest is None
-    mask = ("TPC_POWER_GATING", "TPC_PG_MASK")
-    alike = [StockMode(number, name, {mask: 240}) for number, name in enumerate(("15W", "MAXN_SUPER", "25W"))]
-    assert Nvpmodel(tuple(alike)).freest == alike[1]
-    unnamed = [StockMode(number, f"{number}W", {mask: value}) for number, value in enumerate((252, 240, 252))]
-    assert Nvpmodel(tuple(unnamed)).freest == unnamed[1]
 
 
 @pytest.mark.parametrize(("text", "number"), [("pmode:0002\n", 2), ("pmode:14", 14), ("", None), ("pmode:x", None)])
@@ -98,6 +115,8 @@ def test_virtual_boards_say_what_the_catalogue_does(virtual_board: Callable[...,
     for mode, preset in zip(found.modes, presets):
         assert mode.tpc_pg_mask == (preset.tpc_pg_mask or 0)
         assert mode.gpu_hz == preset.caps.get("gpu_hz")
+        knobs = [knob for knob in load_board(KEYS[name]).knobs if knob.role == "cores"]
+        assert mode.cores == sum(preset.caps.get(knob.name, knob.values[-1]) for knob in knobs)
         assert mode.emc_hz == preset.caps.get("emc_hz")
 
 

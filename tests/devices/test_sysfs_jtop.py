@@ -74,6 +74,35 @@ def test_without_one_the_rails_are_summed_and_usb_supplies_are_not(install: Path
     power.close()
 
 
+CARRIER = {"rail": {**WITHOUT_INPUT["rail"], "CVB_ATX_12V": {"power": 9000}}, "tot": {"power": 30000}}
+NO_SENSOR = {"rail": {}, "tot": {"power": 0, "avg": 0, "name": "ALL"}}
+
+
+def test_rails_of_a_carrier_are_not_summed_either(install: Path) -> None:
+    install.write_text(FAKE.format(power=CARRIER))
+    for rails in ((), ("GPU", "CPU")):
+        power = JtopPower(rails)
+        assert power.read().total_w == pytest.approx(6.0)
+        assert bool(power.doubt) == (not rails)
+        power.close()
+
+
+@pytest.mark.parametrize("power", [NO_SENSOR, {"rail": {}, "tot": {"power": 0, "volt": 0, "name": "VDD_IN"}}])
+def test_0_w_from_jtop_is_a_board_without_a_sensor(install: Path, power: dict[str, object]) -> None:
+    install.write_text(FAKE.format(power=power))
+    with pytest.raises(DeviceError, match="jtop shows 0 W, which no running board draws"):
+        JtopPower()
+
+
+def test_a_board_without_a_sensor_cannot_be_tuned_whatever_jtop_says(install: Path, tmp_path: Path) -> None:
+    install.write_text(FAKE.format(power=WITH_INPUT))
+    PlainBoard(tmp_path)
+    (tmp_path / "sys/bus/i2c/devices/1-0040/name").unlink()
+    (tmp_path / "proc/device-tree/compatible").write_text("nvidia,p3542-0000+p3448-0003\0nvidia,tegra210\0")
+    with pytest.raises(DeviceError, match="Jetson Nano 2 GB has no power sensor, so no power mode of it can be judged"):
+        SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
+
+
 def test_what_jtop_says_is_passed_on(install: Path) -> None:
     install.write_text(FAKE.format(power={}))
     with pytest.raises(DeviceError, match=r"jtop gives no power .*The jtop.service is not active"):

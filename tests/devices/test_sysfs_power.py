@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from plain_board import PlainBoard
 from virtual_board import MountedBoard
 
-from lightning_powertrain.devices import Health, SysfsDevice
+from lightning_powertrain.boards import load_board
+from lightning_powertrain.devices import Health, SysfsDevice, sysfs
 from lightning_powertrain.devices.sysfs_health import over_current_events, temperatures_c, throttling
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
@@ -46,11 +47,66 @@ def test_total_of_each_generation(virtual_board: Mount, name: str, source: str, 
     assert reading.total_w == pytest.approx(sum(reading.rails_w[rail] for rail in parts))
 
 
-def test_a_board_with_a_rail_too_many_sums_those_of_the_catalogue(tmp_path: Path) -> None:
+CARRIER = {
+    f"{I2C}/2-0041/name": "ina3221\n",
+    **{f"{I2C}/2-0041/hwmon/hwmon6/in{n}_label": f"CVB_ATX_{v}\n" for n, v in enumerate(("12V", "3V3", "5V"), 1)},
+    **{f"{I2C}/2-0041/hwmon/hwmon6/in{n}_input": "12000\n" for n in (1, 2, 3)},
+    **{f"{I2C}/2-0041/hwmon/hwmon6/curr{n}_input": "1000\n" for n in (1, 2, 3)},
+}
+"""IGX Orin's carrier: labels of mainline Linux, tegra234-p3740-0002.dtsi."""
+REST_OF_AGX_ORIN = {
+    f"{I2C}/1-0040/hwmon/hwmon3/in3_label": "VIN_SYS_5V0\n",
+    f"{I2C}/1-0040/hwmon/hwmon3/in3_input": "5000\n",
+    f"{I2C}/1-0040/hwmon/hwmon3/curr3_input": "800\n",
+    f"{I2C}/1-0041/name": "ina3221\n",
+    f"{I2C}/1-0041/hwmon/hwmon4/in2_label": "VDDQ_VDD2_1V8AO\n",
+    f"{I2C}/1-0041/hwmon/hwmon4/in2_input": "5000\n",
+    f"{I2C}/1-0041/hwmon/hwmon4/curr2_input": "200\n",
+}
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["device tree", "container hides the device tree"])
+def test_a_carriers_rails_are_never_added(tmp_path: Path, hidden: bool) -> None:
     PlainBoard(tmp_path)
-    assert SysfsPower(tmp_path, ("VDD_GPU_SOC",)).source == "VDD_GPU_SOC"
-    assert SysfsPower(tmp_path, ("VDD_GPU_SOC", "VDD_X")).source == "sum:VDD_GPU_SOC+VDD_CPU_CV"
-    assert SysfsPower(tmp_path, total="VDD_CPU_CV").read().total_w == pytest.approx(2.0)
+    place(tmp_path, {**CARRIER, **REST_OF_AGX_ORIN})
+    if hidden:
+        (tmp_path / "proc/device-tree/compatible").unlink()
+    device = SysfsDevice(tmp_path)
+    assert device.board.key == ("unknown-jetson" if hidden else "orin-agx-64gb")
+    assert device.power_source == "sum:VDD_GPU_SOC+VDD_CPU_CV+VIN_SYS_5V0+VDDQ_VDD2_1V8AO"
+    reading = device.read_power()
+    assert reading.total_w == pytest.approx(10.0 + 2.0 + 4.0 + 1.0)
+    assert reading.rails_w["CVB_ATX_12V"] == pytest.approx(12.0)
+
+
+def test_a_total_that_is_uncertain_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sysfs._say_once.cache_clear()
+    PlainBoard(tmp_path)
+    place(tmp_path, {**CARRIER, "proc/device-tree/compatible": "someone,a-board\0nvidia,tegra999\0"})
+    for _ in range(2):
+        assert SysfsDevice(tmp_path).power_source == "sum:VDD_GPU_SOC+VDD_CPU_CV"
+    (warned,) = [each.getMessage() for each in caplog.records if "uncertain" in each.getMessage()]
+    assert "this board's own rails are not known" in warned
+
+
+def test_what_the_total_is_made_of_stays_while_a_sensor_is_away(tmp_path: Path) -> None:
+    PlainBoard(tmp_path)
+    place(tmp_path, REST_OF_AGX_ORIN)
+    power = SysfsPower(tmp_path, load_board("orin-agx-64gb").rails)
+    assert power.read().total_w == pytest.approx(17.0)
+    (tmp_path / f"{I2C}/1-0041/name").unlink()
+    assert power.read().total_w == pytest.approx(17.0), "the last reading, not a smaller sum"
+    assert power.source.endswith("VDDQ_VDD2_1V8AO")
+
+
+def test_no_power_at_all_is_no_reading(tmp_path: Path) -> None:
+    PlainBoard(tmp_path)
+    place(tmp_path, {f"{I2C}/1-0040/hwmon/hwmon3/curr{n}_input": "0\n" for n in (1, 2)})
+    power = SysfsPower(tmp_path)
+    assert not power.readable
+    assert power.shows_zero
+    with pytest.raises(DeviceError, match="show 0 W, which no running board draws"):
+        power.read()
 
 
 @pytest.mark.parametrize(("interval_ms", "settle_s"), [("430", 2.15), ("1", 0.5), ("100000", 10.0), ("", 2.0)])
@@ -109,12 +165,40 @@ def test_heat_and_over_current(virtual_board: Mount) -> None:
     assert SysfsDevice(board.root).health() == Health(("gpu-throttle-alert",), 2)
 
 
-def test_a_fan_throttles_nothing(tmp_path: Path) -> None:
-    thermal = "sys/class/thermal"
-    place(tmp_path, {f"{thermal}/cooling_device0/type": "pwm-fan\n", f"{thermal}/cooling_device0/cur_state": "3\n"})
-    assert throttling(tmp_path) == ()
-    place(tmp_path, {f"{thermal}/cooling_device1/type": "cpufreq-cpu0\n", f"{thermal}/cooling_device1/cur_state": "2"})
-    assert throttling(tmp_path) == ("cpufreq-cpu0",)
+THERMAL = "sys/class/thermal"
+
+
+def cooling(root: Path, kind: str) -> tuple[str, ...]:
+    """What throttles while one cooling device of this type is at work."""
+    place(root, {f"{THERMAL}/cooling_device0/type": f"{kind}\n", f"{THERMAL}/cooling_device0/cur_state": "2\n"})
+    return throttling(root)
+
+
+# Types that public logs of real boards and NVIDIA's kernel sources (4.9, tegra210-dvfs.c and tegra-dfll-action.c) name.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("cpufreq-cpu0", "cpufreq-cpu4", "thermal-cpufreq-0", "devfreq-17000000.gpu", "devfreq-gpu-gpc-0"),
+        *("cpu-throttle-alert", "gpu-throttle-alert", "cv0-throttle-alert", "soc012-throttle-alert"),
+        *("cpu-balanced", "gpu-balanced", "emergency-balanced", "GPU-cap", "DFLL-cap", "CPU-cap"),
+    ],
+)
+def test_what_caps_a_clock_throttles(tmp_path: Path, kind: str) -> None:
+    assert cooling(tmp_path, kind) == (kind,)
+
+
+@pytest.mark.parametrize(
+    "kind", ["pwm-fan", "hot-surface-alert", "vdd-gpu-vts", "DFLL-floor", "vdd-cpu-vmin", "iwlwifi", "nvme", ""]
+)
+def test_what_caps_no_clock_throttles_nothing(tmp_path: Path, kind: str) -> None:
+    assert cooling(tmp_path, kind) == ()
+
+
+def test_a_zone_that_is_switched_off_has_no_temperature(tmp_path: Path) -> None:
+    zones = {"cpu-thermal": "51700\n", "cv0-thermal": "-256000\n", "gpu-thermal": "-5000\n"}
+    for number, (kind, millidegrees) in enumerate(zones.items()):
+        place(tmp_path, {f"{THERMAL}/thermal_zone{number}/{n}": t for n, t in (("type", kind), ("temp", millidegrees))})
+    assert temperatures_c(tmp_path) == {"cpu-thermal": 51.7, "gpu-thermal": -5.0}
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +221,8 @@ def test_no_text_of_a_sensor_breaks_it(plain: PlainBoard, texts: list[tuple[str,
         assert 0.5 <= power.settle_s <= 10.0
         if power.readable:
             reading = power.read()
-            assert reading.total_w == pytest.approx(sum(reading.rails_w[name] for name in power.rails_in_total))
+            parts = power.source[4:].split("+") if power.source.startswith("sum:") else [power.source]
+            assert reading.total_w == pytest.approx(sum(reading.rails_w[name] for name in parts))
+            assert reading.total_w > 0
     for path, kept in before.items():
         (plain.root / path).write_bytes(kept)

@@ -150,6 +150,25 @@ def test_known_modes_are_measured_where_they_were_and_else_predicted() -> None:
     assert preset["time_range_ms"] == pytest.approx([0.9 * preset["time_ms"], 1.1 * preset["time_ms"]], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("mask", "others"),
+    [
+        (None, {"MODE_15W", "MODE_30W"}),
+        ("0", {"MODE_15W", "MODE_30W"}),
+        ("240", {"MAXN", "MODE_15W", "MODE_50W"}),
+    ],
+    ids=["simulated: all clusters on", "all clusters on", "half of them"],
+)
+def test_presets_with_other_gpu_clusters_are_marked(mask: str | None, others: set[str], tmp_path: Path) -> None:
+    outcome = on_orin(verified(make_outcome()))
+    outcome.profile.provenance.details.update({} if mask is None else {"tpc_pg_mask": mask})
+    marked = {name for known in summary(outcome)["compared"] for name in known["not_comparable"]}
+    assert marked == others
+    page = html_report(saved(outcome, tmp_path))
+    for name in ("MAXN", "MODE_15W", "MODE_30W", "MODE_50W"):
+        assert (f"{name} (not comparable)" in page) == (name in others)
+
+
 def test_the_front_is_that_of_all_modes_and_the_file_stays_small(tmp_path: Path) -> None:
     outcome = with_intervals(verified(make_outcome()))
     found, prediction = predicted_modes(outcome), outcome.prediction

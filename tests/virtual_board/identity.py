@@ -42,8 +42,7 @@ def place_disk(tree: Tree, spec: Spec, board: Board, preset: Preset) -> None:
 
 def nvpmodel_conf(spec: Spec, board: Board) -> str:
     """The stock modes of the catalogue, written the way nvpmodel has them."""
-    cores = sorted(core for cluster in spec.clusters for core in cluster.cores)
-    online = "\n".join(f"CORE_{core} /sys/devices/system/cpu/cpu{core}/online" for core in cores)
+    online = "\n".join(f"CORE_{core} /sys/devices/system/cpu/cpu{core}/online" for core in _switches(spec))
     gpu = f"/sys/devices/{spec.gpu}/devfreq_dev"
     header = (
         f"< PARAM TYPE=FILE NAME=CPU_ONLINE >\n{online}\n\n"
@@ -64,10 +63,16 @@ def cores_online(clusters: tuple[Cluster, ...], preset: Preset) -> set[int]:
     return online
 
 
+def _switches(spec: Spec) -> list[int]:
+    """Cores that the file lists: where the first has no switch, as on TX2, it is left out."""
+    cores = sorted(core for cluster in spec.clusters for core in cluster.cores)
+    return cores if spec.boot_core_has_switch else cores[1:]
+
+
 def _power_model(spec: Spec, preset: Preset) -> str:
     online = cores_online(spec.clusters, preset)
     lines = [f"< POWER_MODEL ID={preset.id} NAME={preset.name} >"]
-    for core in sorted(core for cluster in spec.clusters for core in cluster.cores):
+    for core in _switches(spec):
         lines.append(f"CPU_ONLINE CORE_{core} {int(core in online)}")
     lines.append(f"TPC_POWER_GATING TPC_PG_MASK {preset.tpc_pg_mask or 0}")
     for number, cluster in enumerate(spec.clusters):
