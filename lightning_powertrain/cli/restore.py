@@ -26,6 +26,8 @@ def restore() -> None:
         answer = client.ask("restore")
     finally:
         client.close()
+    for note in answer.get("notes", ()):
+        say(f"{note}.")
     if answer["differing"]:
         raise DeviceError(
             f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"

@@ -90,6 +90,8 @@ def _check_leftovers(facts: Facts) -> Iterator[Finding]:
     if helper.status is None:
         text = "only root sees whether a killed job left a power mode behind; this puts the board back if one did"
         yield Finding("snapshot", "note", text, powertrain_command("restore"))
+    elif notes := helper.status.get("notes"):
+        yield Finding("snapshot", "fail", f"the root helper says: {'; '.join(notes)}")
     elif helper.busy:
         yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
     elif helper.leftover:

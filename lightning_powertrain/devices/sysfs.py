@@ -95,6 +95,8 @@ class SysfsDevice:
         """What the helper says can be set; nothing without one."""
         try:
             status = self._running_helper().ask("status")
+            for note in status.get("notes", ()):
+                _say_once("safety.md#how-the-board-comes-back", f"the root helper says: {note}")
             if status["asleep"]:  # Clocks of cores that are offline: only waking them shows the table.
                 status = self._hold()
                 self._running_helper().ask("restore")

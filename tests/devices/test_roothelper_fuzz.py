@@ -1,4 +1,4 @@
-"""Whatever is said to the helper, it answers, and writes nothing but values of tables into files of knobs.
+"""Whatever is said to the helper or stands in its files, it writes nothing but values of tables into files of knobs.
 
 Every example is a list of cases: some ten thousand in all.
 """
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from plain_board import CPU_KHZ, EMC_HZ, GPU_HZ, PlainBoard, helper_command
 
 from lightning_powertrain.devices.roothelper import switching
-from lightning_powertrain.devices.roothelper.server import LONGEST_LINE, STATE, Keeper
+from lightning_powertrain.devices.roothelper.channel import LONGEST_LINE
+from lightning_powertrain.devices.roothelper.server import STATE, Keeper
 from lightning_powertrain.devices.roothelper.snapshot import Store
 
 TABLES = {"cores": range(1, 9), "cpu_khz": CPU_KHZ, "gpu_hz": GPU_HZ, "emc_hz": EMC_HZ}
@@ -39,6 +40,7 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Keeper, PlainBoard
     return Keeper(board.root, Store(board.root / STATE, board.root)), board
 
 
+OWN_FILES = ("lock", "snapshot.json", "snapshot.draft")
 OPENED: list[str] | None = None
 
 
@@ -46,11 +48,27 @@ def _note_opened(event: str, arguments: tuple[Any, ...]) -> None:
     """Python tells of every file that is opened, whoever opens it."""
     if OPENED is None or event != "open" or not isinstance(arguments[0], (str, bytes)):
         return
+    if arguments[0] in OWN_FILES:  # opened in the state folder, by its descriptor, which Python does not tell
+        return
     if isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         OPENED.append(os.fsdecode(arguments[0]))
 
 
 sys.addaudithook(_note_opened)
+
+
+def folders_of_own_files(patch: pytest.MonkeyPatch) -> set[str]:
+    """Folders in which files of the helper's state are opened from now on."""
+    folders: set[str] = set()
+    open_ = os.open
+
+    def noting(path: Any, *others: Any, dir_fd: int | None = None) -> int:
+        if path in OWN_FILES and dir_fd is not None:
+            folders.add(os.readlink(f"/proc/self/fd/{dir_fd}"))
+        return open_(path, *others, dir_fd=dir_fd)
+
+    patch.setattr(os, "open", noting)
+    return folders
 
 
 @contextmanager
@@ -74,7 +92,9 @@ def only_knobs_are_written(board: PlainBoard, before: dict[str, str], texts_in: 
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "write", noting)
+            folders = folders_of_own_files(patch)
             yield
+            assert folders <= {str(board.root / STATE)}
     finally:
         OPENED = None
     allowed = {str(board.root) + path: texts for path, texts in allowed_texts(before).items() if len(texts) > 1}

@@ -13,7 +13,7 @@ def _find_only_the_helper(folder: Path) -> None:
         package = ModuleType(name)
         package.__path__ = path
         sys.modules[name] = package
-    sys.path.remove(str(folder))
+    sys.path = [entry for entry in sys.path if Path(entry).resolve() != folder]
 
 
 _find_only_the_helper(Path(__file__).resolve().parent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,23 +32,36 @@ _GPU_PLACES = (
 )
 _BPMP = "sys/kernel/debug/bpmp/debug"
 _EMC_CAPS = ("sys/kernel/nvpmodel_clk_cap/emc", "sys/kernel/nvpmodel_emc_cap/emc_iso_cap")
+_BUSY_S = 0.05
+_BUSY_STEP_S = 0.002
 _KHZ_BELOW = 10**7  # EMC tables come in kHz or Hz; no EMC clock in Hz is below 10 MHz, none in kHz above 10 GHz.
 
 
 def write(path: Path, text: str) -> None:
     """Write to a file that exists, in one call, as the kernel wants it.
 
+    Kernel 5.10 answers EBUSY while any CPU is coming online or leaving: that is tried again for a moment.
+
     Raises:
         OSError: If the kernel refuses; it names the file.
     """
-    try:
-        target = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    end_s = time.monotonic() + _BUSY_S
+    while True:
         try:
-            os.write(target, text.encode("ascii"))
-        finally:
-            os.close(target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+            _write_once(path, text)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() >= end_s:
+                raise OSError(error.errno, error.strerror, str(path)) from error
+        time.sleep(_BUSY_STEP_S)
+
+
+def _write_once(path: Path, text: str) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+    try:
+        os.write(target, text.encode("ascii"))
+    finally:
+        os.close(target)
 
 
 def at_most(values: Sequence[int], cap: int | None) -> int:
@@ -65,7 +79,8 @@ class Range:
     def write(self, low: str, high: str) -> None:
         """Set both, in the order in which neither passes the other on the way."""
         lowest_now = read_number(self.low)
-        raising = lowest_now is None or int(high) >= lowest_now
+        wanted = high.strip()
+        raising = lowest_now is None or not wanted.isdigit() or int(wanted) >= lowest_now
         for path, text in ((self.high, high), (self.low, low)) if raising else ((self.low, low), (self.high, high)):
             write(path, text)
 

@@ -7,32 +7,29 @@
 ``{"do": "restore"}``                                   put everything back, and let go
 ======================================================  ====================================================
 
-Anything else is refused. When the client closes the pipe or dies, or a signal asks the helper to end, it restores. A
-snapshot that a killed helper left behind is restored by the next one when it starts.
+Anything else is refused. The helper restores when the client closes its end, dies or stops reading, and when a signal
+asks the helper to end. A snapshot that a killed helper left behind is restored by the next one when it starts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import select
-import signal
-import socket
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.devices.roothelper import switching
+from lightning_powertrain.devices.roothelper.channel import Channel, ClientGoneError
 from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import find_knobs
-from lightning_powertrain.devices.roothelper.snapshot import Store
+from lightning_powertrain.devices.roothelper.process import shed_inheritance, wake_on_signals
+from lightning_powertrain.devices.roothelper.snapshot import StateError, Store
 
 PROTOCOL = 1
-LONGEST_LINE = 4096
 STATE = "run/lightning-powertrain"
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class RequestError(Exception):
@@ -54,6 +51,7 @@ class Keeper:
         self._held = False
         self._owes = False
         self._recovered = False
+        self._trouble: str | None = None
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one request."""
@@ -61,16 +59,24 @@ class Keeper:
             request = _parsed(line)
             asked = getattr(self, f"_{request.pop('do')}")
             return {"ok": True, **asked(**request)}
-        except RequestError as error:
+        except (RequestError, StateError, switching.RefusedError) as error:
             return {"ok": False, "error": str(error)}
         except OSError as error:
             return {"ok": False, "error": f"the board refused: {error}"}
 
     def recover(self) -> None:
-        """Put back what a helper that was killed left behind, unless another one is at work."""
-        if self._store.lock():
-            self._recovered = bool(self._store.load())
-            self._put_back_and_let_go()
+        """Put back what a helper that was killed left behind, unless another one is at work.
+
+        Whatever goes wrong here is told with the next status: the helper that could repair it later has to start.
+        """
+        try:
+            if self._store.lock():
+                self._recovered, _ = self._put_back_and_let_go()
+        except StateError as error:
+            self._trouble = str(error)
+        except Exception as error:
+            self._trouble = f"what an earlier helper saved cannot be put back: {error!r}"
+            traceback.print_exc()
 
     def end(self) -> None:
         """Leave the board as it was found; what it refused to take back before is tried once more."""
@@ -87,7 +93,18 @@ class Keeper:
             "knobs": {name: {"role": knob.role, "values": knob.values} for name, knob in known.items()},
             "asleep": [clock.name for clock in sleepers if clock.role == "cpu" and not clock.values],
             "mode": self._knobs.read(),
+            "notes": self._notes(),
         }
+
+    def _notes(self) -> list[str]:
+        """What the user should know about the state of earlier helpers."""
+        notes = [] if self._trouble is None else [self._trouble]
+        if self._store.damaged is not None:
+            notes.append(
+                f"the settings that an earlier helper saved are damaged and were not put back; they are kept as "
+                f"{self._store.damaged}. A reboot sets the board's own"
+            )
+        return notes
 
     def _hold(self) -> dict[str, Any]:
         if self._held:
@@ -95,7 +112,8 @@ class Keeper:
         if not self._store.lock():
             raise RequestError("another process holds this board")
         try:
-            if self._put_back():
+            _, differing = self._put_back()
+            if differing:
                 raise RequestError("the board cannot be put back to what it was before: restore it first")
             self._knobs = find_knobs(self._root)
             saved = self._own_texts()
@@ -107,7 +125,7 @@ class Keeper:
         if self._knobs.hidden_cpus():
             try:
                 self._look_at_sleepers(saved)
-            except (OSError, RequestError):
+            except (OSError, RequestError, StateError):
                 self._put_back_and_let_go()
                 raise
         return self._status()
@@ -143,18 +161,23 @@ class Keeper:
     def _restore(self) -> dict[str, Any]:
         if not self._store.lock():
             raise RequestError("another process holds this board")
-        differing = self._put_back_and_let_go()
-        return {"differing": [str(path) for path in differing], "mode": self._knobs.read()}
+        _, differing = self._put_back_and_let_go()
+        self._trouble = None
+        return {
+            "differing": [str(path) for path in differing],
+            "mode": self._knobs.read(),
+            "notes": self._notes(),
+        }
 
-    def _put_back_and_let_go(self) -> list[Path]:
+    def _put_back_and_let_go(self) -> tuple[bool, list[Path]]:
         try:
             return self._put_back()
         finally:
             self._held = False
             self._store.unlock()
 
-    def _put_back(self) -> list[Path]:
-        """Restore what was saved; what could not be restored is returned, and stays saved for another try."""
+    def _put_back(self) -> tuple[bool, list[Path]]:
+        """Restore what was saved, if anything was; what could not be is returned and stays saved for another try."""
         saved = self._store.load()
         differing = switching.put_back(self._knobs, saved) if saved else []
         if differing:
@@ -162,7 +185,7 @@ class Keeper:
         self._owes = bool(differing)
         if not differing:
             self._store.forget()
-        return differing
+        return bool(saved), differing
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -177,34 +200,14 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return request
 
 
-def requests(source: int, ending: socket.socket) -> Iterator[bytes | None]:
-    """Lines from a pipe until it closes or a signal ends the helper; None for one that is too long."""
-    pending, too_long = b"", False
-    while True:
-        ready, _, _ = select.select([source, ending.fileno()], [], [])
-        if ending.fileno() in ready:
-            return
-        part = os.read(source, LONGEST_LINE)
-        if not part:
-            return
-        *lines, pending = (pending + part).split(b"\n")
-        for line in lines:
-            yield None if too_long or len(line) > LONGEST_LINE else line
-            too_long = False
-        if len(pending) > LONGEST_LINE:
-            pending, too_long = b"", True
-
-
-def serve(keeper: Keeper, source: int, target: int, ending: socket.socket) -> None:
+def serve(keeper: Keeper, channel: Channel) -> None:
     """Answer requests, and leave the board as it was found, however this ends."""
     try:
         keeper.recover()
-        for line in requests(source, ending):
+        for line in channel.requests():
             answer = keeper.answer(line) if line is not None else {"ok": False, "error": "this line is too long"}
-            reply = json.dumps(answer).encode() + b"\n"
-            while reply:
-                reply = reply[os.write(target, reply) :]
-    except BrokenPipeError:
+            channel.send(json.dumps(answer).encode() + b"\n")
+    except ClientGoneError:
         pass
     finally:
         keeper.end()
@@ -222,15 +225,12 @@ def main(arguments: Sequence[str]) -> int:
     elif os.geteuid() != 0:
         print('{"ok": false, "error": "this helper must run as root"}', flush=True)  # noqa: T201
         return 2
-    with contextlib.suppress(PermissionError):
-        os.setsid()
-    os.umask(0o077)
-    os.chdir("/")
-    ending, wake = socket.socketpair()
-    wake.setblocking(False)
-    for number in _ENDING:
-        # The handler does nothing: the wake-up byte ends the wait for a request, and no write to the board is cut off.
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(wake.fileno())
-    serve(Keeper(root, Store(root / STATE, root)), sys.stdin.fileno(), sys.stdout.fileno(), ending)
+    shed_inheritance()
+    ending = wake_on_signals()
+    try:
+        channel = Channel(sys.stdin.fileno(), sys.stdout.fileno(), ending)
+    except ValueError as error:
+        print(json.dumps({"ok": False, "error": str(error)}), flush=True)  # noqa: T201
+        return 2
+    serve(Keeper(root, Store(root / STATE, root)), channel)
     return 0

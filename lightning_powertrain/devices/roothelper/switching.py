@@ -19,12 +19,27 @@ _PATIENCE_S = 0.5
 _STEP_S = 0.01
 
 
+class RefusedError(Exception):
+    """The board refused a mode."""
+
+
 def apply(knobs: Knobs, mode: Mapping[str, int]) -> dict[str, int]:
     """Set knobs to values of their tables and return what the whole board reads back, which may differ.
 
     Raises:
-        OSError: If the board refuses a write; the knobs before it are set.
+        RefusedError: If the board refuses a write; the mode before it is set again.
     """
+    before = knobs.texts()
+    try:
+        _set(knobs, mode)
+    except OSError as error:
+        differing = put_back(knobs, before)
+        left = f", but for {', '.join(map(str, differing))}" if differing else ""
+        raise RefusedError(f"the board refused: {error}. The mode before is set again{left}") from error
+    return knobs.read()
+
+
+def _set(knobs: Knobs, mode: Mapping[str, int]) -> None:
     chosen = [cores for cores in knobs.cores if cores.name in mode]
     for cores in chosen:
         cores.wake(mode[cores.name])
@@ -36,7 +51,6 @@ def apply(knobs: Knobs, mode: Mapping[str, int]) -> dict[str, int]:
         cores.sleep(mode[cores.name])
     asleep = {clock.name for clock in knobs.clocks if isinstance(clock, CpuClock) and not clock.ranges()}
     _until(lambda: all(value == mode.get(name, value) for name, value in knobs.read().items() if name not in asleep))
-    return knobs.read()
 
 
 def wake_all(knobs: Knobs) -> None:
