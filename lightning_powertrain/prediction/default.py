@@ -22,4 +22,4 @@ def default_predictor(reference: str | Path = DEFAULT_REFERENCE, seed: int = 0) 
         ArgumentError: If there is no bundled reference of that name.
         FileFormatError: If the files are damaged, or not a reference.
     """
-    return GreyBoxTransfer(load_reference(reference).profile, seed)
+    return GreyBoxTransfer(load_reference(reference), seed)

@@ -7,14 +7,16 @@ fit, so that the uncertainty of its parameters is part of the process and not th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 
-from lightning_powertrain.prediction.gaussian_process import FloatArray, GaussianProcess, KernelPrior, covariance
-from lightning_powertrain.prediction.map_fit import Curve, Prior, fit_map, with_jacobian
+from lightning_powertrain.prediction.gaussian_process import GaussianProcess
+from lightning_powertrain.prediction.kernel import FloatArray, KernelPrior, covariance
+from lightning_powertrain.prediction.map_fit import Prior, fit_map, with_jacobian
+from lightning_powertrain.prediction.points import Points
+from lightning_powertrain.prediction.reference_model import Learned
 
 # How much of the reference's residual to expect here: mean and standard deviation.
 _BORROWED = (0.3, 0.3)
@@ -23,23 +25,6 @@ _BORROWED = (0.3, 0.3)
 _TYPICAL, _TYPICAL_Z = 10, 1.2
 # Workloads that stand for all that there may be, before anything is measured.
 _WORKLOADS = 200
-
-
-class Points(NamedTuple):
-    """Some modes as a grey box needs them.
-
-    Args:
-        curve: Logarithm of the target in these modes as a function of the parameters.
-        inputs: Logarithms of the knobs, shape ``(n, knobs)``.
-        borrowed: What the physical curve leaves over in the reference workload, shape ``(n,)``; None without one.
-        unsure: Parameters to slopes by what else is uncertain, each in its standard deviations, shape ``(n, k)``; None
-            if nothing is.
-    """
-
-    curve: Curve
-    inputs: FloatArray
-    borrowed: FloatArray | None = None
-    unsure: Callable[[FloatArray], FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Target:
     starts: int
     kernel: KernelPrior
 
-    def tightened(self, other: GreyBox, factor: float) -> Target:
+    def tightened(self, other: Learned, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
         return replace(self, kernel=self.kernel.tightened(other.settings, factor))
 
@@ -90,12 +75,7 @@ class GreyBox:
         """Mean relative error of each measurement as predicted from all others."""
         return float(np.mean(np.abs(np.expm1(self._process.left_out_residuals))))
 
-    @property
-    def settings(self) -> FloatArray:
-        """Settings of the process: logarithms of a length for each knob, of the amplitude and of the noise."""
-        return self._process.settings
-
-    @property
+    @cached_property
     def doubt(self) -> FloatArray:
         """What turns independent standard normal numbers into deviations of the parameters, shape ``(p, p)``."""
         count = len(self.parameters)
@@ -108,10 +88,13 @@ class GreyBox:
         mean, variance = self._process.predict(points.inputs, features)
         return base + mean, self._widening * np.sqrt(variance)
 
-    def residual(self, points: Points) -> FloatArray:
-        """What the physical curve leaves over, as far as known, shape ``(n,)``."""
-        base, features = self._linearised(points)
-        return base + self._process.mean(points.inputs, features) - points.curve(self.parameters)
+    def learned(self) -> Learned:
+        """What another workload may start from; for a box that borrowed nothing itself."""
+        count, process = len(self.parameters), self._process
+        weights = process.feature_weights
+        bend = self._prior.mean - self.parameters + self._prior.spread * weights[:count]
+        kernel = process.settings, process.inputs, process.solution
+        return Learned(self.parameters, bend, self.doubt, *kernel, weights[count:])
 
     def _linearised(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms before any measurement, and features whose weights are N(0, 1) then."""

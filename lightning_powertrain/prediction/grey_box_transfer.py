@@ -10,17 +10,19 @@ import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
+from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout, layout_of
 from lightning_powertrain.prediction.predictor import Prediction
-from lightning_powertrain.prediction.workload_model import Residuals, WorkloadModel, informative_rows
+from lightning_powertrain.prediction.recent import Recent
+from lightning_powertrain.prediction.reference import Reference, fit_grey_boxes
+from lightning_powertrain.prediction.reference_model import ReferenceModel, Residuals
+from lightning_powertrain.prediction.workload_model import WorkloadModel, informative_rows
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.warning import warn
 
 MINIMUM_MODES = 5
-# More rows of a reference hardly help, as its residual is smooth, and cost time with every prediction.
-_REFERENCE_ROWS = 300
-# So many modes stand for all where it is asked which tell most.
-_CANDIDATES = 1000
+# So many modes stand for all where it is asked which tell most; and so many of them are chosen at once.
+_CANDIDATES = 400
+_DESIGNED = 10
 
 
 class GreyBoxTransfer:
@@ -35,24 +37,28 @@ class GreyBoxTransfer:
     profile without power (NaN in any row) gives predictions of time only.
 
     Args:
-        reference: Profile of a reference workload, a few hundred modes or more; None to do without. Its board may be
-            another, as long as the knobs have the same roles in the same order; otherwise the log says so once, and
-            the reference is not used.
+        reference: A reference, or the profile of a reference workload, a few hundred modes or more; None to do without.
+            A :class:`Reference` brings what was fitted to its profile, a profile is fitted when it is first needed.
+            Its board may be another, as long as the knobs have the same roles in the same order; otherwise the log
+            says so once, and the reference is not used.
         seed: Makes a fit reproducible.
 
     Raises:
         ArgumentError: If the reference has too few modes, or a time or power that is not a positive number.
     """
 
-    def __init__(self, reference: Profile | None = None, seed: int = 0) -> None:
-        if reference is not None:
-            _check(reference)
-        self._reference = reference
+    def __init__(self, reference: Reference | Profile | None = None, seed: int = 0) -> None:
+        profile = reference.profile if isinstance(reference, Reference) else reference
+        if profile is not None:
+            _check(profile)
+        self._reference = profile
+        self._shipped = reference.grey_boxes if isinstance(reference, Reference) else None
         self._seed = seed
         self._has_warned = False
         self._fitted: tuple[KnobLayout, WorkloadModel, bool] | None = None
-        self._last_borrowed: tuple[IntArray, KnobLayout, Residuals] | None = None
-        self._last_design: tuple[tuple[KnobLayout, int, bytes], IntArray] | None = None
+        self._priors = Recent[FloatArray]()
+        self._borrowed = Recent[Residuals]()
+        self._designs = Recent[IntArray]()
 
     @property
     def minimum_modes(self) -> int:
@@ -66,7 +72,7 @@ class GreyBoxTransfer:
             ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
         _check(profile)
-        layout = _layout_of(profile.knobs, profile.modes)
+        layout = layout_of(profile.knobs, profile.modes)
         reference = self._model_for(profile.knobs)
         if reference is None:
             self._warn_once(profile)
@@ -79,15 +85,15 @@ class GreyBoxTransfer:
         """
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
-        layout, model = self._reference_model
-        return model.expected_time_ms(layout, modes)
+        reference = self._reference_model
+        return self._priors.get(modes, lambda: reference.expected_time_ms(reference.layout, modes))
 
     def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int = 0) -> IntArray:
         """Rows of ``count`` modes whose measurement tells most about all ``modes``, the highest mode first.
 
         A greedy I-optimal design (Cohn 1996): each next mode is the one whose time takes most off the variance of the
         times of all modes, over 200 workloads drawn from what is known of workloads: those of the physical curve that
-        are like the reference. Where there are more than 1,000 modes, a random thousand stands for all.
+        are like the reference. Where there are more than 400 modes, 400 of them, drawn at random, stand for all.
 
         Args:
             knobs: What the columns of ``modes`` act on.
@@ -100,14 +106,15 @@ class GreyBoxTransfer:
         """
         if not 1 <= count <= len(modes):
             raise ArgumentError.of("count", count, f"a whole number from 1 to {len(modes)}, the modes there are")
-        layout = _layout_of(knobs, modes)
-        asked = (layout, seed, modes.tobytes())
-        # A tuner asks for several counts, to see how many a job can pay for: fewer are the beginning of more.
-        if self._last_design is None or self._last_design[0] != asked or len(self._last_design[1]) < count:
-            candidates = _candidates(layout, modes, max(count, _CANDIDATES), seed)
-            rows = candidates[informative_rows(layout, modes[candidates], count, seed, self._model_for(knobs))]
-            self._last_design = (asked, rows)
-        return self._last_design[1][:count]
+        layout = layout_of(knobs, modes)
+        # Fewer are the beginning of more, and a tuner asks for several counts, to see how many a job can pay for.
+        most = min(len(modes), max(count, _DESIGNED))
+        candidates = _candidates(layout, modes, max(most, _CANDIDATES), seed)
+
+        def design() -> IntArray:
+            return candidates[informative_rows(layout, modes[candidates], most, seed, self._model_for(knobs))]
+
+        return self._designs.get(modes, design, layout, seed, most)[:count]
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
@@ -123,20 +130,20 @@ class GreyBoxTransfer:
             raise ArgumentError.of("modes.shape", modes.shape, f"(n, {count}), one column for each knob of the profile")
         if self._reference is None or not has_reference:
             return model.predict(layout, modes, Residuals())
-        prediction = model.predict(layout, modes, self._borrowed(layout, modes))
+        borrowed = self._borrowed.get(modes, lambda: self._reference_model.residuals(layout, modes), layout)
+        prediction = model.predict(layout, modes, borrowed)
         return replace(prediction, reference=self._reference.provenance)
 
     @cached_property
-    def _reference_model(self) -> tuple[KnobLayout, WorkloadModel]:
+    def _reference_model(self) -> ReferenceModel:
         assert self._reference is not None
-        layout = _layout_of(self._reference.knobs, self._reference.modes)
-        return layout, WorkloadModel.fit(_thinned(self._reference, self._seed), layout, self._seed)
+        return self._shipped or fit_grey_boxes(self._reference, self._seed)
 
-    def _model_for(self, knobs: Sequence[Knob]) -> WorkloadModel | None:
+    def _model_for(self, knobs: Sequence[Knob]) -> ReferenceModel | None:
         """The reference's, if it suits a board of such knobs."""
         if self._reference is None or _roles(knobs) != _roles(self._reference.knobs):
             return None
-        return self._reference_model[1]
+        return self._reference_model
 
     def _warn_once(self, profile: Profile) -> None:
         if self._reference is None or self._has_warned:
@@ -150,16 +157,6 @@ class GreyBoxTransfer:
             ", ".join(_roles(self._reference.knobs)),
             see="troubleshooting.md#other-boards",
         )
-
-    def _borrowed(self, layout: KnobLayout, modes: IntArray) -> Residuals:
-        """What the reference leaves over; a tuner asks for all modes again after each refit, so the last is kept."""
-        if self._last_borrowed is not None:
-            last_modes, last_layout, residuals = self._last_borrowed
-            if last_layout == layout and np.array_equal(last_modes, modes):
-                return residuals
-        residuals = self._reference_model[1].residuals(layout, modes)
-        self._last_borrowed = (modes.copy(), layout, residuals)
-        return residuals
 
 
 def _check(profile: Profile) -> None:
@@ -176,22 +173,6 @@ def _check(profile: Profile) -> None:
 
 def _roles(knobs: Sequence[Knob]) -> list[str]:
     return [knob.role for knob in knobs]
-
-
-def _layout_of(knobs: Sequence[Knob], modes: IntArray) -> KnobLayout:
-    """Layout of the knobs of some modes; one whose table is not known takes the values that these have."""
-
-    def known(knob: Knob, column: int) -> Knob:
-        return knob if knob.values else replace(knob, values=tuple(np.unique(modes[:, column]).tolist()))
-
-    return KnobLayout(tuple(known(knob, column) for column, knob in enumerate(knobs)))
-
-
-def _thinned(profile: Profile, seed: int) -> Profile:
-    if len(profile) <= _REFERENCE_ROWS:
-        return profile
-    rows = np.random.default_rng(seed).choice(len(profile), _REFERENCE_ROWS, replace=False)
-    return replace(profile, measurements=tuple(profile.measurements[row] for row in rows))
 
 
 def _candidates(layout: KnobLayout, modes: IntArray, count: int, seed: int) -> IntArray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
@@ -73,3 +74,12 @@ class KnobLayout:
         offset = np.array([1.0 if knob.values[0] == 0 else 0.0 for knob in self.knobs])
         highest = np.array([float(knob.values[-1]) for knob in self.knobs])
         return np.asarray(np.log((np.maximum(modes, 0) + offset) / (highest + offset)), dtype=np.float64)
+
+
+def layout_of(knobs: Sequence[Knob], modes: IntArray) -> KnobLayout:
+    """Layout of the knobs of some modes; one whose table is not known takes the values that these have."""
+
+    def known(knob: Knob, column: int) -> Knob:
+        return knob if knob.values else replace(knob, values=tuple(np.unique(modes[:, column]).tolist()))
+
+    return KnobLayout(tuple(known(knob, column) for column, knob in enumerate(knobs)))

@@ -48,12 +48,13 @@ class PowerModel:
         )
 
     def curve(self, modes: IntArray, activity: Activity) -> Curve:
-        """Logarithm of the power in ``modes`` as a function of the parameters."""
-        terms = np.stack(self._terms(modes, activity))
+        """Logarithm of the power in ``modes`` as a function of the parameters, for one activity or for several."""
+        terms = np.stack(np.broadcast_arrays(*self._terms(modes, activity)))
         others = self.layout.log_others(modes)
 
         def log_power(parameters: FloatArray) -> FloatArray:
-            log_sum = np.log(np.exp(np.clip(parameters[..., : len(terms)], -50, 50)) @ terms)
+            coefficients = np.exp(np.clip(parameters[..., : len(terms)], -50, 50))
+            log_sum = np.log(np.tensordot(coefficients, terms, axes=1))
             return np.asarray(log_sum + parameters[..., len(terms) :] @ others, dtype=np.float64)
 
         return log_power

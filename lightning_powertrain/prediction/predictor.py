@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,16 @@ class Prediction:
     def power_spread(self) -> FloatArray:
         """Likewise of each power."""
         return _spread(self.power_w, self.power_low_w, self.power_high_w, self.power_error)
+
+
+def joined(first: Prediction, second: Prediction) -> Prediction:
+    """Predictions of some modes and of others, by the same predictor, as one."""
+    arrays: dict[str, Any] = {
+        name: np.concatenate([value, getattr(second, name)])
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(first, **arrays)
 
 
 def _spread(values: FloatArray, low: FloatArray | None, high: FloatArray | None, error: float) -> FloatArray:

@@ -1,4 +1,4 @@
-"""A reference: a workload that was profiled thoroughly once, and networks fitted to it, for others to learn from."""
+"""A reference: a workload that was profiled thoroughly once, and what was fitted to it, for others to learn from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Dict
@@ -21,9 +21,12 @@ from safetensors.numpy import save as save_tensors
 from lightning_powertrain.boards import IntArray, Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.prediction.fitting import Fit, FitErrors, FittedNetworks, fit_networks
+from lightning_powertrain.prediction.knob_layout import layout_of
 from lightning_powertrain.prediction.networks import TARGETS, Networks, layer_shapes
 from lightning_powertrain.prediction.predictor import Prediction
+from lightning_powertrain.prediction.reference_model import ReferenceModel
 from lightning_powertrain.prediction.samples import Scaler
+from lightning_powertrain.prediction.workload_model import WorkloadModel
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 
 _FORMAT = "lightning-powertrain reference 1"
@@ -34,6 +37,10 @@ _FORMAT = "lightning-powertrain reference 1"
 # seeds) at 20.7 and 4.7 %; 4 rows fit to 3.2 and 7.8 % and transfer at 14.9 and 6.1 %.
 _ROWS_PER_MODE = 4
 
+# More rows hardly help the grey boxes, as what physics leaves over is smooth, and cost time with every prediction.
+_ROWS = 300
+
+_GREY_BOX = "grey_box."
 _PROFILE = ("profile.modes", "profile.time_ms", "profile.power_w")
 
 Tensors = Dict[str, npt.NDArray[Any]]
@@ -41,12 +48,14 @@ Tensors = Dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The profile of a reference workload, and networks fitted to it.
+    """The profile of a reference workload, and what was fitted to it.
 
     Args:
         profile: The times and powers of the workload, and where they come from.
-        seed: Seed of the fit.
-        fit: The networks, and how well they fit.
+        seed: Seed of the fits.
+        fit: The networks of the paper, and how well they fit.
+        grey_boxes: What the default predictor starts from; None in files of earlier versions, whose profile it then
+            fits itself.
         details: Anything else worth keeping, as plain JSON values: command, date, grid.
         versions: Versions of the software that fitted it.
     """
@@ -54,6 +63,7 @@ class Reference:
     profile: Profile
     seed: int
     fit: Fit
+    grey_boxes: ReferenceModel | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +83,7 @@ class Reference:
         return Prediction(time_ms, power_w, self.fit.held_out.time, self.fit.held_out.power)
 
     def save(self, path: str | Path) -> None:
-        """Write ``path.safetensors`` (profile and weights) and ``path.json`` (all else, and checksums of both).
+        """Write ``path.safetensors`` (profile and fits) and ``path.json`` (all else, and checksums of both).
 
         Args:
             path: Name of the two files; a suffix of either is ignored.
@@ -81,6 +91,8 @@ class Reference:
         tensors_path, about_path = _files(path)
         tensors_path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {**_to_tensors(self.fit.fitted), **_profile_tensors(self.profile)}
+        if self.grey_boxes is not None:
+            tensors.update({_GREY_BOX + name: tensor for name, tensor in self.grey_boxes.tensors().items()})
         data = save_tensors(tensors)
         about = self.about()
         about["tensors"] = {
@@ -92,7 +104,7 @@ class Reference:
         about_path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def about(self) -> dict[str, Any]:
-        """Everything but profile and weights, as plain JSON values."""
+        """Everything but profile and fits, as plain JSON values."""
         return {
             "format": _FORMAT,
             "knobs": [{**asdict(knob), "values": list(knob.values)} for knob in self.knobs],
@@ -129,7 +141,7 @@ class Reference:
 
 
 def fit_reference(profile: Profile, seed: int = 0, details: Mapping[str, Any] | None = None) -> Reference:
-    """Fit the paper's networks to the profile of a reference workload.
+    """Fit the paper's networks, and the default predictor's grey boxes, to the profile of a reference workload.
 
     Args:
         profile: A thorough profile; the paper's has 4,368 modes.
@@ -141,7 +153,16 @@ def fit_reference(profile: Profile, seed: int = 0, details: Mapping[str, Any] | 
         ArgumentError: If the profile has too few modes, or a time or power that is not a positive number.
     """
     fit = fit_networks(profile, seed, rows_per_mode=_ROWS_PER_MODE)
-    return Reference(profile, seed, fit, details or {}, _versions())
+    return Reference(profile, seed, fit, fit_grey_boxes(profile, seed), details or {}, _versions())
+
+
+def fit_grey_boxes(profile: Profile, seed: int) -> ReferenceModel:
+    """Fit the default predictor's grey boxes to the profile of a reference workload, or to 300 modes of it."""
+    layout = layout_of(profile.knobs, profile.modes)
+    if len(profile) > _ROWS:
+        rows = np.random.default_rng(seed).choice(len(profile), _ROWS, replace=False)
+        profile = replace(profile, measurements=tuple(profile.measurements[row] for row in rows))
+    return WorkloadModel.fit(profile, layout, seed).learned()
 
 
 def _versions() -> dict[str, str]:
@@ -174,6 +195,7 @@ def _from_parts(about: Mapping[str, Any], tensors: Tensors) -> Reference:
     return Reference(
         profile=profile,
         seed=about["seed"],
+        grey_boxes=_grey_boxes_of(profile, tensors),
         fit=Fit(_from_tensors(tensors, len(knobs)), errors["all_modes"], errors["held_out"]),
         details=about["details"],
         versions=about["versions"],
@@ -198,6 +220,15 @@ def _profile_of(knobs: tuple[Knob, ...], provenance: Provenance, tensors: Tensor
     rows = zip(modes.tolist(), time_ms.tolist(), power_w.tolist())
     measurements = (Measurement(PowerMode(**dict(zip(names, mode))), *costs) for mode, *costs in rows)
     return Profile(knobs, provenance, tuple(measurements))
+
+
+def _grey_boxes_of(profile: Profile, tensors: Tensors) -> ReferenceModel | None:
+    """The grey boxes in ``tensors``, which they are taken out of; None if there are none."""
+    names = [name for name in tensors if name.startswith(_GREY_BOX)]
+    if not names:
+        return None
+    layout = layout_of(profile.knobs, profile.modes)
+    return ReferenceModel.from_tensors(layout, {name[len(_GREY_BOX) :]: tensors.pop(name) for name in names})
 
 
 def _views(networks: Networks) -> Tensors:

@@ -18,7 +18,6 @@ from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.map_fit import Curve, Prior
 
 _NEAREST_TO_STARVED = 0.25
-_SPEEDUP_SHARPNESS = 3.0
 
 # Name, mean, spread and whether it is the logarithm of a time. Times are those of a stage at the highest clocks,
 # relative to each other; the fit finds their scale.
@@ -42,7 +41,7 @@ _EXPONENT_OF_OTHER = (0.0, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """What keeps a board busy; shares of the time of a minibatch, arrays of shape ``(n,)``.
+    """What keeps a board busy; shares of the time of a minibatch, arrays of shape ``(..., n)``.
 
     Args:
         gpu: The GPU runs kernels; at most 1.
@@ -109,10 +108,13 @@ class TimeModel:
         return log_time
 
     def activity(self, modes: IntArray, parameters: FloatArray, log_time: FloatArray) -> Activity:
-        """What keeps the board busy in ``modes`` whose times are known better than from these parameters alone."""
+        """What keeps the board busy in ``modes`` whose times are known better than from these parameters alone.
+
+        Parameters of shape ``(..., p)`` give arrays of shape ``(..., n)``.
+        """
         stages = self._stages_of(modes)(parameters)
         others = self.layout.log_others(modes)
-        total = np.exp(log_time + parameters[len(parameters) - len(others) :] @ others)
+        total = np.exp(log_time + parameters[..., parameters.shape[-1] - len(others) :] @ others)
         return Activity(
             gpu=np.minimum(stages.gpu / total, 1.0),
             memory=np.minimum(stages.memory / total, 1.0),
@@ -184,6 +186,5 @@ class _StageTimes:
 
 
 def _saturating(cores: FloatArray | float, threads: FloatArray) -> FloatArray:
-    """Cores that some threads can use: the smaller of the two numbers, with a rounded corner."""
-    power = -_SPEEDUP_SHARPNESS
-    return np.asarray((np.asarray(cores) ** power + threads**power) ** (1 / power), dtype=np.float64)
+    """Cores that some threads can use: the smaller of the two numbers, with a rounded corner (a 3-norm of inverses)."""
+    return np.asarray(1 / np.cbrt(1 / (cores * cores * cores) + 1 / (threads * threads * threads)), dtype=np.float64)

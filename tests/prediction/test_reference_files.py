@@ -18,8 +18,9 @@ from profiles import SPACE, profile
 from safetensors.numpy import load, save
 
 from lightning_powertrain.errors import ArgumentError, FileFormatError
-from lightning_powertrain.prediction import Reference, fit_reference, load_reference, reference_names
+from lightning_powertrain.prediction import GreyBoxTransfer, Reference, fit_reference, load_reference, reference_names
 from lightning_powertrain.prediction.reference import _checksum
+from lightning_powertrain.profiling import Profile
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,18 @@ def flatten(tensors: dict[str, np.ndarray]) -> None:
     tensors["std"][2] = 0
 
 
+def shorten(tensors: dict[str, np.ndarray]) -> None:
+    tensors["grey_box.time.bend"] = tensors["grey_box.time.bend"][:-1]
+
+
+def cloud(tensors: dict[str, np.ndarray]) -> None:
+    tensors["grey_box.power.solution"][3] = np.inf
+
+
+def add(tensors: dict[str, np.ndarray]) -> None:
+    tensors["grey_box.power.more"] = np.zeros(2)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -165,6 +178,9 @@ def flatten(tensors: dict[str, np.ndarray]) -> None:
         (spoil, "not finite"),
         (flatten, "not positive"),
         (dict.clear, "not those of two networks"),
+        (shorten, "grey box of time is not one of 12 parameters and 4 knobs"),
+        (cloud, "grey box holds numbers that are not finite"),
+        (add, "grey box has other tensors than parameters, bend"),
     ],
 )
 def test_wrong_tensors_are_refused_even_with_right_checksums(
@@ -249,3 +265,40 @@ def test_bundled_references_load_say_what_they_are_and_are_small(name: str) -> N
 
 def test_the_reference_of_the_study_is_bundled() -> None:
     assert "orin-agx-64gb-resnet18" in reference_names()
+
+
+def prior_of(source: Reference | Profile) -> np.ndarray:
+    prior = GreyBoxTransfer(source, seed=4).prior_time_ms(SPACE.array)
+    assert prior is not None
+    return prior
+
+
+def test_what_was_fitted_to_a_reference_comes_with_it(reference: Reference, tmp_path: Path) -> None:
+    reference.save(tmp_path / "made-up")
+    loaded = Reference.load(tmp_path / "made-up")
+    assert reference.grey_boxes is not None
+    assert loaded.grey_boxes is not None
+    assert loaded.grey_boxes.layout == reference.grey_boxes.layout
+    for name, array in reference.grey_boxes.tensors().items():
+        np.testing.assert_array_equal(loaded.grey_boxes.tensors()[name], array)
+    np.testing.assert_array_equal(prior_of(loaded), prior_of(reference.profile))
+
+
+def test_a_file_of_an_earlier_version_is_fitted_when_it_is_needed(
+    files: tuple[bytes, bytes], write: Callable[[bytes, bytes], Path], reference: Reference
+) -> None:
+    tensors = {name: tensor for name, tensor in load(files[0]).items() if not name.startswith("grey_box.")}
+    earlier = Reference.load(write(*sealed(tensors, json.loads(files[1]))))
+    assert earlier.grey_boxes is None
+    np.testing.assert_array_equal(prior_of(earlier), prior_of(reference))
+
+
+@pytest.mark.parametrize("name", reference_names())
+def test_bundled_fits_are_those_of_the_code_as_it_is(name: str) -> None:
+    """Else ``powertrain reference fit``, with the command in its file, has to be run again."""
+    reference = load_reference(name)
+    shipped, fitted = (
+        GreyBoxTransfer(each, reference.seed).prior_time_ms(reference.profile.modes[::40])
+        for each in (reference, reference.profile)
+    )
+    np.testing.assert_allclose(shipped, fitted, rtol=0.01)

@@ -1,0 +1,108 @@
+"""A kernel of several knobs: Matern-3/2 kernels of each, multiplied and added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# Share of the variance that goes with each knob by itself, whatever the others are: few points tell more of that.
+_ALONE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class KernelPrior:
+    """Log-normal priors: medians, and standard deviations of logarithms.
+
+    Args:
+        lengths: Of the distance, in log units of a knob, over which residuals are alike; its median may be one
+            for each knob, shape ``(knobs,)``.
+        amplitude: Of the residuals.
+        noise: Of the measurements, and of what varies from mode to mode without any pattern.
+    """
+
+    lengths: tuple[float | FloatArray, float] = (0.8, 0.6)
+    amplitude: tuple[float, float] = (0.08, 0.6)
+    noise: tuple[float, float] = (0.016, 0.5)
+
+    def mean(self, knobs: int) -> FloatArray:
+        """Means of the logarithms of all settings: a length for each knob, the amplitude, the noise."""
+        return np.log([*np.broadcast_to(self.lengths[0], knobs), self.amplitude[0], self.noise[0]])
+
+    def spread(self, knobs: int) -> FloatArray:
+        """Their standard deviations."""
+        return np.array([*[self.lengths[1]] * knobs, self.amplitude[1], self.noise[1]])
+
+    def tightened(self, settings: FloatArray, factor: float) -> KernelPrior:
+        """A prior around the settings of another process, with its spread reduced."""
+        amplitude, noise = np.exp(settings[-2:]).tolist()
+        return KernelPrior(
+            (np.exp(settings[:-2]), factor * self.lengths[1]),
+            (amplitude, factor * self.amplitude[1]),
+            (noise, factor * self.noise[1]),
+        )
+
+
+class Levels:
+    """Points that take few different values on each knob, so that a kernel is computed once for each value.
+
+    Args:
+        points: Logarithms of the knobs, shape ``(m, knobs)``.
+    """
+
+    def __init__(self, points: FloatArray) -> None:
+        self._count = len(points)
+        self._columns = [np.unique(column, return_inverse=True) for column in points.T]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def covariance(self, others: FloatArray, settings: FloatArray) -> FloatArray:
+        """Covariance with other points, shape ``(m, n)``.
+
+        Args:
+            others: The other points, shape ``(n, knobs)``.
+            settings: Logarithms of a length for each knob, of the amplitude, and of the noise, which is left out.
+        """
+        lengths = np.exp(settings[:-2, None])
+        knobs = zip(self._columns, others.T, lengths)
+        each = [_matern(values[:, None] - other, length)[rows] for (values, rows), other, length in knobs]
+        return _combined(each, settings[-2])
+
+
+def covariance(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatArray:
+    """Covariance between points, shape ``(m, n)``: of effects of all knobs together, and of each knob alone."""
+    return Levels(left).covariance(right, settings)
+
+
+def pairwise(distances: FloatArray, settings: FloatArray) -> FloatArray:
+    """Covariance of pairs of points for many settings at once, shape ``(s, pairs)``.
+
+    Args:
+        distances: Between the points of each pair, knob by knob, shape ``(knobs, pairs)``.
+        settings: As for :meth:`Levels.covariance`, shape ``(s, knobs + 2)``.
+    """
+    lengths = np.exp(settings[:, :-2])
+    each = [_matern(distance, length[:, None]) for distance, length in zip(distances, lengths.T)]
+    return _combined(each, settings[:, -2, None])
+
+
+def _matern(difference: FloatArray, length: FloatArray) -> FloatArray:
+    distance = np.abs(difference) * (np.sqrt(3) / length)
+    return np.asarray((1 + distance) * np.exp(-distance), dtype=np.float64)
+
+
+def _combined(each: Sequence[FloatArray], log_amplitude: FloatArray) -> FloatArray:
+    together, alone = each[0].copy(), each[0].copy()
+    for of_knob in each[1:]:
+        together *= of_knob
+        alone += of_knob
+    variance = np.exp(2 * log_amplitude)
+    together *= variance * (1 - _ALONE)
+    alone *= variance * (_ALONE / len(each))
+    return np.asarray(np.add(together, alone, out=together), dtype=np.float64)

@@ -1,0 +1,71 @@
+"""Power modes as a grey box needs them: curves of time and power in them, and what else is known or uncertain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
+from lightning_powertrain.prediction.map_fit import Curve
+from lightning_powertrain.prediction.power_model import PowerModel
+from lightning_powertrain.prediction.time_model import TimeModel
+
+# By how many standard deviations to change times' parameters, to see what power does.
+_STEP = 1e-2
+
+
+class Points(NamedTuple):
+    """Some modes as a grey box needs them.
+
+    Args:
+        curve: Logarithm of the target in these modes as a function of the parameters.
+        inputs: Logarithms of the knobs, shape ``(n, knobs)``.
+        borrowed: What the physical curve leaves over in the reference workload, shape ``(n,)``; None without one.
+        unsure: Parameters to slopes by what else is uncertain, each in its standard deviations, shape ``(n, k)``; None
+            if nothing is.
+    """
+
+    curve: Curve
+    inputs: FloatArray
+    borrowed: FloatArray | None = None
+    unsure: Callable[[FloatArray], FloatArray] | None = None
+
+
+def time_points(layout: KnobLayout, modes: IntArray, borrowed: FloatArray | None = None) -> Points:
+    """Modes whose time is to be learned or predicted."""
+    return Points(TimeModel(layout).curve(modes), layout.logs(modes), borrowed)
+
+
+def power_points(
+    layout: KnobLayout,
+    modes: IntArray,
+    time_parameters: FloatArray,
+    doubt: FloatArray,
+    log_time: FloatArray,
+    borrowed: FloatArray | None = None,
+) -> Points:
+    """Modes whose time is known, measured or predicted: which stage it is spent in stays uncertain.
+
+    Args:
+        layout: What the columns of ``modes`` act on.
+        modes: Shape ``(n, knobs)``.
+        time_parameters: Of the curve of the time, shape ``(p,)``.
+        doubt: Turns independent standard normal numbers into deviations of these, shape ``(p, p)``.
+        log_time: Logarithms of the times, shape ``(n,)``.
+        borrowed: What the curve of the power leaves over in the reference workload.
+    """
+    time_model, power_model = TimeModel(layout), PowerModel(layout)
+
+    def curve_for(parameters: FloatArray) -> Curve:
+        return power_model.curve(modes, time_model.activity(modes, parameters, log_time))
+
+    curve = curve_for(time_parameters)
+
+    def unsure(parameters: FloatArray) -> FloatArray:
+        deviations = curve_for(time_parameters + _STEP * doubt.T)(parameters)
+        return np.asarray((deviations - curve(parameters)).T / _STEP, dtype=np.float64)
+
+    return Points(curve, layout.logs(modes), borrowed, unsure)
