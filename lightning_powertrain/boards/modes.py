@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Mapping
+from typing import Any, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,20 @@ class ModeSpace:
         modes.flags.writeable = False
         return modes
 
+    @cached_property
+    def levels(self) -> npt.NDArray[np.int16]:
+        """Which value of its table each knob takes, in the shape of :attr:`array`; read-only."""
+        levels = [np.searchsorted(knob.values, column) for knob, column in zip(self.knobs, self.array.T)]
+        stacked = np.stack(levels, axis=1).astype(np.int16)
+        stacked.flags.writeable = False
+        return stacked
+
+    def rows_at(self, levels: npt.NDArray[np.integer[Any]]) -> IntArray:
+        """Rows of the modes at some :attr:`levels`, shape ``(n, len(self.knobs))``, without those that do not exist."""
+        exist = ((levels >= 0) & (levels < self.shape)).all(axis=1)
+        rows: IntArray = np.ravel_multi_index(tuple(levels[exist].T), self.shape).astype(np.int64)
+        return rows
+
     def mode(self, index: int) -> PowerMode:
         """The mode in row ``index`` of :attr:`array`.
 
@@ -144,6 +158,10 @@ class ModeSpace:
         """Modes as an array, shape ``(n, len(self.knobs))``; they need not be in this space."""
         rows = [[mode[name] for name in self.names] for mode in modes]
         return np.asarray(rows, dtype=np.int64).reshape(-1, len(self.knobs))
+
+    def rows_of(self, modes: Iterable[Mapping[str, int]]) -> IntArray:
+        """Rows in :attr:`array` of those of some modes that are in this space."""
+        return np.array([self.index(mode) for mode in modes if mode in self], dtype=np.int64)
 
     def subset(self, values: Mapping[str, Sequence[int]]) -> ModeSpace:
         """The space in which some knobs take only the given values.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
 from lightning_powertrain.evaluation.metrics import FloatArray
@@ -21,7 +23,7 @@ from lightning_powertrain.tuning.settings import MOST_MODES
 Kind = Literal["search", "auto", "hard"]
 """A number of modes and up to five trials; until the choice is settled; never above a hard limit, until settled."""
 
-# Searches for neighbouring limits share their first fits; a prediction of all modes may take half a megabyte.
+# Searches for neighbouring limits share their first fits.
 _REMEMBERED = 100
 
 
@@ -58,6 +60,21 @@ class ListedModes(ModeSpace):
         """The modes, shape ``(len(self), len(self.knobs))``, in the order in which they are listed."""
         return self.rows(self.listed)
 
+    @cached_property
+    def _by_code(self) -> tuple[IntArray, IntArray]:
+        """Sorted numbers of the modes among all combinations, and the rows that go with them."""
+        codes = super().rows_at(self.levels)
+        order = np.argsort(codes)
+        return codes[order], order.astype(np.int64)
+
+    def rows_at(self, levels: npt.NDArray[np.integer[Any]]) -> IntArray:
+        """Rows of the listed modes at some levels."""
+        codes, rows = self._by_code
+        wanted = super().rows_at(levels)
+        places = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+        found: IntArray = rows[places[codes[places] == wanted]]
+        return found
+
     def mode(self, index: int) -> PowerMode:
         """The mode in row ``index``."""
         return self.listed[index]
@@ -83,8 +100,7 @@ class CachedPredictor:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._profile: Profile | None = None
-        self._modes: IntArray | None = None
-        self._prediction = lru_cache(maxsize=_REMEMBERED)(self._predict)
+        self._fitted = lru_cache(maxsize=_REMEMBERED)(self._fit)
 
     @property
     def minimum_modes(self) -> int:
@@ -104,17 +120,15 @@ class CachedPredictor:
         return self._predictor.informative_rows(knobs, modes, count, seed)
 
     def predict(self, modes: IntArray) -> Prediction:
-        """Predict modes, always the same ones."""
+        """Predict modes."""
         assert self._profile is not None
-        assert self._modes is None or modes is self._modes
-        self._modes = modes
-        return self._prediction(self._profile.measurements)
+        return self._fitted(self._profile.measurements).predict(modes)
 
-    def _predict(self, measurements: tuple[Measurement, ...]) -> Prediction:
+    def _fit(self, measurements: tuple[Measurement, ...]) -> Predictor:
         assert self._profile is not None
-        assert self._modes is not None
+        # A fit replaces what was learned, and changes nothing in place: a shallow copy keeps it.
         self._predictor.fit(self._profile)
-        return self._predictor.predict(self._modes)
+        return copy(self._predictor)
 
 
 class ClosedLoop:
@@ -164,8 +178,7 @@ class ClosedLoop:
     def first_row(self, kind: Kind) -> int:
         """Row of the mode that a job starts in."""
         tops = np.array(self._space.shape) - 1
-        levels = [np.searchsorted(knob.values, column) for knob, column in zip(self._space.knobs, self._space.array.T)]
-        heights = np.stack(levels, axis=1) / np.maximum(tops, 1)
+        heights = self._space.levels / np.maximum(tops, 1)
         return int(np.abs(heights - (0.0 if kind == "hard" else 0.5)).sum(axis=1).argmin())
 
     def _play(self, search: Search, rows: Sequence[int]) -> Found:

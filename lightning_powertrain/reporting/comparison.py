@@ -51,10 +51,13 @@ def known_modes(outcome: Outcome) -> list[KnownMode]:
         names = named.setdefault(mode, [])
         if name not in names:
             names.append(name)
-    others = _with_other_clusters(outcome)
+    others, predicted = _with_other_clusters(outcome), outcome.forecast.of(named)
     return [
-        replace(_known(outcome, mode, tuple(names)), not_comparable=tuple(name for name in names if name in others))
-        for mode, names in named.items()
+        replace(
+            _known(outcome, mode, tuple(names), predicted, row),
+            not_comparable=tuple(name for name in names if name in others),
+        )
+        for row, (mode, names) in enumerate(named.items())
     ]
 
 
@@ -76,11 +79,10 @@ def _with_other_clusters(outcome: Outcome) -> set[str]:
     return {name for name, mask in masks.items() if mask != own}
 
 
-def _known(outcome: Outcome, mode: PowerMode, names: tuple[str, ...]) -> KnownMode:
+def _known(outcome: Outcome, mode: PowerMode, names: tuple[str, ...], predicted: Prediction, row: int) -> KnownMode:
     measured = _measured(outcome, mode)
     if measured is not None:
         return KnownMode(names, mode, measured.time_ms, measured.power_w, True)
-    row, predicted = outcome.modes.index(mode), outcome.prediction
     return KnownMode(
         *(names, mode, float(predicted.time_ms[row]), float(predicted.power_w[row]), False),
         *ranges_at(predicted, row),

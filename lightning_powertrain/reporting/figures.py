@@ -62,7 +62,8 @@ def save_figure(outcome: Outcome, path: str | Path) -> None:
 
 
 def _draw_predicted(axes: Axes, outcome: Outcome) -> None:
-    time_ms, power_w = outcome.prediction.time_ms, outcome.prediction.power_w
+    prediction = outcome.forecast.prediction
+    time_ms, power_w = prediction.time_ms, prediction.power_w
     # A network may predict a negative time or power far from what it has seen: no place for it on the axes.
     real = (time_ms > 0) & (power_w > 0)
     time_ms, power_w = time_ms[real], power_w[real]

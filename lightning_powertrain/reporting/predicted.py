@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lightning_powertrain.boards import IntArray
+from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.reporting.comparison import Range, ranges_at
 from lightning_powertrain.selection import pareto_front
 from lightning_powertrain.tuning.events import Outcome
@@ -22,44 +23,39 @@ def predicted_modes(outcome: Outcome) -> dict[str, Any]:
     most 60 modes of it, evenly spaced; ``others`` is a random sample of at most 400 modes; ``fitted`` says for each
     measurement of the profile, in its order, what the predictor makes of it after it has learned from all of them.
     """
-    prediction = outcome.prediction
+    prediction = outcome.forecast.prediction
     # A network may predict a negative time or power far from what it has seen.
     real = np.flatnonzero((prediction.time_ms > 0) & (prediction.power_w > 0))
     front = real[pareto_front(prediction.time_ms[real], prediction.power_w[real])]
     rng = np.random.default_rng(0)
     others = np.sort(rng.choice(real, min(_OTHERS, len(real)), replace=False))
+    fitted = outcome.forecast.of(each.mode for each in outcome.profile.measurements)
     return {
         "modes": len(outcome.modes),
         "front_modes": len(front),
         "front": [_record(outcome, int(row)) for row in _thinned(front, _FRONT)],
-        "others": _columns(outcome, others.tolist()),
-        "fitted": _columns(outcome, [_row(outcome, each.mode) for each in outcome.profile.measurements]),
+        "others": _columns(prediction, others),
+        "fitted": _columns(fitted, np.arange(len(outcome.profile))),
     }
 
 
-def _record(outcome: Outcome, row: int) -> dict[str, Any]:
-    prediction = outcome.prediction
-    time_range, power_range = ranges_at(prediction, row)
+def _record(outcome: Outcome, index: int) -> dict[str, Any]:
+    forecast = outcome.forecast
+    time_range, power_range = ranges_at(forecast.prediction, index)
     return {
-        "mode": dict(outcome.modes.mode(row)),
-        "time_ms": rounded(prediction.time_ms[row]),
-        "power_w": rounded(prediction.power_w[row]),
+        "mode": dict(outcome.modes.mode(int(forecast.rows[index]))),
+        "time_ms": rounded(forecast.prediction.time_ms[index]),
+        "power_w": rounded(forecast.prediction.power_w[index]),
         "time_range_ms": rounded_range(time_range),
         "power_range_w": rounded_range(power_range),
     }
 
 
-def _columns(outcome: Outcome, rows: list[int | None]) -> dict[str, list[float | None]]:
-    prediction = outcome.prediction
+def _columns(prediction: Prediction, indices: IntArray) -> dict[str, list[float | None]]:
     return {
-        "time_ms": [None if row is None else rounded(prediction.time_ms[row]) for row in rows],
-        "power_w": [None if row is None else rounded(prediction.power_w[row]) for row in rows],
+        "time_ms": [rounded(each) for each in prediction.time_ms[indices].tolist()],
+        "power_w": [rounded(each) for each in prediction.power_w[indices].tolist()],
     }
-
-
-def _row(outcome: Outcome, mode: Any) -> int | None:
-    """None for a mode between the steps of the tables, in which a board may be found."""
-    return outcome.modes.index(mode) if mode in outcome.modes else None
 
 
 def _thinned(rows: IntArray, most: int) -> IntArray:

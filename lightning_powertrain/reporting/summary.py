@@ -32,7 +32,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     mode saves none. ``compared`` holds the same for MAXN and the stock presets, as if the job had run in those instead.
     ``docs/report.md`` describes all fields.
     """
-    selection, prediction, about = outcome.selection, outcome.prediction, outcome.profile.provenance
+    selection, about = outcome.selection, outcome.profile.provenance
+    reference = outcome.forecast.of([selection.mode]).reference
     return {
         "format": FORMAT,
         "simulated": outcome.simulated,
@@ -66,7 +67,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "break_even_minibatches": break_even_minibatches(outcome, selection.start),
         "compared": [_compared(outcome, known) for known in known_modes(outcome)],
         "corrections": [_correction(each) for each in outcome.corrections],
-        "reference": prediction.reference and _origin(prediction.reference),
+        "reference": reference and _origin(reference),
         "details": dict(about.details),
         "versions": versions(),
     }

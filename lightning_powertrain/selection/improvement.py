@@ -33,10 +33,12 @@ def expected_improvement(objective: Objective, prediction: Prediction, incumbent
         Shares of the incumbent's cost, from 0 to 1, shape ``(n,)``.
     """
     improvement = np.zeros(len(prediction.time_ms))
-    for time_quantile in _QUANTILES:
-        time_ms = prediction.time_ms * np.exp(time_quantile * prediction.time_spread)
-        for power_quantile in _QUANTILES:
-            power_w = prediction.power_w * np.exp(power_quantile * prediction.power_spread)
+    time_spread, power_spread = prediction.time_spread, prediction.power_spread
+    times_ms = [prediction.time_ms * np.exp(quantile * time_spread) for quantile in _QUANTILES]
+    for quantile in _QUANTILES:
+        power_w = prediction.power_w * np.exp(quantile * power_spread)
+        noise = sensor_noise(power_w)
+        for time_ms in times_ms:
             gain = np.maximum(incumbent - objective.cost(time_ms, power_w), 0.0)
-            improvement += gain * (guarded_excess(objective, time_ms, power_w, 0.0, sensor_noise(power_w)) <= 0)
+            improvement += gain * (guarded_excess(objective, time_ms, power_w, 0.0, noise) <= 0)
     return improvement / (len(_QUANTILES) ** 2 * incumbent)

@@ -130,8 +130,7 @@ class AdaptiveCourse(Course):
         best = search.best(self.profile)
         best = replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
         self._experience = predictor.together(self.profile)
-        assert search.prediction is not None
-        outcome = self._outcome(search.prediction, best, self._bench.device.clock.now() - self._drifted_s)
+        outcome = self._outcome(search, best, self._bench.device.clock.now() - self._drifted_s)
         return outcome, _is_believed(drift, [*expected.values()], self.profile)
 
     def _cool_mode(self, known: Profile) -> PowerMode:

@@ -8,7 +8,6 @@ from typing import Generator
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers
 from lightning_powertrain.errors import BudgetError
-from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
@@ -137,13 +136,11 @@ class Course:
             return
         profiling_start_s = self._uninterrupted_s()
         expected = yield from self._look_for_the_best(search, plan)
-        prediction = search.prediction
-        assert prediction is not None
         best = search.best(self.profile, self._bench.reused.modes)
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
         spent_s = self._uninterrupted_s() - profiling_start_s
-        self._keep(self._outcome(prediction, best, spent_s))
+        self._keep(self._outcome(search, best, spent_s))
 
     def _start_measured(self) -> Measuring:
         """Measure the mode that the job started in, or else the best one known if that was set instead."""
@@ -213,13 +210,13 @@ class Course:
             return step or search.recalled(self.profile, self._bench.reused.modes)
 
     def _tell_selected(self, search: Search, selection: Selection, spent_s: float) -> None:
-        assert search.prediction is not None
-        self.outcome = self._outcome(search.prediction, selection, spent_s)
+        self.outcome = self._outcome(search, selection, spent_s)
         self._audience.tell("selected", self.outcome)
 
-    def _outcome(self, prediction: Prediction, selection: Selection, spent_s: float) -> Outcome:
+    def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
         reused = frozenset(self._bench.reused.modes)
-        return Outcome(self._bench.device.modes, self.profile, prediction, selection, spent_s, reused)
+        forecast = search.forecast(self.profile)
+        return Outcome(self._bench.device.modes, self.profile, forecast, selection, spent_s, reused)
 
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess

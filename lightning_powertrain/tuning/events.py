@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import Any, Literal
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
-from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.watch import Drift
 from lightning_powertrain.warning import warn
@@ -79,7 +79,7 @@ class Outcome:
         profile: What was measured: the mode that the job started in, the sampled ones, and the chosen ones that were
             tried. After a correction only what was measured since the drift, first the mode that had been locked (or,
             after a new profile, the mode that the job started in): the rest is no measure of this job any more.
-        prediction: Time and power of every mode, in the order of ``modes.array``.
+        forecast: What the predictor makes of the other modes, computed when it is asked for.
         selection: The choice.
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
         reused: Modes of the profile that were measured before this job, and not again.
@@ -88,7 +88,7 @@ class Outcome:
 
     modes: ModeSpace
     profile: Profile
-    prediction: Prediction
+    forecast: Forecast
     selection: Selection
     profiling_s: float
     reused: frozenset[PowerMode] = frozenset()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.errors import BudgetError, PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import PowerBudget
+from lightning_powertrain.selection import PowerBudget, Selection
 from lightning_powertrain.tuning.search import Search
 
 FloatArray = npt.NDArray[np.float64]
@@ -45,34 +45,36 @@ class SafeSearch(Search):
                 f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
                 f"{self.objective.limit_w:g} W, only a larger one"
             )
-        levels, tops = self._levels(), np.array(self._space.shape) - 1
+        levels, tops = self._space.levels, np.array(self._space.shape) - 1
         steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)
         # Of a space that lacks some combinations, the nearest that there is.
         raised = [int(np.abs(levels - target).sum(axis=1).argmin()) for target in np.diag(steps)]
         return [self._space.mode(row) for row in dict.fromkeys(raised)]
 
-    def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
-        if prediction.power_high_w is None:
-            raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
-        promise = super()._promise(prediction, profile)
-        safe = self._is_within(prediction) & self._is_near(profile)
-        return np.where(safe, promise, 0.0)
+    def _begin_with(self, profile: Profile) -> IntArray:
+        return self._candidates.some_of(np.flatnonzero(self._is_near(np.arange(len(self._space)), profile)))
+
+    def _promise(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> FloatArray:
+        promise = super()._promise(rows, prediction, profile, best)
+        return np.where(self._is_within(prediction) & self._is_near(rows, profile), promise, 0.0)
 
     def _may_be_kept(self, mode: PowerMode) -> bool:
-        assert self.prediction is not None
-        return super()._may_be_kept(mode) and bool(self._is_within(self.prediction)[self._space.index(mode)])
+        return super()._may_be_kept(mode) and bool(self._is_within(self._predict(self._space.rows_of([mode])))[0])
 
     def _is_within(self, prediction: Prediction) -> npt.NDArray[np.bool_]:
         """Of which modes the upper bound of power lies within the budget."""
+        if prediction.power_high_w is None:
+            raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
         assert isinstance(self.objective, PowerBudget)
         bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
         return np.asarray(bound_w <= self.objective.limit_w)
 
-    def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
+    def _is_near(self, rows: IntArray, profile: Profile) -> npt.NDArray[np.bool_]:
         """Which modes are near one that was measured."""
-        tops = np.array(self._space.shape) - 1
-        positions = self._levels() / np.maximum(tops, 1)
-        near = np.zeros(len(self._space), dtype=np.bool_)
-        for mode in {each.mode for each in profile.measurements if each.mode in self._space}:
-            near |= np.abs(positions - positions[self._space.index(mode)]).sum(axis=1) <= _REACH
+        tops = np.maximum(np.array(self._space.shape) - 1, 1)
+        positions = (self._space.levels[rows] / tops).astype(np.float32)
+        near = np.zeros(len(rows), dtype=np.bool_)
+        for row in np.unique(self._space.rows_of(each.mode for each in profile.measurements)):
+            away = np.abs(positions - (self._space.levels[row] / tops).astype(np.float32)).sum(axis=1)
+            near |= away <= _REACH
         return near

@@ -13,8 +13,11 @@ import numpy.typing as npt
 from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction.predictor import joined
 from lightning_powertrain.profiling import Measurement, Profile, latin_hypercube_rows, visiting_order
 from lightning_powertrain.selection import Objective, Selection, expected_improvement, select_measured
+from lightning_powertrain.tuning.candidates import Candidates
+from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.known import select_now
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 # budget; where they are, the predictor will say so (benchmarks/job.py, docs/evaluation.md).
 _LEARN_FROM = 7
 _FAST = 0.3
+# Of a larger board these come from so many modes, drawn at random.
+_POOL = 2000
 
 # Modes to measure between two fits while looking around: a fit takes time in which the job stands still.
 _BETWEEN_FITS = 4
@@ -36,6 +41,10 @@ _WORTH_A_TRIAL = 0.01
 _WORTH_A_LOOK = 0.003
 # Below this a mode has no chance to be the best, and there is nothing left to look at.
 _HOPELESS = 1e-5
+
+# How often a decision looks at the neighbours of the most promising modes so far, and of how many.
+_ROUNDS = 3
+_PARENTS = 20
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,21 @@ class Step:
     mode: PowerMode
     is_trial: bool = False
     expected: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a decision sees.
+
+    Args:
+        rows: Rows of the modes that it looks at.
+        prediction: Of these modes.
+        promise: Expected improvement of each on the best measured one; 0 where there is nothing left to learn.
+    """
+
+    rows: IntArray
+    prediction: Prediction
+    promise: FloatArray
 
 
 class Search:
@@ -96,12 +120,12 @@ class Search:
         self._until_settled = until_settled
         self._seed = seed
         self._ceiling_w = ceiling_w
+        self._candidates = Candidates(space, seed)
         self._design = self._first_modes() if with_first_modes else []
         self._pending: list[Step] = []
         self._trials = 0
         self._recalled = 0
-        self.prediction: Prediction | None = None
-        """Of all modes, as of the last fit; None before the first."""
+        self._errors = math.nan, math.nan
 
     @property
     def first_modes(self) -> list[PowerMode]:
@@ -135,22 +159,22 @@ class Search:
             DeviceError: If the board throttled so often that too little was measured.
             ArithmeticError: If the predictor gave a time or power that is not finite.
         """
-        self.prediction = prediction = self._fit(profile)
-        promise = self._promise(prediction, profile)
+        self._fit(profile)
+        seen = self._look(profile)
         # Modes in which the board throttles count too, or else a hot board would try one after the other.
         done = len(profile.besides(self.start)) + len(profile.throttling_modes)
         left = self.most - done if may_look_around else 0
-        if left > 0 and promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
-            rows = self._apart(promise, 1 if self._until_settled else min(left, _BETWEEN_FITS))
-            self._pending = [self._step(row) for row in rows]
+        if left > 0 and seen.promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
+            chosen = self._apart(seen, 1 if self._until_settled else min(left, _BETWEEN_FITS))
+            self._pending = [self._step(seen, index) for index in chosen]
             return self._pending.pop(0)
         # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
-        excess = self.objective.excess(prediction.time_ms, prediction.power_w)
-        promise = np.where(excess <= excess.min(), promise, 0.0)
+        excess = self.objective.excess(seen.prediction.time_ms, seen.prediction.power_w)
+        promise = np.where(excess <= excess.min(), seen.promise, 0.0)
         if self._trials == MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
             return None
         self._trials += 1
-        return self._step(int(np.argmax(promise)), is_trial=True)
+        return self._step(seen, int(np.argmax(promise)), is_trial=True)
 
     def recalled(self, profile: Profile, reused: Collection[PowerMode]) -> Step | None:
         """The best mode of those known from before, to be measured again before it is kept.
@@ -172,7 +196,8 @@ class Search:
         if best.mode not in reused or good_enough:
             return None
         self._recalled += 1
-        return self._step(self._space.index(best.mode), is_trial=True)
+        predicted = self._predictor.predict(self._space.rows([best.mode]))
+        return Step(best.mode, True, (float(predicted.time_ms[0]), float(predicted.power_w[0])))
 
     def best(self, profile: Profile, reused: Collection[PowerMode] = ()) -> Selection:
         """The best mode that was measured: in this job, unless the board throttled whenever it was.
@@ -187,9 +212,11 @@ class Search:
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
         assert step.expected is not None
-        assert self.prediction is not None
-        errors = self.prediction.time_error, self.prediction.power_error
-        return Selection(step.mode, self.objective, *step.expected, self.start, *errors)
+        return Selection(step.mode, self.objective, *step.expected, self.start, *self._errors)
+
+    def forecast(self, profile: Profile) -> Forecast:
+        """What the predictor makes of all modes, for reports."""
+        return Forecast(self._space, self._predictor, profile)
 
     def _may_be_kept(self, mode: PowerMode) -> bool:
         """Whether a mode that was measured before may be set."""
@@ -197,11 +224,13 @@ class Search:
 
     def _first_modes(self) -> list[PowerMode]:
         count = min(self.most, max(_LEARN_FROM, self._predictor.minimum_modes))
-        return self._most_telling(self._fast_rows(at_least=count), count)
+        # The start is measured in any case.
+        return [mode for mode in self._most_telling(self._fast_rows(count), count) if mode != self.start.mode]
 
     def _other_modes(self) -> list[PowerMode]:
         """Out of all modes, for a board that throttles in the fast ones."""
-        return self._most_telling(np.arange(len(self._space)), max(len(self._design), self._predictor.minimum_modes))
+        count = max(len(self._design), self._predictor.minimum_modes)
+        return self._most_telling(self._candidates.pool(max(count, _POOL)), count)
 
     def _most_telling(self, among: IntArray, count: int) -> list[PowerMode]:
         modes = self._space.array[among]
@@ -212,12 +241,13 @@ class Search:
 
     def _fast_rows(self, at_least: int) -> IntArray:
         """Rows of the fastest modes; of all if nothing is known before anything is measured."""
-        prior_ms = self._predictor.prior_time_ms(self._space.array)
+        pool = self._candidates.pool(max(at_least, _POOL))
+        prior_ms = self._predictor.prior_time_ms(self._space.array[pool])
         if prior_ms is None:
-            return np.arange(len(self._space))
-        return np.sort(np.argsort(prior_ms, kind="stable")[: max(at_least, round(_FAST * len(prior_ms)))])
+            return pool
+        return np.sort(pool[np.argsort(prior_ms, kind="stable")[: max(at_least, round(_FAST * len(pool)))]])
 
-    def _fit(self, profile: Profile) -> Prediction:
+    def _fit(self, profile: Profile) -> None:
         if len(profile) < self._predictor.minimum_modes:
             causes = profile.throttled[-1].throttled_by if profile.throttled else "no reason known"
             raise DeviceError(
@@ -225,21 +255,44 @@ class Search:
                 "supply too weak, to be measured"
             )
         self._predictor.fit(profile)
-        prediction = self._predictor.predict(self._space.array)
+
+    def _look(self, profile: Profile) -> Outlook:
+        """Look at a sample of all modes, and at neighbours of the best measured and of the most promising modes."""
+        best = select_measured(self.objective, profile, self.start, self._ceiling_w)
+        rows = self._begin_with(profile)
+        prediction = self._predict(rows)
+        seen = Outlook(rows, prediction, self._promise(rows, prediction, profile, best))
+        parents = self._space.rows_of([best.mode])
+        for _ in range(0 if self._candidates.is_complete else _ROUNDS):
+            promising = np.argsort(-seen.promise, kind="stable")[:_PARENTS]
+            parents = np.concatenate([parents, seen.rows[promising[seen.promise[promising] > 0]]])
+            fresh = self._candidates.near(parents, seen.rows)
+            if not len(fresh):
+                break
+            rows, prediction = np.concatenate([seen.rows, fresh]), joined(seen.prediction, self._predict(fresh))
+            seen = Outlook(rows, prediction, self._promise(rows, prediction, profile, best))
+            parents = parents[:0]
+        self._errors = seen.prediction.time_error, seen.prediction.power_error
+        return seen
+
+    def _begin_with(self, profile: Profile) -> IntArray:
+        """Rows to look at in any case."""
+        return self._candidates.sample
+
+    def _predict(self, rows: IntArray) -> Prediction:
+        prediction = self._predictor.predict(self._space.array[rows])
         if not (np.isfinite(prediction.time_ms).all() and np.isfinite(prediction.power_w).all()):
             raise ArithmeticError("the predictor gave times or powers that are not finite")
         return prediction
 
-    def _promise(self, prediction: Prediction, profile: Profile) -> FloatArray:
-        """Expected improvement of each mode on the best measured one; 0 where there is nothing left to learn."""
-        best = select_measured(self.objective, profile, self.start, self._ceiling_w)
+    def _promise(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> FloatArray:
+        """Expected improvement of modes on the best measured one; 0 where there is nothing left to learn."""
         promise = expected_improvement(self.objective, prediction, self._cost_to_beat(best, prediction))
         if not best.is_confirmed and promise.max() < _HOPELESS:  # No mode can be hoped to meet the budget.
             excess = self.objective.excess(prediction.time_ms, prediction.power_w)
             promise = np.clip(1 - excess / best.excess, 0.0, 1.0) if best.excess else promise
-        for mode in {each.mode for each in profile.measurements} | profile.throttling_modes:
-            if mode in self._space:
-                promise[self._space.index(mode)] = 0.0
+        known = {each.mode for each in profile.measurements} | profile.throttling_modes
+        promise[np.isin(rows, self._space.rows_of(known))] = 0.0
         promise[prediction.power_w > self._ceiling_w] = 0.0
         return promise
 
@@ -251,23 +304,17 @@ class Search:
         within = self.objective.excess(prediction.time_ms, prediction.power_w) == 0
         return float(costs[within].max() if within.any() else costs.max())
 
-    def _apart(self, promise: FloatArray, count: int) -> list[int]:
-        """The most promising modes of which no two are neighbours, which would tell the same."""
-        levels = self._levels()
+    def _apart(self, seen: Outlook, count: int) -> list[int]:
+        """Indices of the most promising modes of which no two are neighbours, which would tell the same."""
+        levels = self._space.levels[seen.rows]
         chosen: list[int] = []
-        for row in np.argsort(-promise, kind="stable").tolist():
-            if len(chosen) == count or promise[row] < _HOPELESS:
+        for index in np.argsort(-seen.promise, kind="stable").tolist():
+            if len(chosen) == count or seen.promise[index] < _HOPELESS:
                 break
-            if all(np.abs(levels[row] - levels[other]).sum() > 1 for other in chosen):
-                chosen.append(row)
+            if all(np.abs(levels[index] - levels[other]).sum() > 1 for other in chosen):
+                chosen.append(index)
         return chosen
 
-    def _levels(self) -> IntArray:
-        """Which value of its table each knob takes, mode by mode; a space need not hold all combinations."""
-        columns = zip(self._space.array.T, self._space.knobs)
-        return np.stack([np.searchsorted(knob.values, column) for column, knob in columns], axis=1)
-
-    def _step(self, row: int, is_trial: bool = False) -> Step:
-        assert self.prediction is not None
-        expected = float(self.prediction.time_ms[row]), float(self.prediction.power_w[row])
-        return Step(self._space.mode(row), is_trial, expected)
+    def _step(self, seen: Outlook, index: int, is_trial: bool = False) -> Step:
+        expected = float(seen.prediction.time_ms[index]), float(seen.prediction.power_w[index])
+        return Step(self._space.mode(int(seen.rows[index])), is_trial, expected)

@@ -10,7 +10,7 @@ from fakes import TINY, Oracle, true_power_w, true_time_ms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_powertrain.boards import IntArray, PowerMode
+from lightning_powertrain.boards import IntArray, PowerMode, load_board
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.evaluation.closed_loop import ClosedLoop, Kind, ListedModes
 from lightning_powertrain.prediction import Prediction
@@ -135,3 +135,13 @@ def test_modes_need_no_order() -> None:
         found, other = (ClosedLoop(each, Sure()).search(kind, PowerBudget(13.0), 12) for each in (profile, shuffled))
         kept: list[PowerMode] = [profile.measurements[found.row].mode, shuffled.measurements[other.row].mode]
         assert np.ptp(true_time_ms(TINY.modes.rows(kept))) <= 0.02 * profile.time_ms[found.row]
+
+
+def test_a_space_of_listed_modes_finds_its_rows_by_their_levels() -> None:
+    whole = load_board("orin-agx-64gb").grid("study")
+    rows = np.random.default_rng(0).permutation(len(whole))[:500]
+    listed = ListedModes(whole.knobs, tuple(whole.mode(int(row)) for row in rows))
+    np.testing.assert_array_equal(listed.levels, whole.levels[rows])
+    np.testing.assert_array_equal(listed.rows_at(listed.levels), np.arange(500))
+    np.testing.assert_array_equal(np.sort(listed.rows_at(whole.levels)), np.arange(500))
+    assert len(listed.rows_at(listed.levels[:3] + np.int16(1000))) == 0

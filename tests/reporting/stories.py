@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from lightning_powertrain.boards import IntArray, Knob, ModeSpace
+from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, best_index
 from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.watch import Drift
 
 BOARD = ModeSpace(
@@ -23,6 +25,26 @@ BOARD = ModeSpace(
 )
 WITHIN_30_W = PowerBudget(30.0)
 SAMPLED = (2, 13, 29, 37, 46, 58, 61, 70, 77, 85, 90, 94)
+
+
+class Foreseen(Forecast):
+    """A forecast that is known from the start, of all modes of the board."""
+
+    def __init__(self, prediction: Prediction) -> None:
+        self._all = prediction
+
+    @property
+    def rows(self) -> IntArray:  # type: ignore[override]
+        return np.arange(len(BOARD))
+
+    @property
+    def prediction(self) -> Prediction:  # type: ignore[override]
+        return self._all
+
+    def of(self, modes: Iterable[PowerMode]) -> Prediction:
+        rows = [BOARD.index(mode) for mode in modes]
+        arrays = {name: value[rows] for name, value in vars(self._all).items() if isinstance(value, np.ndarray)}
+        return replace(self._all, **arrays)
 
 
 def costs(modes: IntArray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +70,7 @@ def make_outcome(
     best = best_index(objective, prediction.time_ms, prediction.power_w)
     expected = float(prediction.time_ms[best]), float(prediction.power_w[best])
     selection = Selection(BOARD.mode(best), objective, *expected, start, time_error=0.04, power_error=0.03)
-    return Outcome(BOARD, profile, prediction, selection, profiling_s=250.0)
+    return Outcome(BOARD, profile, Foreseen(prediction), selection, profiling_s=250.0)
 
 
 def verified(outcome: Outcome) -> Outcome:

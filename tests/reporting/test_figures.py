@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from stories import make_outcome, verified
+from stories import Foreseen, make_outcome, verified
 
 from lightning_powertrain.reporting import pareto_figure, save_figure
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget, pareto_front
@@ -28,7 +28,7 @@ def lines(figure: Figure, label: str) -> list[tuple[list[float], list[float]]]:
 
 def test_figure_shows_every_mode_where_it_belongs() -> None:
     outcome = verified(make_outcome())
-    selection, prediction = outcome.selection, outcome.prediction
+    selection, prediction = outcome.selection, outcome.forecast.prediction
     assert selection.measured is not None
     figure = pareto_figure(outcome)
     assert points(figure, "predicted modes") == list(zip(prediction.power_w, prediction.time_ms))
@@ -73,17 +73,19 @@ def test_title_names_workload_and_board_and_what_is_simulated(simulated: bool) -
 def test_time_is_logarithmic_only_over_a_wide_range() -> None:
     outcome = make_outcome()
     assert pareto_figure(outcome).axes[0].get_yscale() == "log"
-    flat = replace(outcome.prediction, time_ms=np.full(len(outcome.modes), 60.0))
+    flat = replace(outcome.forecast.prediction, time_ms=np.full(len(outcome.modes), 60.0))
     measured = tuple(replace(each, time_ms=50.0) for each in outcome.profile.measurements)
-    narrow = replace(outcome, prediction=flat, profile=replace(outcome.profile, measurements=measured))
+    narrow = replace(outcome, forecast=Foreseen(flat), profile=replace(outcome.profile, measurements=measured))
     assert pareto_figure(narrow).axes[0].get_yscale() == "linear"
 
 
 def test_impossible_predictions_have_no_place_on_the_axes() -> None:
     outcome = make_outcome()
-    times, powers = outcome.prediction.time_ms.copy(), outcome.prediction.power_w.copy()
+    times, powers = outcome.forecast.prediction.time_ms.copy(), outcome.forecast.prediction.power_w.copy()
     times[3], powers[5] = -40.0, -1.0
-    figure = pareto_figure(replace(outcome, prediction=replace(outcome.prediction, time_ms=times, power_w=powers)))
+    figure = pareto_figure(
+        replace(outcome, forecast=Foreseen(replace(outcome.forecast.prediction, time_ms=times, power_w=powers)))
+    )
     assert len(points(figure, "predicted modes")) == len(outcome.modes) - 2
     assert all(x > 0 and y > 0 for x, y in points(figure, "predicted modes"))
     figure.canvas.draw()

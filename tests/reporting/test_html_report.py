@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stories import BOARD, make_outcome, measured_as, verified
+from stories import BOARD, Foreseen, make_outcome, measured_as, verified
 
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
@@ -73,10 +73,10 @@ def on_orin(outcome: Outcome) -> Outcome:
 
 
 def with_intervals(outcome: Outcome) -> Outcome:
-    found = outcome.prediction
+    found = outcome.forecast.prediction
     ends = {"time_low_ms": 0.9 * found.time_ms, "time_high_ms": 1.1 * found.time_ms}
     ends.update(power_low_w=0.95 * found.power_w, power_high_w=1.05 * found.power_w)
-    return replace(outcome, prediction=replace(found, **ends, reference=Provenance("board-x", "lstm", True)))
+    return replace(outcome, forecast=Foreseen(replace(found, **ends, reference=Provenance("board-x", "lstm", True))))
 
 
 @pytest.mark.parametrize("objective", [PowerBudget(30.0), TimeBudget(80.0), LeastEnergy(), None, PowerBudget(1e3)])
@@ -146,7 +146,7 @@ def test_known_modes_are_measured_where_they_were_and_else_predicted() -> None:
     )
     preset = known["MODE_15W"]
     assert (preset["measured"], preset["mode"]) == (False, dict(BOARD.mode(row)))
-    assert preset["time_ms"] == outcome.prediction.time_ms[row]
+    assert preset["time_ms"] == outcome.forecast.prediction.time_ms[row]
     assert preset["time_range_ms"] == pytest.approx([0.9 * preset["time_ms"], 1.1 * preset["time_ms"]], rel=1e-3)
 
 
@@ -171,7 +171,7 @@ def test_presets_with_other_gpu_clusters_are_marked(mask: str | None, others: se
 
 def test_the_front_is_that_of_all_modes_and_the_file_stays_small(tmp_path: Path) -> None:
     outcome = with_intervals(verified(make_outcome()))
-    found, prediction = predicted_modes(outcome), outcome.prediction
+    found, prediction = predicted_modes(outcome), outcome.forecast.prediction
     rows = pareto_front(prediction.time_ms, prediction.power_w)
     assert [each["mode"] for each in found["front"]] == [dict(BOARD.mode(int(row))) for row in rows]
     assert [each["power_w"] for each in found["front"]] == pytest.approx(list(prediction.power_w[rows]), rel=1e-3)
@@ -183,8 +183,8 @@ def test_the_front_is_that_of_all_modes_and_the_file_stays_small(tmp_path: Path)
 
 def test_impossible_predictions_are_left_out_of_the_plot(tmp_path: Path) -> None:
     outcome = verified(make_outcome())
-    times = np.where(np.arange(len(BOARD)) % 3 == 0, -1.0, outcome.prediction.time_ms)
-    run = saved(replace(outcome, prediction=replace(outcome.prediction, time_ms=times)), tmp_path)
+    times = np.where(np.arange(len(BOARD)) % 3 == 0, -1.0, outcome.forecast.prediction.time_ms)
+    run = saved(replace(outcome, forecast=Foreseen(replace(outcome.forecast.prediction, time_ms=times))), tmp_path)
     assert min(run.summary["predicted"]["others"]["time_ms"]) > 0
     Page(html_report(run))
 

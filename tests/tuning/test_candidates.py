@@ -1,0 +1,99 @@
+"""Looking at few modes of a large board, against looking at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightning_powertrain.boards import Knob, ModeSpace, load_board
+from lightning_powertrain.evaluation import simulated_profile
+from lightning_powertrain.prediction import default_predictor
+from lightning_powertrain.profiling import latin_hypercube
+from lightning_powertrain.selection import (
+    LeastEnergy,
+    LeastEnergyDelay,
+    Objective,
+    PowerBudget,
+    expected_improvement,
+    select_measured,
+)
+from lightning_powertrain.tuning.candidates import Candidates
+from lightning_powertrain.tuning.search import Search
+
+ORIN = load_board("orin-agx-64gb")
+
+
+def space_of(shape: list[int]) -> ModeSpace:
+    return ModeSpace(tuple(Knob(f"knob{number}", "other", tuple(range(size))) for number, size in enumerate(shape)))
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.data())
+def test_neighbours_differ_by_a_few_values_of_one_knob_or_by_one_of_two(shape: list[int], data: st.DataObject) -> None:
+    space = space_of(shape)
+    row = data.draw(st.integers(0, len(space) - 1))
+    near = Candidates(space, 0).near(np.array([row]), np.array([row]))
+    apart = np.sort(np.abs(space.array - space.array[row]), axis=1)
+    one_knob = (apart[:, :-1] == 0).all(axis=1) & np.isin(apart[:, -1], (1, 2, 4))
+    two_knobs = (apart.sum(axis=1) == 2) & (apart[:, -1] == 1)
+    assert near.tolist() == np.flatnonzero(one_knob | two_knobs).tolist()
+
+
+def test_a_small_board_is_looked_at_as_a_whole() -> None:
+    candidates = Candidates(space_of([10, 10, 10]), 0)
+    assert candidates.is_complete
+    assert candidates.sample.tolist() == list(range(1000))
+    assert candidates.pool(1000).tolist() == list(range(1000))
+
+
+def test_a_large_board_is_looked_at_in_part_and_never_without_its_highest_mode() -> None:
+    candidates = Candidates(ORIN.modes, 3)
+    assert len(np.unique(candidates.sample)) == 1000
+    pool = candidates.pool(2000)
+    assert len(np.unique(pool)) == len(pool)
+    assert ORIN.modes.index(ORIN.modes.highest) in pool
+
+
+@pytest.mark.parametrize("workload", ["mobilenetv3", "bert-base"])
+@pytest.mark.parametrize("objective", [PowerBudget(20.0), PowerBudget(40.0), LeastEnergyDelay(), LeastEnergy()])
+def test_the_mode_that_it_asks_for_promises_as_much_as_the_best_of_all(workload: str, objective: Objective) -> None:
+    space, gains = ORIN.modes, []
+    for seed in range(2):
+        rows = space.rows(latin_hypercube(space, 16, seed))
+        profile = simulated_profile(ORIN, workload, rows, seed)
+        start, predictor = profile.measurements[0], default_predictor()
+        search = Search(space, predictor, objective, start, 50, seed=seed, with_first_modes=False)
+        step = search.learned(profile)
+        best = select_measured(objective, profile, start)
+        prediction = predictor.predict(space.array)
+        within = objective.excess(prediction.time_ms, prediction.power_w) == 0
+        costs = objective.cost(prediction.time_ms, prediction.power_w)
+        incumbent = best.cost if best.is_confirmed else float(costs[within].max())
+        promise = expected_improvement(objective, prediction, incumbent)
+        assert step is not None
+        gains.append(promise[space.index(step.mode)] / promise.max())
+    assert np.mean(gains) > 0.9
+
+
+def test_what_is_looked_at_does_not_grow_with_the_board() -> None:
+    asked = []
+
+    class Counting:
+        minimum_modes = 5
+
+        def __init__(self) -> None:
+            self._predictor = default_predictor()
+            self.fit = self._predictor.fit
+            self.prior_time_ms = self._predictor.prior_time_ms
+            self.informative_rows = self._predictor.informative_rows
+
+        def predict(self, modes):  # type: ignore[no-untyped-def]
+            asked.append(len(modes))
+            return self._predictor.predict(modes)
+
+    profile = simulated_profile(ORIN, "lstm", ORIN.modes.rows(latin_hypercube(ORIN.modes, 12)))
+    search = Search(ORIN.modes, Counting(), PowerBudget(30.0), profile.measurements[0], 50, with_first_modes=False)
+    search.learned(profile)
+    assert asked[0] == 1000
+    assert sum(asked) < 4000
