@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_powertrain.devices.helper_client import PYTHON_FLAGS, SOURCE_FOLDER, HelperClient
+from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.helper_transport import HelperProcess
+from lightning_powertrain.devices.helper_ways import PYTHON_FLAGS, SOURCE_FOLDER
 
 CPU_KHZ = (115200, 729600, 1728000, 2201600)
 GPU_HZ = (114750000, 522750000, 1300500000)
@@ -51,6 +54,12 @@ def helper_command(root: Path) -> list[str]:
 
 def start_helper(root: Path) -> HelperClient:
     return HelperClient(helper_command(root))
+
+
+def process_of(client: HelperClient) -> subprocess.Popen[bytes]:
+    """The helper that a client has started itself."""
+    assert isinstance(client._transport, HelperProcess)
+    return client._transport.process
 
 
 def _files() -> dict[str, str]:

@@ -15,36 +15,42 @@ def setup_helper(
     user: Annotated[
         Optional[str], typer.Option(help="Who may set power modes; without it, the user who called sudo.")
     ] = None,
+    sudo: Annotated[
+        bool, typer.Option("--sudo", help="Add a sudoers rule instead of a service; the default without systemd.")
+    ] = False,
     print_only: Annotated[bool, typer.Option("--print", help="Say what would be done, and do nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Undo it.")] = False,
 ) -> None:
-    """Install the root helper and the sudoers rule for it: run once, with sudo."""
+    """Install the root helper, and a service or a sudoers rule that starts it: run once, with sudo."""
     from lightning_powertrain.devices import helper_setup
-    from lightning_powertrain.devices.helper_client import INSTALL_FOLDER, powertrain_command
-    from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS
+    from lightning_powertrain.devices.helper_ways import powertrain_command
 
     if os.geteuid() != 0 and not print_only:
         command = powertrain_command("setup-helper", *(["--remove"] if remove else []))
         raise DeviceError(f"this needs root: `{command}`. --print shows what it would do")
     if remove and print_only:
-        typer.echo(f"remove {SUDOERS}\nremove {INSTALL_FOLDER}")
+        typer.echo("\n".join(helper_setup.describe_removal()))
     elif remove:
         found = helper_setup.remove()
         typer.echo("The root helper is removed." if found else "There is no root helper installed.")
     else:
-        _install(user or _caller(), print_only)
+        _install(user or _caller(), sudo or not helper_setup.has_systemd(), print_only)
 
 
-def _install(user: str, print_only: bool) -> None:
-    from lightning_powertrain.devices.helper_client import powertrain_command
+def _install(user: str, sudo: bool, print_only: bool) -> None:
     from lightning_powertrain.devices.helper_setup import Installation
+    from lightning_powertrain.devices.helper_ways import GROUP, powertrain_command
 
-    installation = Installation(user)
+    installation = Installation(user, sudo)
     if print_only:
         typer.echo("\n".join(installation.describe()))
         return
     installation.install()
-    typer.echo(f"{user} may now set power modes. `{powertrain_command('setup-helper', '--remove')}` undoes it.")
+    undo = f"`{powertrain_command('setup-helper', '--remove')}` undoes it."
+    if sudo:
+        typer.echo(f"{user} may now set power modes. {undo}")
+    else:
+        typer.echo(f"{user} is now in the group {GROUP} and may set power modes from the next login on. {undo}")
 
 
 def _caller() -> str:

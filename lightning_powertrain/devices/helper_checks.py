@@ -9,8 +9,9 @@ from typing import Callable, Iterator
 
 from lightning_powertrain.devices.facts import Facts, HelperFacts
 from lightning_powertrain.devices.findings import Finding
-from lightning_powertrain.devices.helper_client import INSTALL_FOLDER, LAUNCHER, HelperClient, powertrain_command
+from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS, UNSAFE
+from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, powertrain_command
 from lightning_powertrain.errors import DeviceError
 
 _SUDO_PATIENCE_S = 10.0

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 from sudo_machine import USERS, Machine, machine, why_unavailable
 
-from lightning_powertrain.devices.helper_client import INSTALL_FOLDER, LAUNCHER
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS
+from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER
 
 ALICE, BOB, MALLORY = USERS
 HELPER = str(INSTALL_FOLDER / LAUNCHER)

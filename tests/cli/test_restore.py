@@ -9,16 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from plain_board import PlainBoard, helper_command, start_helper
+from plain_board import PlainBoard, helper_command, process_of, start_helper
 from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
+from lightning_powertrain.devices import helper_client
+from lightning_powertrain.devices.helper_transport import HelperProcess
 
 
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainBoard:
     command = helper_command(tmp_path)
-    monkeypatch.setattr("lightning_powertrain.devices.helper_client.helper_command", lambda: command)
+    monkeypatch.setattr(helper_client, "usual_transport", lambda: HelperProcess(command))
     monkeypatch.setattr("lightning_powertrain.cli.restore._ROOT", tmp_path)
     return PlainBoard(tmp_path)
 
@@ -33,7 +35,7 @@ def kill_both(root: Path, mode: Callable[[dict[str, int]], dict[str, int]]) -> N
     """Let a process set a mode and then let it and its helper be killed."""
     client = start_helper(root)
     client.ask("apply", mode=mode(dict(client.ask("hold")["mode"])))
-    os.kill(client._process.pid, signal.SIGKILL)
+    os.kill(process_of(client).pid, signal.SIGKILL)
     client.close()
 
 

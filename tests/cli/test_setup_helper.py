@@ -14,12 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
-from lightning_powertrain.devices import helper_client, helper_setup
-from lightning_powertrain.devices.helper_client import helper_command
-from lightning_powertrain.devices.helper_setup import Installation
+from lightning_powertrain.devices import helper_setup, helper_ways
+from lightning_powertrain.devices.helper_setup import Installation, service
 from lightning_powertrain.devices.helper_setup.installation import sources
 from lightning_powertrain.devices.helper_setup.root_only import check_only_root_writes, check_tree
 from lightning_powertrain.devices.helper_setup.system_python import system_python
+from lightning_powertrain.devices.helper_ways import installed_ways
 from lightning_powertrain.errors import DeviceError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="installing needs root")
@@ -30,12 +30,14 @@ needs_visudo = pytest.mark.skipif(
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Where the helper and the rule go."""
+    """Where the helper and the rule go, on a computer without systemd."""
     folder, sudoers = tmp_path / "libexec/lightning-powertrain", tmp_path / "sudoers.d/lightning-powertrain"
+    units = tmp_path / "systemd"
+    monkeypatch.setattr(service, "BOOTED", tmp_path / "booted")
     defaults = helper_setup.Installation.__init__.__defaults__
     assert defaults is not None
-    monkeypatch.setattr(helper_setup.Installation.__init__, "__defaults__", (defaults[0], folder, sudoers))
-    monkeypatch.setattr(helper_setup.remove, "__defaults__", (folder, sudoers))
+    monkeypatch.setattr(helper_setup.Installation.__init__, "__defaults__", (*defaults[:2], folder, sudoers, units))
+    monkeypatch.setattr(helper_setup.remove, "__defaults__", (folder, sudoers, units))
     monkeypatch.delenv("SUDO_USER", raising=False)
     return folder, sudoers
 
@@ -101,16 +103,11 @@ def test_the_installed_copy_works_on_the_system_python_and_takes_no_root(places:
 
 @needs_root
 @needs_visudo
-def test_a_client_that_is_not_root_finds_it(places: tuple[Path, Path]) -> None:
+def test_a_client_finds_the_ways_that_were_made(places: tuple[Path, Path]) -> None:
     folder, _ = places
+    assert installed_ways(folder) == []
     run("--user", "nobody")
-    folder.parent.parent.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "geteuid", lambda: 1000)
-        found = helper_command(folder)
-        with pytest.raises(DeviceError, match=r"is not installed: `sudo .*powertrain setup-helper` installs it"):
-            helper_command(folder.parent)
-    assert found == ["sudo", "-n", str(folder / "powertrain-helper")]
+    assert installed_ways(folder) == ["sudo"]
 
 
 @needs_root
@@ -227,6 +224,6 @@ def test_the_command_to_type_names_the_script_of_this_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    assert helper_client.powertrain_command("restore") == "sudo powertrain restore"
+    assert helper_ways.powertrain_command("restore") == "sudo powertrain restore"
     (tmp_path / "powertrain").touch()
-    assert helper_client.powertrain_command("restore") == f"sudo {tmp_path}/powertrain restore"
+    assert helper_ways.powertrain_command("restore") == f"sudo {tmp_path}/powertrain restore"

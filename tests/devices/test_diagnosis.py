@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from plain_board import PlainBoard, start_helper
+from plain_board import PlainBoard, process_of, start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import load_board
@@ -166,7 +166,7 @@ def test_what_a_killed_job_left_behind_is_put_back_and_said(tmp_path: Path) -> N
     before = board.settings()
     client = start_helper(tmp_path)
     client.ask("apply", mode={**client.ask("hold")["mode"], "cores": 1})
-    client._process.kill()
+    process_of(client).kill()
     client.close()
     assert board.settings() != before
     facts = inspect(tmp_path, lambda: start_helper(tmp_path))

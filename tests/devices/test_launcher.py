@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_powertrain.devices.helper_client import PYTHON_FLAGS
+from lightning_powertrain.devices.helper_ways import PYTHON_FLAGS
 
 _WHO = "import os, sys; print(sys.version_info >= (3, 8), os.path.realpath(sys.executable), sep='|')"
 _SAYS = "import sys; print(sys.argv, sys.prefix, 'hostile' in repr(sys.path), sys.flags.isolated, sys.flags.no_site)"

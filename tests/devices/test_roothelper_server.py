@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from plain_board import GPU_HZ, PlainBoard, helper_command, start_helper
+from plain_board import GPU_HZ, PlainBoard, helper_command, process_of, start_helper
 
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.roothelper.server import STATE
@@ -279,7 +279,7 @@ def test_a_second_client_is_refused_until_the_first_lets_go(board: AnyBoard) -> 
 
 def test_a_helper_that_is_killed_is_made_good_by_the_next(board: AnyBoard) -> None:
     client, before = at_work(board)
-    client._process.kill()
+    process_of(client).kill()
     with pytest.raises(DeviceError, match=r"the root helper has ended.*powertrain restore"):
         client.ask("status")
     assert board.settings() != before
@@ -291,7 +291,7 @@ def test_a_helper_that_is_killed_is_made_good_by_the_next(board: AnyBoard) -> No
 
 def test_a_snapshot_from_before_a_reboot_is_thrown_away(board: AnyBoard) -> None:
     client, _ = at_work(board)
-    client._process.kill()
+    process_of(client).kill()
     client.close()
     board.reboot()
     after_boot = board.settings()
@@ -309,7 +309,7 @@ client = start_helper(Path(sys.argv[1]))
 status = client.ask("hold")
 client.ask("apply", mode={name: knob["values"][0] for name, knob in status["knobs"].items()})
 if os.fork() == 0:  # as a worker of a DataLoader, which may outlive its parent for a while
-    print(client._process.pid, os.getpid(), flush=True)
+    print(process_of(client).pid, os.getpid(), flush=True)
 time.sleep(60)
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from plain_board import CPU_KHZ, PlainBoard, start_helper
+from plain_board import CPU_KHZ, PlainBoard, process_of, start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import PowerMode, load_board
@@ -246,7 +246,7 @@ def test_a_helper_that_is_killed_is_replaced_to_restore(virtual_board: Mount) ->
     with opened(board.root) as device:
         device.apply(device.modes.mode(0))
         assert device._helper is not None
-        device._helper._process.kill()
+        process_of(device._helper).kill()
         with pytest.raises(DeviceError, match="the root helper has ended"):
             device.apply(device.modes.highest)
         device.restore()
@@ -262,7 +262,7 @@ def test_a_helper_that_is_killed_while_it_restores_is_replaced(tmp_path: Path, m
         first, ask = device._helper, device._helper.ask
 
         def killed_while_asked(do: str) -> Mapping[str, object]:
-            first._process.kill()
+            process_of(first).kill()
             return ask(do)
 
         monkeypatch.setattr(first, "ask", killed_while_asked)

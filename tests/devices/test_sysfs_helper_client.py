@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from plain_board import PlainBoard, start_helper
+from plain_board import PlainBoard, process_of, start_helper
 
 from lightning_powertrain.devices import helper_client
 from lightning_powertrain.devices.helper_client import HelperClient
@@ -77,7 +77,7 @@ def test_a_helper_may_say_much_on_standard_error(monkeypatch: pytest.MonkeyPatch
     )
     assert client.ask("hold")["ok"]
     client.close()
-    assert client._process.returncode is not None
+    assert client._transport.has_ended(0)
 
 
 def test_errors_that_stay_open_are_not_waited_for() -> None:
@@ -133,7 +133,7 @@ def test_a_client_that_is_forgotten_lets_go(tmp_path: Path) -> None:
     client = start_helper(tmp_path)
     client.ask("hold")
     client.ask("apply", mode={"cores": 1})
-    process = client._process
+    process = process_of(client)
     del client
     assert process.wait(10) == 0
     assert board.settings() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from plain_board import start_helper
+from plain_board import process_of, start_helper
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.devices import PowerReading, SysfsDevice, SystemClock
@@ -31,7 +31,7 @@ class Board(SysfsDevice):
     def __init__(self, root: Path, event: Event) -> None:
         super().__init__(root, lambda: start_helper(root))
         self._event = event
-        event.helper_pid = lambda: self._helper._process.pid if self._helper else 0
+        event.helper_pid = lambda: process_of(self._helper).pid if self._helper else 0
         self._quick_clock = QuickClock()
         lowest = {knob.name: (knob.values[0],) for knob in super().modes.knobs}
         highest_gpu = super().modes.highest["gpu_hz"]

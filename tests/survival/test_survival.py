@@ -209,7 +209,8 @@ def come_back(board: MountedBoard, *, by_hand: bool) -> None:
         return
     code = (
         "import sys; from lightning_powertrain.devices import helper_client; from plain_board import helper_command\n"
-        f"command = helper_command({str(board.root)!r}); helper_client.helper_command = lambda: command\n"
+        f"command = helper_command({str(board.root)!r})\n"
+        "helper_client.usual_transport = lambda: helper_client.HelperProcess(command)\n"
         "from lightning_powertrain.cli import main; sys.argv = ['powertrain', 'restore']; main()"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

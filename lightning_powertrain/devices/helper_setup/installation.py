@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
-from lightning_powertrain.devices.helper_client import INSTALL_FOLDER, LAUNCHER, PYTHON_FLAGS, SOURCE_FOLDER
 from lightning_powertrain.devices.helper_setup.root_only import check_only_root_writes, make_folder, write_file
+from lightning_powertrain.devices.helper_setup.service import UNITS, Service
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS, check_with_visudo, is_ordinary, rule, users_of
 from lightning_powertrain.devices.helper_setup.system_python import system_python
+from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, MARKER, PYTHON_FLAGS, SOURCE_FOLDER
 from lightning_powertrain.errors import ArgumentError, DeviceError
-
-_MARKER = "INSTALLED"
-_MARK = "This copy takes no arguments.\n"
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,23 @@ class Installation:
     """Where the helper goes, and who may start it.
 
     Args:
-        user: Who may start it without a password.
+        user: Who may set power modes.
+        sudo: Whether sudo lets the user start it; else a service of systemd does.
         python: The system's Python.
         folder: Where the copy goes, outside any virtual environment.
         sudoers: The file of the rule.
+        units: Where systemd looks for units.
 
     Raises:
-        ArgumentError: If there is no such user, or it is root, who needs no rule.
+        ArgumentError: If there is no such user, or it is root, who needs no leave.
     """
 
     user: str
+    sudo: bool = False
     python: Path = field(default_factory=lambda: system_python())
     folder: Path = INSTALL_FOLDER
     sudoers: Path = SUDOERS
+    units: Path = UNITS
 
     def __post_init__(self) -> None:
         if not is_ordinary(self.user):
@@ -50,8 +54,12 @@ class Installation:
 
     @property
     def launcher(self) -> Path:
-        """The executable that sudo starts."""
+        """The executable that sudo or systemd starts."""
         return self.folder / LAUNCHER
+
+    @property
+    def service(self) -> Service:
+        return Service(self.launcher, self.units)
 
     @property
     def script(self) -> str:
@@ -60,8 +68,15 @@ class Installation:
         return f"#!{self.python} {PYTHON_FLAGS}\nimport runpy\n\n{run}\n"
 
     def rule(self) -> str:
-        """The rule for this user and those who have one already; it replaces that of an earlier version."""
-        return rule(sorted({*users_of(self.sudoers), self.user}), self.launcher)
+        """The rule for those who have one already, and for this user if sudo is the way; empty if for nobody."""
+        users = {*users_of(self.sudoers), *([self.user] if self.sudo else [])}
+        return rule(sorted(users), self.launcher) if users else ""
+
+    @property
+    def marker(self) -> str:
+        """Tells the copy that it is installed, and a client which ways lead to it."""
+        service = not self.sudo or self.service.installed
+        return "".join(f"{way}\n" for way, there in (("service", service), ("sudo", self.rule())) if there)
 
     def describe(self) -> Iterator[str]:
         """What :meth:`install` does, line by line."""
@@ -69,50 +84,75 @@ class Installation:
         for source in sources():
             digest = hashlib.sha256(source.read_bytes()).hexdigest()
             yield f"  {digest}  {source}"
-        yield f"write {self.helper / _MARKER}:"
-        yield from _indented(_MARK)
-        yield f"write {self.launcher}:"
-        yield from _indented(self.script)
-        yield f"write {self.sudoers}, checked with visudo -c before it is put in place:"
-        yield from _indented(self.rule())
+        yield from _written(self.folder / MARKER, self.marker)
+        yield from _written(self.launcher, self.script)
+        if rule := self.rule():
+            yield from _written(self.sudoers, rule, ", checked with visudo -c before it is put in place")
+        if not self.sudo:
+            for path, text in self.service.files().items():
+                yield from _written(path, text)
+            yield "run:"
+            yield from (f"  {' '.join(command)}" for command in self.service.commands(self.user))
 
     def install(self) -> None:
-        """Put the copy and the rule in place, in this order.
+        """Put the copy in place, and then the ways to it.
 
         Raises:
-            DeviceError: If somebody other than root could change the copy, or visudo refuses the rule.
+            DeviceError: If somebody other than root could change the copy, visudo refuses the rule, or systemd fails.
         """
         with explained():
-            for each in self.folder, self.sudoers:
-                make_folder(each.parent)
-            draft = self.sudoers.with_name(f".{self.sudoers.name}.new")
-            try:
-                check_with_visudo(self.rule(), draft)
+            make_folder(self.folder.parent)
+            with self._checked_rule() as put_in_place:
                 self._copy()
-                draft.replace(self.sudoers)
-            finally:
-                draft.unlink(missing_ok=True)
+                put_in_place()
+            if not self.sudo:
+                self.service.install(self.user)
+
+    @contextmanager
+    def _checked_rule(self) -> Iterator[Callable[[], None]]:
+        """The rule in a file whose name sudo ignores, and what puts it in the place of the one that is there."""
+        draft, rule = self.sudoers.with_name(f".{self.sudoers.name}.new"), self.rule()
+        if not rule:
+            yield lambda: self.sudoers.unlink(missing_ok=True)
+            return
+        make_folder(self.sudoers.parent)
+        try:
+            check_with_visudo(rule, draft)
+            yield lambda: os.replace(draft, self.sudoers)  # noqa: PTH105
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _copy(self) -> None:
-        draft = self.folder.with_name(f".{self.folder.name}.new")
+        draft, marker = self.folder.with_name(f".{self.folder.name}.new"), self.marker
         clear(draft)
         make_folder(draft / self.helper.name)
         for source in sources():
             write_file(draft / self.helper.name / source.name, source.read_text(encoding="utf-8"), 0o644)
-        write_file(draft / self.helper.name / _MARKER, _MARK, 0o644)
+        write_file(draft / MARKER, marker, 0o644)
         write_file(draft / LAUNCHER, self.script, 0o755)
         clear(self.folder)
         draft.replace(self.folder)
         check_only_root_writes(self.launcher)
 
 
-def remove(folder: Path = INSTALL_FOLDER, sudoers: Path = SUDOERS) -> bool:
-    """Take the rule and the copy away; whether there was anything to take."""
+def remove(folder: Path = INSTALL_FOLDER, sudoers: Path = SUDOERS, units: Path = UNITS) -> bool:
+    """Take the ways and the copy away; whether there was anything to take."""
     with explained():
-        found = sudoers.exists() or folder.exists()
+        had_service = Service(folder / LAUNCHER, units).remove()
+        found = had_service or sudoers.exists() or folder.exists()
         sudoers.unlink(missing_ok=True)
         clear(folder)
     return found
+
+
+def describe_removal(folder: Path = INSTALL_FOLDER, sudoers: Path = SUDOERS, units: Path = UNITS) -> Iterator[str]:
+    """What :func:`remove` does, line by line."""
+    service = Service(folder / LAUNCHER, units)
+    if service.installed:
+        yield from (f"run {' '.join(command)}" for command in service.removal())
+        yield from (f"remove {path}" for path in service.files())
+    yield f"remove {sudoers}"
+    yield f"remove {folder}"
 
 
 def sources() -> list[Path]:
@@ -142,5 +182,6 @@ def explained() -> Iterator[None]:
         raise DeviceError(f"the root helper cannot be installed: {error}") from error
 
 
-def _indented(text: str) -> Iterator[str]:
+def _written(path: Path, text: str, how: str = "") -> Iterator[str]:
+    yield f"write {path}{how}:"
     yield from (f"  {line}".rstrip() for line in text.splitlines())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lightning_powertrain.devices.helper_client import PYTHON_FLAGS
 from lightning_powertrain.devices.helper_setup.root_only import check_only_root_writes, check_tree
+from lightning_powertrain.devices.helper_ways import PYTHON_FLAGS
 from lightning_powertrain.errors import DeviceError
 
 OLDEST_PYTHON = (3, 8)
