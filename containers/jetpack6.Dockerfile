@@ -4,12 +4,12 @@
 #
 #   docker build -f containers/jetpack6.Dockerfile -t lightning-powertrain .
 #
-#   docker run --init --runtime nvidia --privileged \
-#     -v /sys/kernel/debug:/sys/kernel/debug \
+#   docker run --init --runtime nvidia \
+#     -v /run/powertrain:/run/powertrain:ro \
 #     -v /etc/nv_tegra_release:/etc/nv_tegra_release:ro \
-#     -v /run/lightning-powertrain:/run/lightning-powertrain \
 #     lightning-powertrain powertrain doctor
 #
+# The board itself needs `sudo powertrain setup-helper` once, from the same version of this package.
 # docs/containers.md says what each flag is for.
 
 # NVIDIA's builds for the GPU of a Jetson end in "-igpu". Another one: --build-arg BASE=IMAGE

@@ -69,7 +69,7 @@ def _check_knobs(facts: Facts) -> Iterator[Finding]:
 
 
 def _knob(name: str, knob: KnobFacts, facts: Facts) -> Finding:
-    means = "as root" if facts.root_user else "through the root helper"
+    means = "as root" if facts.root_user and facts.helper.way != "service" else "through the root helper"
     if facts.read_only or (knob.values and not knob.settable):
         return Finding(name, "warn", f"{_range(name, knob)}; can be read, not set")
     if knob.asleep:

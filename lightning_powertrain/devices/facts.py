@@ -42,6 +42,7 @@ class HelperFacts:
         leftover: Settings of such a job that it could not put back.
         busy: What it says when another job holds the board.
         unsafe: An earlier version's sudoers rule that is still there.
+        way: How it was started: ``"service"``, ``"root"`` or ``"sudo"``; empty if it was not.
     """
 
     status: Mapping[str, Any] | None = None
@@ -50,6 +51,7 @@ class HelperFacts:
     leftover: tuple[str, ...] = ()
     busy: str = ""
     unsafe: str = ""
+    way: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -11,7 +12,7 @@ from lightning_powertrain.devices.facts import Facts, HelperFacts
 from lightning_powertrain.devices.findings import Finding
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS, UNSAFE
-from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, powertrain_command
+from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, SOCKET, powertrain_command
 from lightning_powertrain.errors import DeviceError
 
 _SUDO_PATIENCE_S = 10.0
@@ -19,21 +20,20 @@ _SUDO_PATIENCE_S = 10.0
 
 def helper_facts(root: Path, start: Callable[[], HelperClient]) -> HelperFacts:
     """What the helper says of itself. ``restore`` does nothing but tell, unless a killed job left something behind."""
-    unsafe = unsafe_rule(root)
+    facts = HelperFacts(unsafe=unsafe_rule(root))
     try:
         client = start()
     except DeviceError as error:
-        return HelperFacts(error=str(error), unsafe=unsafe)
+        return replace(facts, error=str(error))
     try:
         status = client.ask("status")
-        recovered = bool(status.get("recovered"))
+        facts = replace(facts, way=client.way, status=status, recovered=bool(status.get("recovered")))
         try:
-            leftover = tuple(client.ask("restore")["differing"])
+            return replace(facts, leftover=tuple(client.ask("restore")["differing"]))
         except DeviceError as error:
-            return HelperFacts(status, recovered=recovered, busy=str(error), unsafe=unsafe)
-        return HelperFacts(status, recovered=recovered, leftover=leftover, unsafe=unsafe)
+            return replace(facts, busy=str(error))
     except DeviceError as error:
-        return HelperFacts(error=str(error), unsafe=unsafe)
+        return replace(facts, error=str(error))
     finally:
         client.close()
 
@@ -80,6 +80,8 @@ def _check_helper(facts: Facts) -> Iterator[Finding]:
     if helper.status is None:
         reason, fix = reason_and_fix(helper.error)
         yield Finding("root helper", "fail", reason, fix or powertrain_command("setup-helper"))
+    elif helper.way == "service":
+        yield Finding("root helper", "ok", f"its service listens, and lets this user in ({SOCKET})")
     elif facts.root_user:
         yield Finding("root helper", "ok", "starts directly, as root")
     else:

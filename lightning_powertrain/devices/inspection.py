@@ -70,6 +70,7 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
     own = find_knobs(root)
     board = identify(root, {name: knob.values for name, knob in own.known().items()})
     helper = helper_facts(root, start_helper or HelperClient)
+    directly = helper.way != "service"  # Else what this process may write says nothing of what the helper may.
     return Facts(
         jetson=True,
         release=(read_raw(root / "etc/nv_tegra_release") or "").partition("\n")[0],
@@ -77,8 +78,8 @@ def inspect(root: Path = Path("/"), start_helper: Callable[[], HelperClient] | N
         board=board,
         knobs=knob_facts(own, board, helper),
         kernel=platform.release(),
-        read_only=_on_read_only_mount(own),
-        refused=refused(own) if os.geteuid() == 0 else {},
+        read_only=directly and _on_read_only_mount(own),
+        refused=refused(own) if directly and os.geteuid() == 0 else {},
         debug_files=debug_files(root),
         helper=helper,
         power=power_facts(root, board),

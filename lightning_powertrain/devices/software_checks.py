@@ -11,7 +11,9 @@ from lightning_powertrain.devices.findings import (
     CONTAINER_FLAGS,
     DEBUGFS_FLAG,
     NVPMODEL_FLAGS,
+    PRIVILEGED_FLAGS,
     RELEASE_FLAG,
+    SERVICE_FLAG,
     STATE_FLAG,
     Finding,
     docker_run,
@@ -152,18 +154,14 @@ def check_container(facts: Facts) -> Iterator[Finding]:
     """Which flags a container was started without."""
     if not facts.container:
         return
-    missing = [
-        flag
-        for flag, there in (
-            ("--privileged", not facts.read_only),
-            (DEBUGFS_FLAG, facts.debug_files != "none"),
-            (RELEASE_FLAG, facts.release),
-            (STATE_FLAG, facts.state_mounted),
-        )
-        if not there
-    ]
-    if missing:
-        yield Finding("container", "warn", f"started without {', '.join(missing)}", docker_run(CONTAINER_FLAGS))
+    flags, wanted = CONTAINER_FLAGS, {RELEASE_FLAG: bool(facts.release)}
+    if facts.helper.way != "service" and facts.read_only:
+        wanted[SERVICE_FLAG] = False
+    elif facts.helper.way != "service":
+        flags = PRIVILEGED_FLAGS
+        wanted.update({DEBUGFS_FLAG: facts.debug_files != "none", STATE_FLAG: facts.state_mounted})
+    if missing := [flag for flag, there in wanted.items() if not there]:
+        yield Finding("container", "warn", f"started without {', '.join(missing)}", docker_run(flags))
     else:
         yield Finding("container", "ok", "all mounts are there")
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-# What is written to /etc, /run and /usr/local stays in a file system in memory that nothing else on this computer sees.
+# What is written to /etc, /run and /usr stays in a file system in memory that nothing else on this computer sees.
 _PRIVATE = """
 set -e
 mount -t tmpfs tmpfs "$1"
-for place in etc run usr/local; do
+for place in etc run usr; do
   mkdir -p "$1/$place/upper" "$1/$place/work"
   mount -t overlay overlay -o "lowerdir=/$place,upperdir=$1/$place/upper,workdir=$1/$place/work" "/$place"
 done
@@ -45,11 +45,15 @@ class Machine:
     def __init__(self, enter: Sequence[str] = ()) -> None:
         self._enter = tuple(enter)
 
+    def command(self, *command: str, user: str = "root") -> list[str]:
+        """The whole command that runs another one on this machine."""
+        become = () if user == "root" else ("runuser", "-u", user, "--")
+        return [*self._enter, *become, *command]
+
     def run(self, *command: str, user: str = "root", text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command; ``text`` is its input."""
-        become = () if user == "root" else ("runuser", "-u", user, "--")
         environment = {"PATH": _SEARCH, "HOME": "/", "LC_ALL": "C"}
-        whole = [*self._enter, *become, *command]
+        whole = self.command(*command, user=user)
         return subprocess.run(whole, input=text, capture_output=True, text=True, check=False, env=environment, cwd="/")
 
     def shell(
@@ -59,8 +63,11 @@ class Machine:
 
     def setup_helper(self, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
         """``powertrain setup-helper`` as root, after some other shell commands."""
-        command = (sys.executable, "-m", "lightning_powertrain.cli", "setup-helper", *arguments)
-        return self.shell(f'{before}\nexec "$@"', *command)
+        return self.shell(f'{before}\nexec "$@"', *self.setup_command(*arguments))
+
+    @staticmethod
+    def setup_command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "lightning_powertrain.cli", "setup-helper", *arguments]
 
 
 @contextmanager

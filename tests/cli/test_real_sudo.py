@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -94,7 +93,7 @@ def private() -> Iterator[Machine]:
             pytest.skip("would install the helper on this computer: POWERTRAIN_TEST_SUDO=1 where that is welcome")
         assert is_private or not INSTALL_FOLDER.exists(), "it is installed here: this test would remove it"
         for user in (ALICE, BOB):
-            done = found.setup_helper("--user", user, before="umask 077")
+            done = found.setup_helper("--sudo", "--user", user, before="umask 077")
             assert done.returncode == 0, done.stderr
         yield found
         assert found.setup_helper("--remove").returncode == 0
@@ -164,7 +163,7 @@ def test_an_earlier_version_s_rule_is_replaced(private: Machine) -> None:
     rule = f"{ALICE} ALL=(root) NOPASSWD: {OLD}\n"
     assert private.shell(f"cat > {SUDOERS}", text=rule).returncode == 0
     assert attack(private, 'sudo -n "$HELPER"').returncode == 1
-    assert private.setup_helper("--user", BOB).returncode == 0
+    assert private.setup_helper("--sudo", "--user", BOB).returncode == 0
     for user in (ALICE, BOB):
         assert json.loads(attack(private, 'sudo -n "$HELPER"', user).stdout)["ok"] is True
     assert "python" not in private.run("sudo", "-n", "-l", user=ALICE).stdout
@@ -187,7 +186,7 @@ def test_an_earlier_version_s_rule_is_replaced(private: Machine) -> None:
 def test_a_system_that_cannot_take_it_is_explained_in_one_line(private: Machine, before: str, says: str) -> None:
     """Each in a copy of the machine's mounts; what a copy writes to the overlay is undone by the next installation."""
     script = f'F={INSTALL_FOLDER}; {before}; exec "$@"'
-    command = (sys.executable, "-m", "lightning_powertrain.cli", "setup-helper", "--user", ALICE)
+    command = private.setup_command("--sudo", "--user", ALICE)
     try:
         done = private.run("unshare", "--mount", "bash", "-c", script, "bash", *command)
         assert (done.returncode, done.stdout) == (1, "")
@@ -195,4 +194,4 @@ def test_a_system_that_cannot_take_it_is_explained_in_one_line(private: Machine,
         assert done.stderr.count("\n") == 1
     finally:
         private.shell(f"chown root {INSTALL_FOLDER}/..; test ! -L {INSTALL_FOLDER} || rm {INSTALL_FOLDER}")
-        assert private.setup_helper("--user", ALICE).returncode == 0
+        assert private.setup_helper("--sudo", "--user", ALICE).returncode == 0

@@ -200,7 +200,7 @@ def test_elsewhere_it_is_said_plainly_and_the_demo_works(tmp_path: Path) -> None
 def test_a_container_on_arm_may_hide_a_jetson() -> None:
     finding = found(Facts(jetson=False, machine="aarch64", container=True), "board")
     assert "in this container" in finding.text
-    assert "--privileged" in finding.fix
+    assert "-v /run/powertrain:/run/powertrain:ro" in finding.fix
 
 
 def test_a_sound_board_needs_no_fix() -> None:
@@ -215,7 +215,9 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"helper": HelperFacts({"knobs": {}}, leftover=("a",))}, "snapshot", "fail", "sudo reboot"),
         ({"refused": {"Read-only file system": ("/sys/a", "/sys/b")}}, "knobs", "fail", ""),
         ({"read_only": True}, "knobs", "fail", "sudo mount -o remount,rw /sys"),
-        ({"read_only": True, "container": True}, "knobs", "fail", "--privileged"),
+        ({"read_only": True, "container": True}, "knobs", "fail", "-v /run/powertrain:/run/powertrain:ro"),
+        ({"read_only": True, "container": True}, "container", "warn", "-v /run/powertrain:/run/powertrain:ro"),
+        ({"container": True, "helper": HelperFacts({"knobs": {}}, way="service")}, "container", "ok", ""),
         ({"container": True}, "container", "warn", "-v /run/lightning-powertrain:/run/lightning-powertrain"),
         ({"container": True, "state_mounted": True}, "container", "ok", ""),
         ({"forgetful_cpusets": ("/docker",)}, "cpusets", "warn", "tee /sys/fs/cgroup/cpuset/docker/cpuset.cpus <"),

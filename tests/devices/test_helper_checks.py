@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from plain_board import PlainBoard, start_helper
+from plain_board import PlainBoard, helper_command, start_helper
+from socket_service import serving
 
 from lightning_powertrain.devices import helper_checks
 from lightning_powertrain.devices.diagnosis import diagnose, tuning_works
 from lightning_powertrain.devices.facts import Facts, HelperFacts
 from lightning_powertrain.devices.helper_checks import helper_facts, unsafe_rule
+from lightning_powertrain.devices.helper_client import HelperClient
 
 OLD = "alice ALL=(root) NOPASSWD: /usr/bin/python3 -ISB /usr/local/libexec/lightning-powertrain/roothelper"
 NEW = 'alice ALL=(root) NOPASSWD: /usr/local/libexec/lightning-powertrain/powertrain-helper ""'
@@ -67,3 +70,18 @@ def test_sudo_tells_its_user_what_the_rule_says(tmp_path: Path, monkeypatch: pyt
         assert helper_checks.UNSAFE.search(helper_checks._own_rules()) is not None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert helper_checks._own_rules() == ""
+
+
+def test_doctor_says_which_way_leads_to_the_helper(tmp_path: Path) -> None:
+    (tmp_path / "board").mkdir()
+    PlainBoard(tmp_path / "board")
+    with serving(tmp_path / "helper.sock", helper_command(tmp_path / "board")):
+        facts = helper_facts(tmp_path / "board", lambda: HelperClient(tmp_path / "helper.sock"))
+    assert (facts.way, facts.error, facts.busy) == ("service", "", "")
+    for way, root, text in (
+        ("service", True, "its service listens, and lets this user in (/run/powertrain/helper.sock)"),
+        ("root", True, "starts directly, as root"),
+        ("sudo", False, "installed, and sudo lets this user start it"),
+    ):
+        findings = diagnose(Facts(jetson=True, root_user=root, helper=replace(facts, way=way)))
+        assert [each.text for each in findings if each.check == "root helper"] == [text]

@@ -193,6 +193,4 @@ def _run(command: tuple[str, ...]) -> None:
     done = subprocess.run([program, *command[1:]], check=False, capture_output=True, text=True)
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-        raise DeviceError(
-            f"`{' '.join(command)}` failed ({reason}); the root helper can be started by sudo: add --sudo"
-        )
+        raise DeviceError(f"`{' '.join(command)}` failed ({reason}); {_OTHER_WAY}")

@@ -25,6 +25,7 @@ from lightning_powertrain.devices.roothelper import switching
 from lightning_powertrain.devices.roothelper.channel import Channel, ClientGoneError
 from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.peer import log_peer
 from lightning_powertrain.devices.roothelper.process import shed_inheritance, wake_on_signals
 from lightning_powertrain.devices.roothelper.snapshot import StateError, Store
 
@@ -226,6 +227,7 @@ def main(arguments: Sequence[str]) -> int:
         print('{"ok": false, "error": "this helper must run as root"}', flush=True)  # noqa: T201
         return 2
     shed_inheritance()
+    log_peer(sys.stdin.fileno())
     ending = wake_on_signals()
     try:
         channel = Channel(sys.stdin.fileno(), sys.stdout.fileno(), ending)
