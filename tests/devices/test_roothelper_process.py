@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plain_board import PlainBoard, helper_command
+from plain_board import PlainBoard, helper_command, process_of
 
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.roothelper.process import ending_signals, leave_control_groups
@@ -58,8 +58,8 @@ def test_every_signal_that_can_be_caught_ends_it_in_good_order(tmp_path: Path, n
     client.ask("hold")
     client.ask("apply", mode=LOW)
     assert board.settings() != before
-    client._process.send_signal(number)
-    assert client._process.wait(20) == 0
+    process_of(client).send_signal(number)
+    assert process_of(client).wait(20) == 0
     assert board.settings() == before
     client.close()
 
@@ -73,7 +73,7 @@ def test_only_signals_of_a_broken_program_are_left_to_end_it_at_once() -> None:
 def test_it_unblocks_signals_and_resets_its_umask(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     client = HelperClient([sys.executable, "-c", HOSTILE, *helper_command(tmp_path)])
-    status = status_of(client._process.pid)
+    status = status_of(process_of(client).pid)
     assert int(status["SigBlk"], 16) == 0
     assert status["Umask"] == "0077"
     caught = int(status["SigCgt"], 16)
@@ -84,7 +84,7 @@ def test_it_unblocks_signals_and_resets_its_umask(tmp_path: Path) -> None:
 def test_it_raises_limits_and_may_use_every_cpu(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     client = HelperClient([sys.executable, "-c", HOSTILE, *helper_command(tmp_path)])
-    pid = client._process.pid
+    pid = process_of(client).pid
     own, limits = limits_of(os.getpid()), limits_of(pid)
     for name in ("Max cpu time", "Max file size", "Max data size", "Max address space"):
         assert limits[name] == [own[name][1]] * 2
@@ -102,7 +102,7 @@ def has_capability(number: int) -> bool:
 def test_as_root_it_is_as_nice_as_others(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     client = HelperClient([sys.executable, "-c", HOSTILE, *helper_command(tmp_path)])
-    pid = client._process.pid
+    pid = process_of(client).pid
     assert os.getpriority(os.PRIO_PROCESS, pid) == 0
     assert os.sched_getscheduler(pid) == os.SCHED_OTHER
     assert Path(f"/proc/{pid}/timerslack_ns").read_text() == "50000\n"
@@ -116,7 +116,7 @@ def test_as_root_it_raises_hard_limits_and_lowers_its_oom_score(
     monkeypatch.setenv("hard", "1")
     PlainBoard(tmp_path)
     client = HelperClient([sys.executable, "-c", HOSTILE, *helper_command(tmp_path)])
-    pid = client._process.pid
+    pid = process_of(client).pid
     for name in ("Max cpu time", "Max file size", "Max data size", "Max address space"):
         assert limits_of(pid)[name] == ["unlimited", "unlimited"]
     assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "-1000\n"

@@ -221,7 +221,7 @@ def test_a_state_folder_that_is_none_is_explained(tmp_path: Path, kind: str) -> 
 
 def test_a_damaged_snapshot_is_put_aside_and_said(board: AnyBoard) -> None:
     client, _ = at_work(board)
-    client._process.kill()
+    process_of(client).kill()
     client.close()
     left = board.settings()
     snapshot = board.root / STATE / "snapshot.json"
@@ -252,7 +252,7 @@ def test_words_where_numbers_should_be_do_not_stop_later_helpers(tmp_path: Path)
     high = tmp_path / "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
     high.write_text("unknown\n")
     client, before = at_work(board)
-    client._process.kill()
+    process_of(client).kill()
     client.close()
     following = start_helper(tmp_path)
     assert following.ask("status")["recovered"]
@@ -304,7 +304,7 @@ def test_a_snapshot_from_before_a_reboot_is_thrown_away(board: AnyBoard) -> None
 CLIENT = """
 import os, sys, time
 from pathlib import Path
-from plain_board import start_helper
+from plain_board import process_of, start_helper
 client = start_helper(Path(sys.argv[1]))
 status = client.ask("hold")
 client.ask("apply", mode={name: knob["values"][0] for name, knob in status["knobs"].items()})
