@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from board import CLUSTERS, asleep, clocks_khz, online, read, running, settings, throttled, wait_for
