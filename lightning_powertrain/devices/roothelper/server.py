@@ -133,8 +133,9 @@ class Keeper:
 
     def _own_texts(self) -> dict[Path, str]:
         """What the files of the board say, if that is what was set."""
+        devices = lowering(self._root)
         texts = self._knobs.texts()
-        if devices := lowering(self._root):
+        if devices := devices or lowering(self._root):
             raise RequestError(
                 f"the board throttles ({', '.join(devices)}): its clock limits read lower than they were set, so they "
                 "could not be put back; let it cool down first"
