@@ -56,6 +56,12 @@ def is_a_type(node: ast.AST) -> bool:
     return is_none or is_class or name in {*BUILTIN, "bool", "bytes", "float", "int", "object", "str"}
 
 
+def is_a_dict(node: ast.AST) -> bool:
+    if isinstance(node, ast.IfExp):
+        return is_a_dict(node.body) or is_a_dict(node.orelse)
+    return isinstance(node, (ast.Dict, ast.DictComp)) or (isinstance(node, ast.Call) and name_of(node.func) == "dict")
+
+
 def generics(tree: ast.AST) -> set[str]:
     """Names in a module that Python 3.8 cannot subscribe."""
     imported = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
@@ -70,6 +76,8 @@ def too_new(nodes: Iterator[ast.AST], unsubscriptable: set[str]) -> Iterator[str
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             if is_a_type(node.left) or is_a_type(node.right):
                 yield f"line {node.lineno}: a union of types; take Union or Optional, for isinstance a tuple"
+            elif is_a_dict(node.left) or is_a_dict(node.right):
+                yield f"line {node.lineno}: a union of dictionaries; take {{**one, **other}}"
         elif isinstance(node, ast.Attribute) and node.attr in NEWER_METHODS and name_of(node.value) != "os":
             yield f"line {node.lineno}: Python 3.8 has no method {node.attr}"
 
@@ -89,6 +97,7 @@ def problems(source: str) -> list[str]:
         "isinstance(value, int | float)",
         "name = name.removesuffix('.json')",
         "path.readlink()",
+        "known = before | ({key: value} if value else {})",
         "def outer():\n    return list[int]()",
     ],
 )

@@ -91,7 +91,7 @@ class Leader:
     def outcomes(self) -> dict[str, Outcome]:
         """What was found out so far of each kind of board, by its key."""
         current = self._tuner.outcome if self._tuner else None
-        return self._outcomes | ({current.profile.provenance.board: current} if current else {})
+        return {**self._outcomes, **({current.profile.provenance.board: current} if current else {})}
 
     def start(self, *, minibatches: int | None = None, **about: Any) -> Leader:
         """Meet the others, take hold of all boards, and begin to measure; arguments as for Tuner.start."""

@@ -42,7 +42,7 @@ def line(axes: Axes, label: str) -> tuple[list[float], list[float]]:
 
 
 def shown(figure: Figure) -> str:
-    return figure.get_suptitle()
+    return figure._suptitle.get_text()
 
 
 def test_errors_are_medians_over_runs(runs: list[Run]) -> None:
