@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Callable, Protocol
 
 Cancel = Callable[[], None]
+
+_log = logging.getLogger(__name__)
+
+# A call that takes longer hangs in the kernel, and may do so for ever: nobody waits for it, least of all training.
+_MOST_WAIT_S = 2.0
 
 
 class Clock(Protocol):
@@ -17,7 +23,10 @@ class Clock(Protocol):
         ...
 
     def every(self, period_s: float, call: Callable[[], None]) -> Cancel:
-        """Call ``call`` every ``period_s`` seconds until the returned function is called."""
+        """Call ``call`` every ``period_s`` seconds until the returned function is called.
+
+        That waits for a call that is under way, but not for ever.
+        """
         ...
 
 
@@ -39,7 +48,9 @@ class SystemClock:
 
         def cancel() -> None:
             stopped.set()
-            thread.join()
+            thread.join(_MOST_WAIT_S)
+            if thread.is_alive():
+                _log.debug("a call of %s hangs: its thread ends once it returns", call)
 
         return cancel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 
 from lightning_powertrain.devices.clock import Cancel
@@ -41,7 +42,7 @@ class EnergyMeter:
         self._energy_j = 0.0
         self._counted_before_j = self._counted()
         if self._counted_before_j is None:
-            self._power_w = self._source.read_power().total_w
+            self._power_w = self._read_w()
             self._cancel = self._source.clock.every(self._period_s, self._tick)
 
     def read(self) -> tuple[float, float]:
@@ -74,6 +75,12 @@ class EnergyMeter:
             now_s = self._source.clock.now()
             if now_s == self._at_s:
                 return
-            power_w = self._source.read_power().total_w
+            power_w = self._read_w()
             self._energy_j += (self._power_w + power_w) / 2 * (now_s - self._at_s)
             self._at_s, self._power_w = now_s, power_w
+
+    def _read_w(self) -> float:
+        power_w = self._source.read_power().total_w
+        if not 0 <= power_w < math.inf:
+            raise DeviceError(f"the power sensor shows {power_w:g} W, which nothing draws")
+        return power_w

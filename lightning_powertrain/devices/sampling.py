@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import deque
 from itertools import takewhile
@@ -34,10 +35,13 @@ class _Sampler(Generic[T]):
         self._samples: deque[tuple[float, T]] = deque(maxlen=round(_KEEP_S / period_s))
         self._cancel: Cancel | None = None
         self._failure: Exception | None = None
+        self.trouble = ""
+        """Why the last reading was left out; empty if it was not."""
 
     def start(self) -> None:
         """Begin to sample; does nothing when already sampling."""
         if self._cancel is None:
+            self._failure, self.trouble = None, ""  # What failed in a job before is no concern of this one.
             self._cancel = self._device.clock.every(self._period_s, self.sample)
 
     def stop(self) -> None:
@@ -51,11 +55,13 @@ class _Sampler(Generic[T]):
         """Take one sample more."""
         try:
             reading = self._read()
-        except (DeviceError, OSError):
+        except (DeviceError, OSError) as error:
+            self.trouble = str(error)
             return
         except Exception as error:  # Raised where samples are asked for: a thread has nobody to tell.
             self._failure = error
             return
+        self.trouble = ""
         self.add(self._device.clock.now(), reading)
 
     def add(self, at_s: float, reading: T) -> None:
@@ -83,7 +89,7 @@ class _Sampler(Generic[T]):
 
 
 class PowerSampler(_Sampler[float]):
-    """Samples the total power of a device.
+    """Samples the total power of a device. What is not finite and above 0 is no reading.
 
     A window without a sample is for whoever asks for it to complain about.
 
@@ -97,7 +103,7 @@ class PowerSampler(_Sampler[float]):
         super().__init__(device, period_s)
 
     def _read(self) -> float:
-        return self._device.read_power().total_w
+        return _power_w(self._device)
 
     def between(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
         """Times (s) and powers (W) of the samples in ``[start_s, end_s]``, each of shape ``(n,)``, oldest first."""
@@ -131,6 +137,8 @@ class HealthSampler(_Sampler[Health]):
 class VitalsSampler(_Sampler[Tuple[float, Health]]):
     """Samples total power (W) and health together, slowly, for as long as a job lasts.
 
+    Power that cannot be read is NaN: health counts all the same.
+
     Args:
         device: What to sample.
         period_s: Seconds between samples.
@@ -138,9 +146,24 @@ class VitalsSampler(_Sampler[Tuple[float, Health]]):
 
     def __init__(self, device: Device, period_s: float = 1.0) -> None:
         super().__init__(device, period_s)
+        self.power_trouble = ""
+        """Why power could not be read last; empty if it could."""
 
     def _read(self) -> tuple[float, Health]:
-        return self._device.read_power().total_w, self._device.health()
+        try:
+            power_w = _power_w(self._device)
+        except (DeviceError, OSError) as error:
+            self.power_trouble, power_w = str(error), math.nan
+        else:
+            self.power_trouble = ""
+        return power_w, self._device.health()
+
+
+def _power_w(device: Device) -> float:
+    watts = device.read_power().total_w
+    if not 0 < watts < math.inf:
+        raise DeviceError(f"the power sensor shows {watts:g} W, which no board draws")
+    return watts
 
 
 class Samplers:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,18 @@ _LONGER_BY_CHANCE = 1.15
 
 # Shorter than this share of the median, the first intervals of a window are those of a host that runs ahead.
 _RUNS_AHEAD = 0.9
+
+# An interval is a pause if it is so many times as long as the median of its window, and more than so large a share of
+# the window is due to that: a suspended process, a disk that stalls.
+_PAUSE = 4.0
+_PAUSE_SHARE = 0.01
+
+# Readings of more or less than the median by this factor are no readings: a filtered sensor cannot move so fast.
+_FAR_OFF = 10.0
+
+# Scatter of minibatches, relative to the mean, where a window has too few intervals to show it.
+_TYPICAL_SPREAD = 0.025
+_FEW_INTERVALS = 4
 
 
 @dataclass(frozen=True)
@@ -86,12 +99,52 @@ class WindowPlan:
         return self.minibatches
 
 
+class Rhythm:
+    """How much longer than the median an interval of a job may be: some jobs pause again and again by themselves."""
+
+    def __init__(self) -> None:
+        self._usual = _PAUSE / 2
+
+    def is_broken_by(self, stretch: float) -> bool:
+        """Whether an interval so many times the median is a pause that does not belong to the job."""
+        return stretch > 2 * self._usual
+
+    def learn(self, stretch: float) -> None:
+        """Take note that intervals so many times the median are how this job runs."""
+        self._usual = max(self._usual, stretch)
+
+
+class _Tally:
+    """Intervals, and running sums over them: what a minibatch costs must not grow with those before."""
+
+    def __init__(self) -> None:
+        self.intervals: list[Interval] = []
+        self.minibatches = 0
+        self.seconds = 0.0
+
+    def add(self, interval: Interval) -> None:
+        self.intervals.append(interval)
+        self.minibatches += interval.minibatches
+        self.seconds += interval.seconds
+
+    def is_full(self, plan: WindowPlan) -> bool:
+        enough = self.minibatches >= plan.minibatches and self.seconds >= plan.minimum_s
+        # The spread over accumulation cycles cannot be seen in one of them.
+        return enough and (len(self.intervals) > 1 or self.intervals[0].minibatches == 1)
+
+
 def measure(
-    device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+    device: Device,
+    samplers: Samplers,
+    mode: PowerMode,
+    plan: WindowPlan,
+    synchronize: Callable[[], None],
+    rhythm: Rhythm | None = None,
 ) -> Generator[None, Interval, Measurement]:
     """Measure the mode that was just set. Send it every interval as it ends; it returns when the window is over.
 
-    It is over when it is precise or full. That is decided by the ends of minibatches and by power samples alone.
+    It is over when it is precise or full. That is decided by the ends of minibatches and by power samples alone. A
+    window with a pause in it is measured again, once: if there is one again, that is how the job runs.
 
     Args:
         device: The board.
@@ -99,6 +152,7 @@ def measure(
         mode: The mode that the board read back.
         plan: How long to wait and how long to measure.
         synchronize: Waits for the accelerator; called at both ends of the window, never inside.
+        rhythm: What is known of the pauses of the job; learns more of them.
 
     Returns:
         The measurement.
@@ -106,6 +160,20 @@ def measure(
     Raises:
         DeviceError: If the board gave no power sample in the window.
     """
+    rhythm = rhythm or Rhythm()
+    measurement, stretch = yield from _measure_once(device, samplers, mode, plan, synchronize)
+    if rhythm.is_broken_by(stretch):
+        wasted = measurement.minibatches + measurement.discarded_minibatches
+        measurement, stretch = yield from _measure_once(device, samplers, mode, plan, synchronize)
+        rhythm.learn(stretch)
+        measurement = replace(measurement, discarded_minibatches=measurement.discarded_minibatches + wasted)
+    return measurement
+
+
+def _measure_once(
+    device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+) -> Generator[None, Interval, tuple[Measurement, float]]:
+    """One window: the measurement, and how many times the median its longest interval is (1 if that changes little)."""
     switched_s = device.clock.now()
     discarded = 0
     while discarded < plan.discard or device.clock.now() - switched_s < plan.settle_s:
@@ -113,56 +181,61 @@ def measure(
     synchronize()
     start_s = device.clock.now()
     samplers.health.sample()
-    clean: list[Interval] = []
-    interrupted: list[Interval] = []
+    clean, interrupted = _Tally(), _Tally()
     precise = False
-    while not (precise or _is_full(clean, plan) or _minibatches(interrupted) >= _PATIENCE * plan.minibatches):
+    while not (precise or clean.is_full(plan) or interrupted.minibatches >= _PATIENCE * plan.minibatches):
         interval = yield
-        (clean if interval.clean else interrupted).append(interval)
+        (clean if interval.clean else interrupted).add(interval)
         precise = _is_precise(clean, plan, samplers.power)
     samplers.health.sample()
     end_s = device.clock.now()
     synchronize()
     # Where every interval is interrupted, interruptions are how this job runs.
-    kept = clean or interrupted
-    left_out = interrupted if clean else []
-    times_ms = _times_ms(kept, tail_s=device.clock.now() - end_s)
-    watts = _watts(kept, *samplers.power.between(start_s, end_s))
-    return Measurement(
+    kept, left_out = (clean, interrupted.minibatches) if clean.intervals else (interrupted, 0)
+    times_ms = _times_ms(kept.intervals, tail_s=device.clock.now() - end_s)
+    counts = np.array([interval.minibatches for interval in kept.intervals])
+    time_ms = float(np.average(times_ms, weights=counts))
+    watts = _watts(kept.intervals, samplers.power, start_s, end_s)
+    measurement = Measurement(
         mode=mode,
-        time_ms=float(np.average(times_ms, weights=[interval.minibatches for interval in kept])),
+        time_ms=time_ms,
         power_w=float(watts.mean()),
-        time_std_ms=float(times_ms.std()),
+        time_std_ms=_spread_of_minibatches(times_ms, counts, time_ms),
         power_std_w=float(watts.std()),
-        minibatches=_minibatches(kept),
+        minibatches=kept.minibatches,
         power_samples=len(watts),
-        discarded_minibatches=discarded + _minibatches(left_out),
+        discarded_minibatches=discarded + left_out,
         settle_s=start_s - switched_s,
         throttled_by="+".join(samplers.health.throttled_by(start_s, end_s)),
         capped=plan.precision is not None and not precise,
     )
+    return measurement, _stretch(times_ms * counts)
 
 
-def _minibatches(intervals: Sequence[Interval]) -> int:
-    return sum(interval.minibatches for interval in intervals)
-
-
-def _seconds(intervals: Sequence[Interval]) -> float:
-    return sum(interval.seconds for interval in intervals)
-
-
-def _is_full(clean: Sequence[Interval], plan: WindowPlan) -> bool:
-    return _minibatches(clean) >= plan.minibatches and _seconds(clean) >= plan.minimum_s
-
-
-def _is_precise(clean: Sequence[Interval], plan: WindowPlan, power: PowerSampler) -> bool:
+def _is_precise(clean: _Tally, plan: WindowPlan, power: PowerSampler) -> bool:
     """Whether mean time and mean power are known as well as the plan asks for."""
-    if plan.precision is None or _minibatches(clean) < max(plan.least, plan.discard):
+    if plan.precision is None or clean.minibatches < max(plan.least, plan.discard) or clean.seconds < plan.minimum_s:
         return False
-    if _seconds(clean) < plan.minimum_s or time_half_width(_settled(_times_ms(clean))) > plan.precision:
+    intervals = clean.intervals
+    if time_half_width(_settled(_times_ms(intervals))) > plan.precision:
         return False
-    watts = _watts_inside(clean, *power.between(clean[0].start_s, clean[-1].end_s))
-    return power_half_width(watts, _seconds(clean)) <= plan.precision
+    watts = _watts_inside(intervals, *power.between(intervals[0].start_s, intervals[-1].end_s))
+    return power_half_width(watts, clean.seconds) <= plan.precision
+
+
+def _spread_of_minibatches(times_ms: FloatArray, counts: npt.NDArray[np.int64], time_ms: float) -> float:
+    """Standard deviation of single minibatches: a mean over a cycle of four scatters half as much as they do."""
+    spread_ms = math.sqrt(float(np.mean(counts * (times_ms - time_ms) ** 2)))
+    if len(times_ms) < _FEW_INTERVALS and counts.max() > 1:
+        return max(spread_ms, _TYPICAL_SPREAD * time_ms)
+    return spread_ms
+
+
+def _stretch(times_ms: FloatArray) -> float:
+    """How many times the median the longest time is; 1 if the mean hardly depends on it."""
+    longest_ms, median_ms = float(times_ms.max()), float(np.median(times_ms))
+    matters = longest_ms - median_ms > _PAUSE_SHARE * float(times_ms.sum())
+    return longest_ms / median_ms if matters and median_ms > 0 else 1.0
 
 
 def _settled(times_ms: FloatArray) -> FloatArray:
@@ -182,13 +255,17 @@ def _times_ms(intervals: Sequence[Interval], tail_s: float = 0.0) -> FloatArray:
     return times_ms
 
 
-def _watts(intervals: Sequence[Interval], times_s: FloatArray, watts: FloatArray) -> FloatArray:
+def _watts(intervals: Sequence[Interval], power: PowerSampler, start_s: float, end_s: float) -> FloatArray:
     """The samples that fall into one of the intervals, or all if none does."""
+    times_s, watts = power.between(start_s, end_s)
     if not len(watts):
         seconds = intervals[-1].end_s - intervals[0].start_s
-        raise DeviceError(f"no power sample in a window of {seconds:.3g} s: is the power sensor readable?")
+        reason = f": {power.trouble}" if power.trouble else ": is the power sensor readable?"
+        raise DeviceError(f"no power sample in a window of {seconds:.3g} s{reason}")
     inside = _watts_inside(intervals, times_s, watts)
-    return inside if len(inside) else watts
+    inside = inside if len(inside) else watts
+    median_w = float(np.median(inside))
+    return inside[(inside <= _FAR_OFF * median_w) & (inside >= median_w / _FAR_OFF)]
 
 
 def _watts_inside(intervals: Sequence[Interval], times_s: FloatArray, watts: FloatArray) -> FloatArray:

@@ -117,8 +117,9 @@ class Course:
 
     def _run(self) -> Steps:
         self._enter(Phase.WARMING_UP)
-        for _ in range(_WARM_UP_MINIBATCHES):
-            yield
+        done = 0
+        while done < _WARM_UP_MINIBATCHES:
+            done += (yield).minibatches
         try:
             yield from self._tune()
         except ContradictionError as contradiction:

@@ -89,13 +89,14 @@ class Tuner:
         samplers: Samplers | None = None,
     ) -> None:
         objective = parse_budget(budget)
-        predictor = predictor or default_predictor(seed=seed)
+        if predictor is None:  # Not "or": a predictor may have a length.
+            predictor = default_predictor(seed=seed)
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
         check_hard(hard, objective)
         check_precision(precision)
         self._device = device
-        self._samplers = samplers or Samplers(device)
+        self._samplers = Samplers(device) if samplers is None else samplers
         self._precision = precision
         self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)

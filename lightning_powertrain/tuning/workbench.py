@@ -11,7 +11,7 @@ import torch
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers, charged, core_speed
-from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan, measure
+from lightning_powertrain.profiling import Interval, Measurement, Profile, Rhythm, WindowPlan, measure
 from lightning_powertrain.selection import Objective, is_confirmed
 from lightning_powertrain.tuning.known import Reused, check_measured
 from lightning_powertrain.tuning.settings import Settings
@@ -56,6 +56,7 @@ class Workbench:
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._blas = BlasThreads()
         self._charged = charged(device)
+        self._rhythm = Rhythm()
 
     def start(self) -> None:
         """Begin to sample, in the mode in which measuring begins."""
@@ -112,7 +113,7 @@ class Workbench:
         Raises:
             ContradictionError: If it is not what was measured before this job.
         """
-        measurement = yield from measure(self.device, self.samplers, mode, self.window, _synchronize)
+        measurement = yield from measure(self.device, self.samplers, mode, self.window, _synchronize, self._rhythm)
         before = self.reused.of(self.profile, mode)
         self.profile = self.reused.renewed(self.profile, measurement)
         check_measured(before, measurement)

@@ -123,3 +123,16 @@ def test_a_thread_samples_real_sources() -> None:
     meter.stop()
     assert energy_j == pytest.approx(8.0 * seconds)
     assert not [thread for thread in threading.enumerate() if thread.name == "powertrain-clock"]
+
+
+@pytest.mark.parametrize("watts", [-5.0, math.nan, math.inf])
+def test_a_reading_that_is_no_power_is_bridged_too(monkeypatch: pytest.MonkeyPatch, watts: float) -> None:
+    device = Wavering()
+    meter = EnergyMeter(device, period_s=0.1)
+    meter.start()
+    device.clock.advance(5.0)
+    with monkeypatch.context() as failing:
+        failing.setattr(device, "read_power", lambda: PowerReading(watts, {}))
+        device.clock.advance(1.0)
+    device.clock.advance(5.0)
+    assert meter.read()[1] == pytest.approx(exact_j(0.0, 11.0), rel=0.02)

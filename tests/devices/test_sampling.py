@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
 import pytest
 from fakes import FakeDevice
 
-from lightning_powertrain.devices import Health, HealthSampler, PowerReading, PowerSampler, SystemClock
+from lightning_powertrain.devices import Health, HealthSampler, PowerReading, PowerSampler, SystemClock, VitalsSampler
 from lightning_powertrain.errors import DeviceError
 
 
@@ -110,3 +111,58 @@ def test_a_reading_that_fails_in_an_unforeseen_way_does_not_end_sampling(
     with pytest.raises(ValueError, match="a sensor that shows letters"):
         sampler.between(0.0, 0.0)
     assert died == []
+
+
+def test_what_failed_in_a_job_before_is_no_failure_of_the_next(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_power() -> PowerReading:
+        raise ValueError("a sensor that shows letters")
+
+    sampler = PowerSampler(device, period_s=0.5)
+    with monkeypatch.context() as failing:
+        failing.setattr(device, "read_power", read_power)
+        sampler.start()
+        device.clock.advance(1.0)
+        sampler.stop()
+    sampler.start()
+    device.clock.advance(1.0)
+    assert len(sampler.between(0.0, 2.0)[1]) == 2
+    sampler.stop()
+
+
+def test_a_reading_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, answered = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def hang() -> None:
+        threads.append(threading.current_thread())
+        reading.set()
+        answered.wait()
+
+    monkeypatch.setattr("lightning_powertrain.devices.clock._MOST_WAIT_S", 0.01)
+    cancel = SystemClock().every(0.001, hang)
+    assert reading.wait(30.0)
+    cancel()
+    (thread,) = threads
+    assert thread.is_alive()
+    answered.set()
+    thread.join()
+    assert len(threads) == 1, "it goes on once the reading has returned, but not with another"
+
+
+@pytest.mark.parametrize("watts", [0.0, -5.0, math.nan, math.inf])
+def test_vitals_without_a_power_tell_of_health_and_why(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch, watts: float
+) -> None:
+    device.is_hot = lambda mode: True
+    sampler = VitalsSampler(device)
+    sampler.sample()
+    assert not sampler.power_trouble
+    monkeypatch.setattr(device, "read_power", lambda: PowerReading(watts, {}))
+    sampler.sample()
+    (_, (before_w, _)), (_, (now_w, health)) = sampler.taken()
+    assert before_w > 0
+    assert math.isnan(now_w)
+    assert health.throttled_by == ("fake-throttle",)
+    assert f"shows {watts:g} W" in sampler.power_trouble

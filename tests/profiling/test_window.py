@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import PowerReading, Samplers, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, DeviceError
-from lightning_powertrain.profiling import Interval, Measurement, WindowPlan, measure, random_modes
+from lightning_powertrain.profiling import Interval, Measurement, Rhythm, WindowPlan, measure, random_modes
 from lightning_powertrain.simulation import load_physics, steady_state
 
 
@@ -179,6 +181,133 @@ def test_accumulation_cycles_count_as_one_interval_each(device: FakeDevice) -> N
     measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0), [2.0], cycle=4)
     assert measurement.minibatches == 16
     assert measurement.time_ms == pytest.approx(500.0)
+
+
+def sent(
+    device: FakeDevice, plan: WindowPlan, seconds: Callable[[int], float], rhythm: Rhythm | None = None
+) -> tuple[Measurement, int]:
+    """The measurement of intervals of which each may take another time, and how many it took."""
+    samplers = Samplers(device)
+    samplers.start()
+    window = measure(device, samplers, device.mode, plan, lambda: None, rhythm)
+    next(window)
+    for count in range(100_000):
+        start_s = device.clock.now()
+        device.clock.advance(seconds(count))
+        try:
+            window.send(Interval(start_s, device.clock.now()))
+        except StopIteration as done:
+            samplers.stop()
+            return done.value, count + 1
+    raise AssertionError("the window never closed")
+
+
+@pytest.mark.parametrize("at", [5, 30, 60])
+@pytest.mark.parametrize(("time_s", "pause_s"), [(0.015, 2.0), (0.015, 60.0), (0.1, 0.6), (0.5, 2.5)])
+def test_a_pause_is_no_part_of_a_measurement(device: FakeDevice, time_s: float, pause_s: float, at: int) -> None:
+    plan = WindowPlan(discard=1, settle_s=0.0)
+    measurement, _ = sent(device, plan, lambda count: pause_s if count == at else time_s)
+    assert measurement.time_ms == pytest.approx(1e3 * time_s)
+    assert measurement.time_std_ms == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_window_with_a_pause_is_measured_again_once(device: FakeDevice) -> None:
+    plan = WindowPlan(discard=2, settle_s=0.0)
+    undisturbed, count = sent(device, plan, lambda count: 0.5)
+    again, count_again = sent(device, plan, lambda count: 5.0 if count == 4 else 0.5)
+    assert count < count_again <= 2 + plan.minibatches + count
+    assert again.discarded_minibatches == count_again - again.minibatches
+    assert again.minibatches == undisturbed.minibatches
+
+
+def test_a_job_that_pauses_by_itself_is_measured_with_its_pauses(device: FakeDevice) -> None:
+    """A loader that makes eight minibatches at a time: that is what a minibatch takes."""
+
+    def seconds(count: int) -> float:
+        return 1.0 if count % 8 == 0 else 0.05
+
+    plan, rhythm = WindowPlan(discard=8, settle_s=0.0, precision=None), Rhythm()
+    mean_ms = 1e3 * (1.0 + 7 * 0.05) / 8
+    first, twice = sent(device, plan, seconds, rhythm)
+    assert first.time_ms == pytest.approx(mean_ms, rel=0.01)
+    later, once = sent(device, plan, seconds, rhythm)
+    assert later.time_ms == pytest.approx(mean_ms, rel=0.01)
+    assert twice == 2 * once, "only the first window is measured twice"
+    stalled, _ = sent(device, plan, lambda count: 20.0 if count == 20 else seconds(count), rhythm)
+    assert stalled.time_ms == pytest.approx(mean_ms, rel=0.01)
+
+
+def test_what_a_window_costs_does_not_grow_with_the_square_of_its_minibatches(device: FakeDevice) -> None:
+    """Counted in calls of Python functions, which no other program on the computer changes."""
+
+    def calls(time_s: float) -> float:
+        made, minibatches = 0, 0
+
+        def count(frame: object, event: str, arg: object) -> None:
+            nonlocal made
+            made += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            _, minibatches = sent(device, WindowPlan(discard=1, settle_s=0.0), lambda count: time_s)
+        finally:
+            sys.setprofile(None)
+        return made / minibatches
+
+    assert calls(1e-4) < 1.5 * calls(1e-2)
+
+
+@pytest.mark.parametrize("cycle", [1, 4, 8, 40])
+def test_noise_of_a_mean_is_the_same_however_many_minibatches_are_accumulated(device: FakeDevice, cycle: int) -> None:
+    """Of many windows, the spread of their means is what each says of itself."""
+    generator = np.random.default_rng(0)
+    plan = WindowPlan(discard=1, settle_s=0.0, precision=None, minibatches=160)
+    measured = []
+    for _ in range(100):
+        seconds = [float(np.sum(0.1 * (1 + 0.05 * generator.standard_normal(cycle)))) for _ in range(400 // cycle)]
+        measured.append(run(device, plan, seconds, cycle=cycle)[0])
+    true = float(np.std([each.time_ms for each in measured])) / 100.0
+    said = float(np.mean([each.time_noise for each in measured]))
+    assert said == pytest.approx(true, rel=0.25)
+
+
+def test_a_window_of_long_cycles_has_two_and_is_not_sure_of_its_mean(device: FakeDevice) -> None:
+    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0), [10.0], cycle=100)
+    assert measurement.minibatches == 200
+    assert measurement.time_noise == pytest.approx(0.025 / math.sqrt(200))
+
+
+@pytest.mark.parametrize("reading", [0.0, -5.0, math.nan, math.inf, -math.inf])
+def test_power_that_no_board_draws_is_no_sample(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch, reading: float
+) -> None:
+    def read_power() -> PowerReading:
+        now_s = device.clock.now()
+        return PowerReading(10.0 if round(now_s * 10) % 3 else reading, {})
+
+    monkeypatch.setattr(device, "read_power", read_power)
+    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0), [0.1])
+    assert measurement.power_w == 10.0
+
+
+@pytest.mark.parametrize("reading", [0.0, -5.0, math.nan, math.inf])
+def test_a_sensor_that_shows_nothing_else_is_an_error(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch, reading: float
+) -> None:
+    monkeypatch.setattr(device, "read_power", lambda: PowerReading(reading, {}))
+    with pytest.raises(DeviceError, match=f"the power sensor shows {reading:g} W, which no board draws"):
+        run(device, WindowPlan(discard=1, settle_s=0.0), [0.1])
+
+
+@pytest.mark.parametrize("reading", [1e6, 1e-6])
+def test_one_reading_far_from_all_others_does_not_count(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch, reading: float
+) -> None:
+    monkeypatch.setattr(
+        device, "read_power", lambda: PowerReading(reading if 2.0 < device.clock.now() < 2.15 else 10.0, {})
+    )
+    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0, precision=None), [0.1])
+    assert measurement.power_w == 10.0
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(None, 0.04), (0.02, 0.12)])
