@@ -16,7 +16,8 @@ from lightning_powertrain.tuning.events import Action, Correction, Outcome, Phas
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.scope import Job, Scope, prepare_search
 from lightning_powertrain.tuning.settings import Settings
-from lightning_powertrain.tuning.watch import Blocks, Drift, DriftDetector
+from lightning_powertrain.tuning.watch import Blocks, Drift, DriftDetector, Sign
+from lightning_powertrain.warning import warn
 
 # Modes of a short profile. The reference, which the predictor starts from, has not drifted.
 _MODES_AGAIN = 10
@@ -25,6 +26,8 @@ _BROKEN = 0.10
 # If the board throttles below the ceiling too, that comes down by so much; and heat is lost in a mode well below it.
 _FURTHER_DOWN = 0.9
 _COOL = 0.7
+# What is looked for in short blocks.
+_SOON: tuple[Sign, ...] = ("over budget",)
 # A move so large is likely another kind of work, for which one factor does not do.
 _FAR = 0.25
 
@@ -42,6 +45,7 @@ class AdaptiveCourse(Course):
     _corrections: tuple[Correction, ...] = ()
     _vitals: VitalsSampler | None = None
     _experience: Profile | None = None
+    _has_told_of_blindness = False
     _locked: Outcome
 
     @property
@@ -72,7 +76,7 @@ class AdaptiveCourse(Course):
         while not restraint.is_exhausted:
             self._drift = yield from self._watched(self._vitals, restraint)
             self._drifted_s = self._bench.device.clock.now()
-            self._audience.tell("drifted", self._drift)
+            self._tell("drifted", self._drift)
             yield from self._correct(self._drift, restraint.is_soon(self._drifted_s))
             restraint.corrected(self._bench.device.clock.now())
 
@@ -82,15 +86,36 @@ class AdaptiveCourse(Course):
         assert selection.measured is not None
         self._bench.samplers.stop()
         vitals.start()
-        blocks = Blocks(vitals, selection.mode, selection.measured.power_w)
-        detector = DriftDetector(selection.measured, selection.objective)
+        before, objective = selection.measured, selection.objective
+        detectors = [
+            (Blocks(selection.mode, before.power_w), DriftDetector(before, objective)),
+            (Blocks(selection.mode, before.power_w, short=True), DriftDetector(before, objective, _SOON)),
+        ]
         while True:
-            block = blocks.add((yield))
-            drift = detector.add(block) if block is not None else None
-            if drift is not None and restraint.allows(self._bench.device.clock.now()) and self._can_pay(drift.now, 2):
+            interval = yield
+            samples, drift = vitals.taken(), None
+            for blocks, detector in detectors:
+                block = blocks.add(interval, samples)
+                if block is not None:
+                    self._see_power(block.power_samples > 0, vitals)
+                    drift = detector.add(block) or drift
+            now_s = self._bench.device.clock.now()
+            may_correct = not self.is_blind and restraint.allows(now_s)  # Nothing can be measured without power.
+            if drift is not None and may_correct and self._can_pay(drift.now, 2):
                 vitals.stop()
                 self._bench.samplers.start()
                 return drift
+
+    def _see_power(self, is_seen: bool, vitals: VitalsSampler) -> None:
+        self.is_blind = not is_seen
+        if self.is_blind and not self._has_told_of_blindness:
+            self._has_told_of_blindness = True
+            reason = vitals.power_trouble or vitals.trouble or "no reading"
+            what = (
+                "the power of the board can no longer be read (%s): the watch over the locked mode is paused until it "
+                "can be again, and the mode stays"
+            )
+            warn(what, reason, see="troubleshooting.md#permissions-sensors-and-containers")
 
     def _correct(self, drift: Drift, soon: bool) -> Steps:
         repeated = soon and self._action != "profiled again"
@@ -125,8 +150,8 @@ class AdaptiveCourse(Course):
         predictor = Experienced(self._settings.predictor, earlier)
         objective = moved(self._locked.selection.objective, drift)
         settings = replace(self._settings, predictor=predictor, objective=objective)
-        search = prepare_search(self._bench.device.modes, settings, drift.now, 0, False, self._ceiling_w)
-        expected = yield from self._look_for_the_best(search, ProfilingPlan(()))
+        search = prepare_search(self._bench.space, settings, drift.now, 0, False, self._ceiling_w)
+        search, expected = yield from self._look_for_the_best(search, ProfilingPlan(()), settings, self._ceiling_w)
         best = search.best(self.profile)
         best = replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
         self._experience = predictor.together(self.profile)
@@ -145,7 +170,7 @@ class AdaptiveCourse(Course):
         bench.start_over()
         self._settings = self._short_settings()
         # What it may cost was checked before.
-        self._scope = Scope(bench.device.modes, self._settings, bench.window, bench.reused, Job(), self._ceiling_w)
+        self._scope = Scope(bench.space, self._settings, bench.window, bench.reused, Job(), self._ceiling_w)
         self._enter(Phase.PROFILING)
         bench.keep(bench.found)
         yield from self._tune()

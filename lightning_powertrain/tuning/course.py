@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import Generator
+from typing import Dict, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers
@@ -13,16 +14,17 @@ from lightning_powertrain.selection import Objective, PowerBudget, Selection, Ti
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import ContradictionError, Known
 from lightning_powertrain.tuning.plan import ProfilingPlan
-from lightning_powertrain.tuning.scope import Job, Scope
+from lightning_powertrain.tuning.scope import Job, Scope, renewed_search
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.settings import Settings
-from lightning_powertrain.tuning.workbench import Measuring, Workbench
+from lightning_powertrain.tuning.workbench import EndedError, Measuring, Workbench
 from lightning_powertrain.warning import warn
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
 
 Steps = Generator[None, Interval, None]
+Looking = Generator[None, Interval, Tuple[Search, Dict[PowerMode, Selection]]]
 
 
 class Course:
@@ -59,6 +61,8 @@ class Course:
         self._has_told_of_excess = False
         self.outcome: Outcome | None = None
         """All that was found out; None until a mode was chosen."""
+        self.is_blind = False
+        """Whether the watch over the locked mode is paused, since power cannot be read."""
 
     @property
     def profile(self) -> Profile:
@@ -70,8 +74,17 @@ class Course:
         """What a later run of this job can go on from."""
         return self.profile
 
+    @property
+    def is_switching(self) -> bool:
+        """Whether the board is in the middle of a switch, where nobody else may set it."""
+        return self._bench.is_switching
+
     def start(self) -> None:
-        """Begin to measure; under a hard budget in the lowest mode."""
+        """Begin to measure; under a hard budget in the lowest mode.
+
+        Raises:
+            EndedError: If an observer or a signal handler has stopped the tuner meanwhile, as in :meth:`recall`.
+        """
         self._bench.start()
         self._steps = self._run()
         next(self._steps)
@@ -86,7 +99,7 @@ class Course:
             warn("what is known from %s is of another board: measuring starts over", known.source, see="cache.md")
             return
         bench.profile = bench.reused.taken(known, bench.profile)
-        self._audience.tell("recalled", known)
+        self._tell("recalled", known)
         start = bench.reused.of(bench.profile, bench.found)
         if known.finished and start is not None and not self._settings.hard:
             best = known.kept or select_measured(self._settings.objective_from(start), bench.profile, start).mode
@@ -100,10 +113,9 @@ class Course:
         self._interrupted_s += 0.0 if interval.clean else interval.seconds
         try:
             self._steps.send(interval)
-        except StopIteration:
+        except (StopIteration, EndedError):
             self.stop()
-            return False
-        return True
+        return self._steps is not None
 
     def stop(self) -> None:
         """Stop measuring; the board stays as it is."""
@@ -136,7 +148,7 @@ class Course:
             self._enter(Phase.OFF)
             return
         profiling_start_s = self._uninterrupted_s()
-        expected = yield from self._look_for_the_best(search, plan)
+        search, expected = yield from self._look_for_the_best(search, plan, self._settings)
         best = search.best(self.profile, self._bench.reused.modes)
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
@@ -174,16 +186,22 @@ class Course:
         self._bench.keep(self._bench.found)
 
     def _look_for_the_best(
-        self, search: Search, plan: ProfilingPlan
-    ) -> Generator[None, Interval, dict[PowerMode, Selection]]:
-        """Measure what the search asks for; returns what was expected of modes before they were measured."""
+        self, search: Search, plan: ProfilingPlan, settings: Settings, ceiling_w: float = math.inf
+    ) -> Looking:
+        """Measure what the search asks for; returns it, and what was expected of modes before they were measured.
+
+        Where a knob turns out not to move it is another search, on the modes that are left.
+        """
         expected: dict[PowerMode, Selection] = {}
         start_s, done, spent_s = self._uninterrupted_s(), 0, 0.0
         while step := self._next(
             search, may_look_around=spent_s <= self._scope.allowance_s(search, plan, self.profile)
         ):
             self._enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
+            space = self._bench.space
             mode = self._bench.apply(step.mode)
+            if mode != step.mode:
+                search.not_reached(step.mode)
             if step.expected is not None:
                 expected[mode] = search.selection_of(step)
             if step.is_trial:
@@ -196,7 +214,9 @@ class Course:
                     plan = plan.with_one_more()
                 self._tell_measured(measurement, plan, done, self._uninterrupted_s() - start_s)
             spent_s = self._uninterrupted_s() - start_s
-        return expected
+            if self._bench.space is not space:
+                search = renewed_search(search, self._bench.space, settings, ceiling_w)
+        return search, expected
 
     def _next(self, search: Search, may_look_around: bool) -> Step | None:
         enough = len(self.profile) >= self._settings.predictor.minimum_modes
@@ -212,12 +232,12 @@ class Course:
 
     def _tell_selected(self, search: Search, selection: Selection, spent_s: float) -> None:
         self.outcome = self._outcome(search, selection, spent_s)
-        self._audience.tell("selected", self.outcome)
+        self._tell("selected", self.outcome)
 
     def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
         reused = frozenset(self._bench.reused.modes)
         forecast = search.forecast(self.profile)
-        return Outcome(self._bench.device.modes, self.profile, forecast, selection, spent_s, reused)
+        return Outcome(self._bench.space, self.profile, forecast, selection, spent_s, reused)
 
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
@@ -226,10 +246,10 @@ class Course:
             self._budget_missed(outcome.selection, excess, self._settings.strict)
         self._bench.keep(outcome.selection.mode)
         if self.outcome is None:  # No trial was needed: nobody was told of a choice yet.
-            self._audience.tell("selected", outcome)
+            self._tell("selected", outcome)
         self.outcome = outcome
         self._enter(Phase.LOCKED)
-        self._audience.tell("verified", outcome)
+        self._tell("verified", outcome)
 
     def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
         message = (
@@ -243,7 +263,7 @@ class Course:
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
         progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), self._settings.is_open)
-        self._audience.tell("measured", measurement, progress)
+        self._tell("measured", measurement, progress)
 
     def _uninterrupted_s(self) -> float:
         """Time without interruptions: validation and the like cost no more for being in the middle of profiling."""
@@ -251,7 +271,12 @@ class Course:
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self._audience.phase:
-            self._audience.tell("phase_changed", phase)
+            self._tell("phase_changed", phase)
+
+    def _tell(self, event: str, *facts: object) -> None:
+        """Tell all observers, of which one may stop the tuner."""
+        self._audience.tell(event, *facts)
+        self._bench.check_open()
 
 
 def _larger(objective: Objective, excess: float) -> str:

@@ -152,6 +152,7 @@ class Audience:
     def __init__(self, observers: Sequence[Observer], strict: bool) -> None:
         self._observers = list(observers)
         self._strict = strict
+        self._closings = 0
         self.phase = Phase.OFF
         """The phase that was told last."""
 
@@ -159,7 +160,11 @@ class Audience:
         """Call the method ``event`` of every observer with ``facts``."""
         if event == "phase_changed":
             (self.phase,) = facts
+        self._closings += event == "closed"
+        closings = self._closings
         for observer in tuple(self._observers):
+            if self._closings != closings:
+                return  # An observer has stopped the tuner meanwhile: for all others it is over.
             try:
                 getattr(observer, event)(*facts)
             except Exception as error:

@@ -138,3 +138,9 @@ def prepare_search(
         with_first_modes=with_first_modes,
         ceiling_w=ceiling_w,
     )
+
+
+def renewed_search(search: Search, space: ModeSpace, settings: Settings, ceiling_w: float = math.inf) -> Search:
+    """The same search on other modes: those that are left where a knob does not move."""
+    most = min(search.most, len(space))
+    return prepare_search(space, settings, search.start, most, bool(search.first_modes), ceiling_w)

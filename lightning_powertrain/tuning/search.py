@@ -126,26 +126,30 @@ class Search:
         self._trials = 0
         self._recalled = 0
         self._errors = math.nan, math.nan
+        self._unreached: set[PowerMode] = set()
 
     @property
     def first_modes(self) -> list[PowerMode]:
         """The modes that are measured before the predictor is first asked, in this order."""
         return list(self._design)
 
+    def not_reached(self, mode: PowerMode) -> None:
+        """The board was asked for this mode and went to another one: it is not asked for again."""
+        self._unreached.add(mode)
+
     def planned(self, profile: Profile) -> Step | None:
         """The next mode, if it is known without another fit."""
         windows = Counter(each.mode for each in profile.throttled)
         known = profile.besides(self.start)
         measured = {each.mode for each in known}
+        visited = measured | self._unreached
         # What throttled comes again after all others, once: heat of the mode before may have been the reason.
         for times in (0, 1):
             for mode in self._design if len(measured) < len(self._design) else ():
-                if mode not in measured and windows[mode] == times:
+                if mode not in visited and windows[mode] == times:
                     return Step(mode)
         if len(profile) < self._predictor.minimum_modes:
-            return next(
-                (Step(mode) for mode in self._other_modes() if mode not in measured and not windows[mode]), None
-            )
+            return next((Step(mode) for mode in self._other_modes() if mode not in visited and not windows[mode]), None)
         return self._pending.pop(0) if self._pending else None
 
     def learned(self, profile: Profile, may_look_around: bool = True) -> Step | None:
@@ -291,7 +295,7 @@ class Search:
         if not best.is_confirmed and promise.max() < _HOPELESS:  # No mode can be hoped to meet the budget.
             excess = self.objective.excess(prediction.time_ms, prediction.power_w)
             promise = np.clip(1 - excess / best.excess, 0.0, 1.0) if best.excess else promise
-        known = {each.mode for each in profile.measurements} | profile.throttling_modes
+        known = {each.mode for each in profile.measurements} | profile.throttling_modes | self._unreached
         promise[np.isin(rows, self._space.rows_of(known))] = 0.0
         promise[prediction.power_w > self._ceiling_w] = 0.0
         return promise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from types import TracebackType
 from typing import Literal
@@ -21,6 +22,7 @@ from lightning_powertrain.tuning.plan import check_hard, check_modes, check_prec
 from lightning_powertrain.tuning.scope import Job
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.stopwatch import Stopwatch
+from lightning_powertrain.tuning.workbench import EndedError
 from lightning_powertrain.warning import warn
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
@@ -105,6 +107,7 @@ class Tuner:
         self._is_running = False
         self._is_busy = False
         self._holds_board = False
+        self._stop_is_due = False
         self._stopwatch = Stopwatch(device.clock)
         self._charged = charged(device)
 
@@ -132,6 +135,11 @@ class Tuner:
     def outcome(self) -> Outcome | None:
         """All that was found out; None until a mode was chosen."""
         return self._course.outcome if self._course else None
+
+    @property
+    def watch_is_paused(self) -> bool:
+        """Whether a mode is locked but not watched, since the power of the board can no longer be read."""
+        return self.phase is Phase.LOCKED and self._course is not None and self._course.is_blind
 
     # What a training loop calls.
 
@@ -163,13 +171,10 @@ class Tuner:
         job = Job(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
         self._course = self._kind(device, self._samplers, settings, window, job, profile, self._audience)
         self._stopwatch = Stopwatch(device.clock)
-        try:
+        with self._guarded():
             device.snapshot()
             self._holds_board = self._is_running = self._is_busy = True
-            with self._charged():
-                self._course.start()
-        except Exception as error:
-            self.give_up(error)
+            self._course.start()
         return self
 
     def recall(self, known: Known) -> None:
@@ -184,11 +189,8 @@ class Tuner:
         """
         if self._is_busy:
             assert self._course is not None
-            try:
-                with self._charged():
-                    self._course.recall(known)
-            except Exception as error:
-                self.give_up(error)
+            with self._guarded():
+                self._course.recall(known)
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended.
@@ -204,6 +206,9 @@ class Tuner:
                 self._go_on(cycle_complete)
         except Exception as error:
             self.give_up(error)
+        finally:
+            if self._stop_is_due:
+                self.stop()
 
     def interrupt(self) -> None:
         """Report that something other than training goes on: validation, a checkpoint, the edge of an epoch.
@@ -234,6 +239,9 @@ class Tuner:
     def stop(self) -> None:
         """Put the board back as it was found. May be called at any time, and more than once.
 
+        Also from an observer, and from a signal handler: where that comes in the middle of a switch of power modes, the
+        board is put back as soon as the switch is over.
+
         Raises:
             DeviceError: If some setting could not be put back, under ``strict``; otherwise that is a warning.
         """
@@ -245,16 +253,40 @@ class Tuner:
             warn("%s", _not_put_back(error), see="safety.md#by-hand")
 
     def _let_go(self) -> None:
+        course = self._course
         self._is_running = self._is_busy = False
+        # A signal handler may come in the middle of a switch: whoever is at it comes back here once that is over.
+        self._stop_is_due = course is not None and course.is_switching
         try:
-            if self._course is not None:
-                self._course.end()
+            if course is not None:
+                course.end()
         finally:
-            if self._holds_board:
-                self._device.restore()
-                self._holds_board = False
+            if self._holds_board and not self._stop_is_due:
+                self._restore()
                 self._audience.tell("phase_changed", Phase.OFF)
                 self._audience.tell("closed")
+
+    def _restore(self) -> None:
+        self._holds_board = False  # Before, so that nobody who comes in the middle of it does it again.
+        try:
+            self._device.restore()
+        except BaseException:
+            self._holds_board = True
+            raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever fails in the body is no failure of training."""
+        try:
+            with self._charged():
+                yield
+        except EndedError:
+            pass  # An observer or a signal handler has stopped the tuner.
+        except Exception as error:
+            self.give_up(error)
+        finally:
+            if self._stop_is_due:
+                self.stop()
 
     def __enter__(self) -> Tuner:
         return self

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, pstdev
 from typing import Literal
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import VitalsSampler
+from lightning_powertrain.devices import Health
 from lightning_powertrain.profiling import Interval, Measurement, sensor_noise
 from lightning_powertrain.selection import Objective, excess_of
 
 Sign = Literal["throttling", "over budget", "slower", "faster", "hungrier", "thriftier"]
+SIGNS: tuple[Sign, ...] = ("throttling", "over budget", "slower", "faster", "hungrier", "thriftier")
 
 # What moves is judged by means over so much clean training: long enough for a board to go through one cycle of
 # throttling, and for the scatter of minibatches (2.5 %) to average out to 0.6 %.
 _BLOCK_S = 60.0
 _BLOCK_MINIBATCHES = 20
+# A limit that is crossed may be that of a supply or of a battery: it is looked at four times as often.
+_SHORT_BLOCK_S = 15.0
+_SHORT_BLOCK_MINIBATCHES = 10
 
 # A locked mode was measured to 2 % in time and power, in a window of seconds; being the best of many it was measured
 # a little too well by selection; and a warming board draws a few per cent more. Five per cent is beyond all of that.
@@ -72,45 +76,52 @@ class Drift:
 
 
 class Blocks:
-    """Sums up intervals and samples to blocks of about a minute.
+    """Sums up intervals and samples to blocks of about a minute, or of a quarter of one.
 
     Whatever is sampled in an interval that is not clean does not count. Nothing is kept of a block but sums.
 
     Args:
-        sampler: Samples the board; must be running.
         mode: The locked mode.
         power_w: Its power, for a block in which no sample could be read.
+        short: Whether blocks are those of a quarter of a minute.
     """
 
-    def __init__(self, sampler: VitalsSampler, mode: PowerMode, power_w: float) -> None:
-        self._sampler = sampler
+    def __init__(self, mode: PowerMode, power_w: float, short: bool = False) -> None:
         self._mode = mode
         self._power_w = power_w
+        self._seconds_of_block = _SHORT_BLOCK_S if short else _BLOCK_S
+        self._minibatches_of_block = _SHORT_BLOCK_MINIBATCHES if short else _BLOCK_MINIBATCHES
         self._over_currents: int | None = None
         self._begin()
 
-    def add(self, interval: Interval) -> Measurement | None:
-        """Take an interval that has just ended; returns the block once it is full."""
-        for at_s, (power_w, health) in self._sampler.taken():
+    def add(self, interval: Interval, samples: Iterable[tuple[float, tuple[float, Health]]]) -> Measurement | None:
+        """Take an interval that has just ended, and what was sampled since the last one.
+
+        Returns:
+            The block once it is full; one without a power sample is blind to power.
+        """
+        for at_s, (power_w, health) in samples:
             causes = set(health.throttled_by)
             if self._over_currents is not None and health.over_current_events > self._over_currents:
                 causes.add("over-current")
             self._over_currents = health.over_current_events
             if interval.clean and interval.start_s <= at_s <= interval.end_s:
-                self._watts += power_w
                 self._samples += 1
                 self._throttled += bool(causes)
                 self._causes |= causes
+                if math.isfinite(power_w):
+                    self._watts += power_w
+                    self._power_samples += 1
         if interval.clean:
             self._seconds += interval.seconds
             self._minibatches += interval.minibatches
-            if self._seconds >= _BLOCK_S and self._minibatches >= _BLOCK_MINIBATCHES:
+            if self._seconds >= self._seconds_of_block and self._minibatches >= self._minibatches_of_block:
                 return self._end()
         return None
 
     def _begin(self) -> None:
         self._seconds = self._watts = 0.0
-        self._minibatches = self._samples = self._throttled = 0
+        self._minibatches = self._samples = self._power_samples = self._throttled = 0
         self._causes: set[str] = set()
 
     def _end(self) -> Measurement:
@@ -118,9 +129,9 @@ class Blocks:
         block = Measurement(
             self._mode,
             time_ms=self._seconds / self._minibatches * 1e3,
-            power_w=self._watts / self._samples if self._samples else self._power_w,
+            power_w=self._watts / self._power_samples if self._power_samples else self._power_w,
             minibatches=self._minibatches,
-            power_samples=self._samples,
+            power_samples=self._power_samples,
             throttled_by="+".join(sorted(self._causes)) if is_throttled else "",
         )
         self._begin()
@@ -133,15 +144,14 @@ class DriftDetector:
     Args:
         before: The locked mode as it was measured.
         objective: The budget; crossing it counts at once, without a tolerance beyond the noise.
+        signs: What to look for.
     """
 
-    def __init__(self, before: Measurement, objective: Objective) -> None:
+    def __init__(self, before: Measurement, objective: Objective, signs: Collection[Sign] = SIGNS) -> None:
         self._before = before
         self._objective = objective
         self._was_beyond = excess_of(objective, before.time_ms, before.power_w) > 0
-        self._scores: dict[Sign, float] = dict.fromkeys(
-            ("throttling", "over budget", "slower", "faster", "hungrier", "thriftier"), 0.0
-        )
+        self._scores: dict[Sign, float] = dict.fromkeys(signs, 0.0)
         self._sound: deque[Measurement] = deque(maxlen=3)
         self._throttled: deque[Measurement] = deque(maxlen=3)
 

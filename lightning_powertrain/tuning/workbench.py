@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,11 +12,13 @@ import torch
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device, Samplers, charged, core_speed
+from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.profiling import Interval, Measurement, Profile, Rhythm, WindowPlan, measure
 from lightning_powertrain.selection import Objective, is_confirmed
 from lightning_powertrain.tuning.known import Reused, check_measured
 from lightning_powertrain.tuning.settings import Settings
 from lightning_powertrain.tuning.threads import BlasThreads, TorchThreads
+from lightning_powertrain.warning import warn
 
 # A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
 # cooled once nothing held it back lately.
@@ -25,8 +28,17 @@ _LATELY_S = 5.0
 # Cores that run at less than this share of the clock that they may have are worth a switch before a longer computation.
 _SLOW = 0.5
 
+# A knob that reads back as something else so many times does not move.
+_REFUSALS = 2
+# A sensor that shows one and the same figure in so many modes, one after the other, shows nothing.
+_STUCK = 4
+
 Measuring = Generator[None, Interval, Measurement]
 """Takes the intervals of a job as they end, and returns a measurement."""
+
+
+class EndedError(Exception):
+    """The tuner was stopped in the middle of what it did: nothing may be set any more."""
 
 
 class Workbench:
@@ -52,11 +64,20 @@ class Workbench:
         """Which of it was measured before this job."""
         self.found: PowerMode
         """The mode in which measuring begins: as the job found it; under a hard budget the lowest."""
+        self.space = device.modes
+        """The modes of the board, without those that differ in a knob that does not move."""
+        self.has_ended = False
+        """Whether the board is in other hands again."""
+        self.is_switching = False
+        """Whether the board is in the middle of a switch, where nobody else may set it."""
+        self._least_modes = settings.predictor.minimum_modes
+        self._refusals: Counter[str] = Counter()
         self._hard = settings.hard
         self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
         self._blas = BlasThreads()
         self._charged = charged(device)
         self._rhythm = Rhythm()
+        self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 
     def start(self) -> None:
         """Begin to sample, in the mode in which measuring begins."""
@@ -64,26 +85,44 @@ class Workbench:
         self.samplers.start()
 
     def end(self) -> None:
-        """Leave this process as it was found."""
+        """Leave this process as it was found; from now on nothing is set any more."""
+        self.has_ended = True
         self._threads.put_back()
+
+    def check_open(self) -> None:
+        """Call after whatever may have stopped the tuner.
+
+        Raises:
+            EndedError: If it did.
+        """
+        if self.has_ended:
+            raise EndedError
 
     def start_over(self) -> None:
         """Forget what was measured, but not in which modes the board throttled."""
         self.profile = replace(self.reused.dropped(self.profile), measurements=())
 
     def apply(self, mode: PowerMode) -> PowerMode:
-        """Set a mode; returns it as read back."""
-        read = self.device.apply(mode)
-        self._threads.match(read)
+        """Set a mode; returns it as read back.
+
+        Raises:
+            EndedError: If the tuner was stopped, before or meanwhile.
+            DeviceError: If the board refused, or too few knobs of it move.
+        """
+        with self._switching():
+            read = self.device.apply(mode)
+            self._threads.match(read)
+        self._compare(mode, read)
         return read
 
     def keep(self, mode: PowerMode) -> None:
         """Set the mode that stays."""
         if mode == self.found and not self._hard:
             # As it was found may be more than a power mode: clocks that a governor moves between two limits.
-            self.device.restore()
-            self.device.snapshot()
-            self._threads.put_back()
+            with self._switching():
+                self.device.restore()
+                self.device.snapshot()
+                self._threads.put_back()
         elif mode != self.device.current_mode():
             self.apply(mode)
 
@@ -112,8 +151,11 @@ class Workbench:
 
         Raises:
             ContradictionError: If it is not what was measured before this job.
+            DeviceError: If the power sensor shows nothing, or always the same.
         """
         measurement = yield from measure(self.device, self.samplers, mode, self.window, _synchronize, self._rhythm)
+        self._powers.append((mode, measurement.power_w, measurement.power_std_w))
+        self._check_sensor()
         before = self.reused.of(self.profile, mode)
         self.profile = self.reused.renewed(self.profile, measurement)
         check_measured(before, measurement)
@@ -126,6 +168,44 @@ class Workbench:
             return measurement
         yield from self.cooled()
         return (yield from self.measured(mode))
+
+    @contextmanager
+    def _switching(self) -> Iterator[None]:
+        """A signal handler that stops the tuner in here leaves the board to whoever entered."""
+        self.check_open()
+        self.is_switching = True
+        try:
+            yield
+        finally:
+            self.is_switching = False
+        self.check_open()
+
+    def _compare(self, asked: PowerMode, read: PowerMode) -> None:
+        """Leave a knob out that does not move, or else what it should be would be asked for again and again."""
+        for knob in self.space.knobs:
+            if read[knob.name] == asked[knob.name] or len(knob.values) == 1:
+                continue
+            self._refusals[knob.name] += 1
+            if self._refusals[knob.name] == _REFUSALS:
+                self._tell_of_refusal(knob.name, asked[knob.name], read[knob.name])
+                self.space = self.space.subset({knob.name: (knob.at_most(read[knob.name]),)})
+        if len(self.space) < min(self._least_modes + 1, len(self.device.modes)):
+            raise DeviceError(f"so few knobs of this board move that only {len(self.space)} of its modes are left")
+
+    def _tell_of_refusal(self, knob: str, asked: int, read: int) -> None:
+        what = (
+            "%s does not move: it was set to %d and reads back as %d, for the second time. Something else holds it, "
+            "such as the firmware or another program; power modes are compared without it"
+        )
+        warn(what, knob, asked, read, see="troubleshooting.md#permissions-sensors-and-containers")
+
+    def _check_sensor(self) -> None:
+        modes, watts, spreads = zip(*self._powers)
+        is_still = max(watts) - min(watts) <= 1e-9 * max(watts) and max(spreads) <= 1e-9 * max(watts)
+        if len(set(modes)) == _STUCK and is_still:
+            raise DeviceError(
+                f"the power sensor is stuck: it showed exactly {watts[0]:g} W in each of the last {_STUCK} power modes"
+            )
 
     def cooled(self) -> Generator[None, Interval, None]:
         """Wait until nothing has held the board back for some seconds, but not for ever."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from fakes import TINY, FakeDevice
 
-from lightning_powertrain.devices import VitalsSampler
+from lightning_powertrain.devices import Health, VitalsSampler
 from lightning_powertrain.profiling import Interval, Measurement
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget
 from lightning_powertrain.tuning.correction import Restraint
@@ -111,11 +113,12 @@ def test_scatter_is_rarely_taken_for_a_drift() -> None:
 def blocks_of(device: FakeDevice, intervals: list[tuple[float, bool]]) -> list[Measurement]:
     sampler = VitalsSampler(device)
     sampler.start()
-    blocks, made = Blocks(sampler, MODE, 29.5), []
+    blocks, made = Blocks(MODE, 29.5), []
     for seconds, clean in intervals:
         start_s = device.clock.now()
         device.clock.advance(seconds)
-        made += [block for block in [blocks.add(Interval(start_s, device.clock.now(), 1, clean))] if block]
+        block = blocks.add(Interval(start_s, device.clock.now(), 1, clean), sampler.taken())
+        made += [block] if block else []
     sampler.stop()
     return made
 
@@ -139,12 +142,13 @@ def test_neither_time_nor_power_of_interrupted_intervals_counts(
     monkeypatch.setattr(device, "read_power", lambda: type(reading)(90.0, {}) if validating[0] else reading)
     sampler = VitalsSampler(device)
     sampler.start()
-    blocks, made = Blocks(sampler, MODE, 29.5), []
+    blocks, made = Blocks(MODE, 29.5), []
     for done in range(1300):
         validating[0] = done % 10 == 0
         start_s = device.clock.now()
         device.clock.advance(3.0 if validating[0] else 0.1)
-        made += [b for b in [blocks.add(Interval(start_s, device.clock.now(), 1, not validating[0]))] if b]
+        block = blocks.add(Interval(start_s, device.clock.now(), 1, not validating[0]), sampler.taken())
+        made += [block] if block else []
     sampler.stop()
     assert len(made) == 1
     assert made[0].time_ms == pytest.approx(100.0)
@@ -163,17 +167,41 @@ def test_throttling_and_over_currents_mark_a_block(device: FakeDevice, monkeypat
     assert blocks_of(device, [(0.1, True)] * 610)[0].throttled_by == "", "a moment of heat now and then"
 
 
+def test_a_short_block_is_a_quarter_of_a_minute() -> None:
+    blocks, made = Blocks(MODE, 29.5, short=True), []
+    for done in range(310):
+        block = blocks.add(Interval(0.1 * done, 0.1 * (done + 1)), [])
+        made += [block] if block else []
+    assert [each.minibatches for each in made] == [pytest.approx(150, abs=1)] * 2
+
+
+def test_a_block_without_a_power_sample_is_blind_but_sees_throttling() -> None:
+    blocks = Blocks(MODE, 29.5, short=True)
+    samples = [(float(at_s), (math.nan, Health(("heat",)))) for at_s in range(16)]
+    made = blocks.add(Interval(0.0, 15.0, 150), samples)
+    assert made is not None
+    assert (made.power_samples, made.power_w, made.throttled_by) == (0, 29.5, "heat")
+
+
+def test_a_detector_looks_only_for_what_it_is_told_to() -> None:
+    detector = DriftDetector(LOCKED, PowerBudget(30.0), ("over budget",))
+    assert not any(detector.add(block(time_ms=150)) for _ in range(9))
+    found = [detector.add(block(power_w=31.0)) for _ in range(3)]
+    assert found[-1] is not None
+    assert found[-1].sign == "over budget"
+
+
 def test_memory_does_not_grow(device: FakeDevice) -> None:
     """Ten hours of a loop that never reports a clean minibatch."""
     sampler = VitalsSampler(device)
     sampler.start()
     device.clock.advance(36_000.0)
     assert len(sampler._samples) == 3600
-    blocks = Blocks(sampler, MODE, 29.5)
+    blocks = Blocks(MODE, 29.5)
     for _ in range(10):
         start_s = device.clock.now()
         device.clock.advance(100.0)
-        assert blocks.add(Interval(start_s, device.clock.now(), 1, clean=False)) is None
+        assert blocks.add(Interval(start_s, device.clock.now(), 1, clean=False), sampler.taken()) is None
         assert not sampler._samples
     sampler.stop()
 
