@@ -202,11 +202,13 @@ def test_the_end_of_a_job_is_not_worth_a_correction() -> None:
     device = Changing(lambda since_s: (1.5, 1.5))
     watcher = Watcher()
     tuner = Tuner(device, "12 W", predictor=Proportional(), modes=5, observers=[watcher]).start(minibatches=11_000)
-    used = train(tuner)
-    device.locked_s = device.clock.now()
-    for _ in range(11_000 - used):
+    used, last = train(tuner), 2_700
+    for _ in range(11_000 - used - last):
         tuner.minibatch_ended()
-    assert device.clock.now() - device.locked_s > 200
+    device.locked_s = device.clock.now()
+    for _ in range(last):
+        tuner.minibatch_ended()
+    assert device.clock.now() - device.locked_s > 50  # Three short blocks.
     assert watcher.drifts == []
     tuner.stop()
 
