@@ -32,9 +32,15 @@ def minibatches_left(trainer: pl.Trainer) -> int | None:
 def seconds_left(trainer: pl.Trainer) -> float | None:
     """Seconds from here until ``max_time``; None without one."""
     everybody = trainer.callbacks  # type: ignore[union-attr]  # not declared by Lightning
-    # Each Lightning has a Timer of its own, which a Trainer adds for its `max_time`.
-    limits = [callback.time_remaining() for callback in everybody if type(callback).__name__ == "Timer"]
+    limits = [callback.time_remaining() for callback in everybody if _is_lightnings_timer(callback)]
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _is_lightnings_timer(callback: object) -> bool:
+    """Whether a Trainer added it for its ``max_time``. Each Lightning has a class of its own, and users have others."""
+    kinds = type(callback).__mro__
+    ours = ("lightning", "pytorch_lightning")
+    return any(kind.__name__ == "Timer" and kind.__module__.partition(".")[0] in ours for kind in kinds)
 
 
 def _epoch_length(trainer: pl.Trainer) -> float:

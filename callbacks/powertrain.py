@@ -95,7 +95,7 @@ class PowerTrainCallback(pl.Callback):
         self._options = Options(
             budget=parse_budget(budget),
             device=device,
-            predictor=predictor or default_predictor(reference, seed),
+            predictor=default_predictor(reference, seed) if predictor is None else predictor,
             modes=modes,
             max_share=max_share,
             precision=precision,

@@ -24,6 +24,7 @@ from lightning_powertrain.errors import DeviceError
 _SETTLE_S = 3.0  # The sensor's filter, and two ticks of jtop.
 _FIRST_S = 15.0
 _STALE_S = 5.0
+_RETRY_S = 30.0  # After a stall the child is replaced, at most so often.
 
 # Powers are in mW. jtop takes the rail of the whole board out of "rail" and shows it as "tot"; without such a rail,
 # "tot" is a sum, which in some versions holds USB-C supplies as well, and has no voltage.
@@ -57,17 +58,9 @@ class JtopPower:
 
     def __init__(self, rails: Sequence[str] = (), python: str = sys.executable) -> None:
         self._own = tuple(rails)
-        self._child = subprocess.Popen(
-            [python, "-c", _CHILD], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self._latest: list[tuple[float, Mapping[str, Any]]] = []
-        self._first = threading.Event()
-        assert self._child.stdout is not None
-        threading.Thread(
-            target=_collect, args=(self._child.stdout, self._latest, self._first), name="powertrain-jtop", daemon=True
-        ).start()
-        self._finalizer = weakref.finalize(self, _end, self._child)
-        self._first.wait(_FIRST_S)
+        self._python = python
+        self._is_closed = False
+        self._begin().wait(_FIRST_S)
         if not self._latest:
             raise self._failure()
         try:
@@ -75,6 +68,25 @@ class JtopPower:
         except DeviceError:
             self.close()
             raise
+
+    def _begin(self) -> threading.Event:
+        """Start a child; returns what is set once it has said something."""
+        self._child = subprocess.Popen(
+            [self._python, "-c", _CHILD],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._began_s = time.monotonic()
+        self._latest: list[tuple[float, Mapping[str, Any]]] = []
+        first = threading.Event()
+        assert self._child.stdout is not None
+        threading.Thread(
+            target=_collect, args=(self._child.stdout, self._latest, first), name="powertrain-jtop", daemon=True
+        ).start()
+        self._finalizer = weakref.finalize(self, _end, self._child)
+        return first
 
     @staticmethod
     def installed() -> bool:
@@ -114,11 +126,17 @@ class JtopPower:
 
     def close(self) -> None:
         """End the child."""
+        self._is_closed = True
         self._finalizer()
 
     def _message(self) -> tuple[dict[str, float], str | None]:
-        if not self._latest or time.monotonic() - self._latest[-1][0] > _STALE_S:
-            raise self._failure()
+        now_s = time.monotonic()
+        if not self._latest or now_s - self._latest[-1][0] > _STALE_S:
+            if self._is_closed or now_s - self._began_s < _RETRY_S:
+                raise _no_power("")
+            failure = self._failure()
+            self._begin()  # The service may have been restarted: the next readings tell.
+            raise failure
         message = self._latest[-1][1]
         return dict(message["rails_mw"]), message["whole"]
 
@@ -129,9 +147,13 @@ class JtopPower:
         self._child.kill()
         stderr = self._child.stderr
         said = stderr.read().strip().rpartition("\n")[2] if stderr and not stderr.closed else ""
-        self.close()
-        reason = f" ({said})" if said else ""
-        return DeviceError(f"jtop gives no power{reason}. `sudo systemctl restart jtop` may help")
+        self._finalizer()
+        return _no_power(said)
+
+
+def _no_power(said: str) -> DeviceError:
+    reason = f" ({said})" if said else ""
+    return DeviceError(f"jtop gives no power{reason}. `sudo systemctl restart jtop` may help")
 
 
 def _collect(lines: IO[str], latest: list[tuple[float, Mapping[str, Any]]], first: threading.Event) -> None:

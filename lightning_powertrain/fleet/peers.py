@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Protocol
 
 import torch.distributed as dist
 
 from lightning_powertrain.errors import PowerTrainError
+
+# As long as torch waits for other processes over NCCL: when these give up, so may we.
+_MOST_WAIT = timedelta(minutes=10)
 
 
 class Peers(Protocol):
@@ -45,7 +49,9 @@ class TorchPeers:
     def __init__(self) -> None:
         if not (dist.is_available() and dist.is_initialized()):
             raise PowerTrainError("the processes of this job do not talk over torch.distributed")
-        self._group: Any = dist.new_group(backend="gloo") if dist.is_gloo_available() else dist.group.WORLD
+        self._group: Any = dist.group.WORLD
+        if dist.is_gloo_available():
+            self._group = dist.new_group(backend="gloo", timeout=_MOST_WAIT)
 
     @property
     def rank(self) -> int:

@@ -10,12 +10,13 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from jobs import LIGHTNING_WARNINGS, Model, StopWhen, data, trainer
+from pytorch_lightning import callbacks
 from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from timed import BATCH, Timed, TimedDevice, callback_for, loading
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from lightning_powertrain.callbacks.job import minibatches_left
+from lightning_powertrain.callbacks.job import minibatches_left, seconds_left
 
 pytestmark = [
     *LIGHTNING_WARNINGS,
@@ -174,6 +175,21 @@ def test_length_after_a_finder(tmp_path: Path, finder: pl.Callback) -> None:
 
     counts = counted(Validated(), Data(), finder, max_epochs=3, default_root_dir=tmp_path)
     assert counts.foretold == counts.came > 0
+
+
+def test_a_callback_of_the_users_may_be_called_timer() -> None:
+    """Only Lightning's own, of either package, has a time limit to tell."""
+
+    class Timer(pl.Callback):
+        pass
+
+    class Mine(callbacks.Timer):
+        pass
+
+    job = trainer(Timer(), max_epochs=1, max_time={"seconds": 20})
+    assert seconds_left(job) == 20
+    assert seconds_left(trainer(Timer(), max_epochs=1)) is None
+    assert seconds_left(trainer(Timer(), Mine(duration={"seconds": 30}), max_epochs=1)) == 30
 
 
 def test_time_limit_counts_as_the_length(board: TimedDevice, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,34 @@ def test_what_jtop_says_is_passed_on(install: Path) -> None:
     install.write_text(FAKE.format(power={}))
     with pytest.raises(DeviceError, match=r"jtop gives no power .*The jtop.service is not active"):
         JtopPower()
+
+
+def test_it_comes_back_after_a_stall(install: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is restarted: the child loses it, and another one finds it again."""
+    install.write_text(FAKE.format(power=WITH_INPUT))
+    power = JtopPower()
+    install.write_text(FAKE.format(power={}))
+    power._child.kill()
+    power._child.wait()
+    monkeypatch.setattr("lightning_powertrain.devices.jtop_power._STALE_S", 0.0)
+    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+        power.read()
+    monkeypatch.setattr("lightning_powertrain.devices.jtop_power._RETRY_S", 0.0)
+    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+        power.read()
+    install.write_text(FAKE.format(power=WITH_INPUT))
+    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+        power.read()
+    monkeypatch.setattr("lightning_powertrain.devices.jtop_power._STALE_S", 5.0)
+    monkeypatch.setattr("lightning_powertrain.devices.jtop_power._RETRY_S", 60.0)
+    assert power._child.poll() is None
+    for _ in range(3000):
+        if power._latest:
+            break
+        time.sleep(0.01)
+    assert power.read().total_w == pytest.approx(5.2)
+    power.close()
+    assert power._child.returncode is not None
 
 
 def test_it_stands_in_where_sysfs_shows_no_power(install: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
@@ -10,7 +11,7 @@ from watching import Recorder, train
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Prediction
-from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.profiling import Measurement, measure
 from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
 
 
@@ -46,6 +47,36 @@ def test_finds_the_best_mode_and_restores_the_board(
     assert all(progress.total == 5 for progress in recorder.progress)
     assert [outcome.selection.measured is None for outcome in recorder.outcomes] == [True, False]
     assert recorder.closings == 1
+
+
+@pytest.mark.parametrize("cycle", [1, 8, 32])
+def test_warming_up_takes_ten_minibatches_however_many_are_accumulated(
+    device: FakeDevice, oracle: Oracle, cycle: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[int] = []
+
+    def measured(*details: Any) -> Any:
+        starts.append(device.minibatches)
+        return measure(*details)
+
+    monkeypatch.setattr("lightning_powertrain.tuning.workbench.measure", measured)
+    tuner = Tuner(device, 13, predictor=oracle, modes=3).start()
+    while not starts:
+        tuner.minibatch_ended(cycle_complete=(device.minibatches + 1) % cycle == 0)
+    assert starts[0] == -(-10 // cycle) * cycle
+    tuner.stop()
+
+
+def test_a_predictor_with_a_length_of_zero_is_used(device: FakeDevice) -> None:
+    class Ensemble(Oracle):
+        def __len__(self) -> int:
+            return 0
+
+    predictor = Ensemble()
+    tuner = Tuner(device, 13, predictor=predictor, modes=3).start()
+    train(tuner)
+    assert predictor.fitted is not None
+    tuner.stop()
 
 
 def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> None:
