@@ -1,19 +1,27 @@
-"""What a callback costs per minibatch: PowerTrainCallback once locked, PowerMonitor, and Lightning's own monitors.
+"""What a callback costs per minibatch: PowerTrainCallback once locked, PowerMonitor, and Lightning's own monitors; and
+what tuning costs a whole job.
 
-    python benchmarks/overhead.py
+    python benchmarks/overhead.py [--only hooks|jobs] [--minutes 10]
 
-Every callback sits in the same Trainer. Its two minibatch hooks are timed in place, with the cost of timing (that of a
-callback that does nothing) taken off. The mean counts, since monitors do their work only every 50th minibatch.
+Hooks: every callback sits in the same Trainer. Its two minibatch hooks are timed in place, with the cost of timing
+(that of a callback that does nothing) taken off. The mean counts, since monitors do their work only every 50th.
+
+Jobs: CPU seconds of everything that tuning does, on this computer: the computing in which training waits, the hook of
+each minibatch, and the threads that sample power and health. The job itself, a SIMULATED one, is on a virtual clock and
+costs nothing. Lost is the share of throughput where all of that happens on the one core that trains: a core of this
+computer; one of a Jetson, three times slower; and that at a third of its clock. With more cores sampling costs less.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import statistics
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,8 +31,11 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from lightning_powertrain import PowerMonitor, PowerTrainCallback, SimulatedDevice
+from lightning_powertrain import Phase, PowerMonitor, PowerTrainCallback, SimulatedDevice, Tuner
+from lightning_powertrain.devices import ComputingCost, core_speed
 
+CORES = {"this computer": 1.0, "a Jetson's core": 3.0, "at a third": 9.0}
+POWER_FILES, HEALTH_FILES = 6, 24
 BLOCKS, MINIBATCHES_PER_BLOCK = 10, 400
 
 
@@ -75,10 +86,90 @@ class Stopwatch(pl.Callback):
         return [(spent - idle) / MINIBATCHES_PER_BLOCK * 1e6 for spent, idle in pairs]
 
 
+class Counted(SimulatedDevice):
+    """Adds up the CPU seconds in which training waits."""
+
+    cpu_s = 0.0
+    minibatches = 0
+
+    def wait(self, seconds: float) -> None:
+        self.cpu_s += seconds * core_speed(self.modes, self.current_mode())
+        super().wait(seconds)
+
+    def minibatch_ended(self) -> None:
+        self.minibatches += 1
+        super().minibatch_ended()
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["hooks", "jobs"], help="default: both")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training in the locked mode")
+    arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
+    if arguments.only != "jobs":
+        hooks()
+    if arguments.only != "hooks":
+        jobs(60 * arguments.minutes)
+
+
+def jobs(locked_s: float) -> None:
+    """A whole job that profiles, and then trains on in the locked mode."""
+    torch.set_num_threads(1)
+    power_s, health_s = seconds_per_sample(POWER_FILES), seconds_per_sample(HEALTH_FILES)
+    titles = "".join(f"{name:>17}" for name in CORES)
+    print(f"\nSIMULATED job of ResNet-18 at 30 W, modes=50; one sample: {1e6 * power_s:.0f} us power, ", end="")
+    print(f"{1e6 * health_s:.0f} us health")
+    print(f"{'CPU ms per second of training':<32}{'waiting':>9}{'hooks':>8}{'sampling':>10}  lost:{titles}")
+    device = Counted("orin-agx-64gb", "resnet18", computing=ComputingCost(1.0))
+    tuner = Tuner(device, "30 W", strict=True).start(prefetched=device.workload.prefetched)
+    hook_s = seconds_per_hook()
+    parts = {"profiling": (lambda: tuner.phase is not Phase.LOCKED, 10 * power_s + health_s)}
+    parts["locked, watched"] = (lambda: device.clock.now() < end_s, power_s + health_s)
+    for name, (goes_on, sampling) in parts.items():
+        start_s, computed_s, done = device.clock.now(), device.cpu_s, device.minibatches
+        end_s = start_s + locked_s
+        while goes_on():
+            tuner.minibatch_ended()
+        seconds = device.clock.now() - start_s
+        waiting, hooking = (device.cpu_s - computed_s) / seconds, hook_s * (device.minibatches - done) / seconds
+        ours = waiting + hooking + sampling
+        lost = "".join(f"{100 * factor * ours / (1 + factor * ours):15.2f} %" for factor in CORES.values())
+        title = f"{name}, {seconds:.0f} s"
+        print(f"{title:<32}{1e3 * waiting:9.2f}{1e3 * hooking:8.2f}{1e3 * sampling:10.2f}       {lost}")
+    tuner.stop()
+
+
+def seconds_per_sample(files: int) -> float:
+    """CPU seconds that it takes to read so many small files: sysfs costs about as much."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, str(number)) for number in range(files)]
+        for path in paths:
+            path.write_text("12345\n")
+        start_s = time.thread_time()
+        for _ in range(200):
+            for path in paths:
+                int(path.read_text())
+        return (time.thread_time() - start_s) / 200
+
+
+def seconds_per_hook() -> float:
+    """CPU seconds of a minibatch that a locked tuner has nothing to do about."""
+    board = LikeARealBoard("orin-agx-64gb", "resnet18", computing=ComputingCost(0.0))
+    tuner = Tuner(board, "30 W", modes=10, strict=True).start()
+    while tuner.phase is not Phase.LOCKED:
+        tuner.minibatch_ended()
+    board.still = True
+    start_s = time.thread_time()
+    for _ in range(20_000):
+        tuner.minibatch_ended()
+    return (time.thread_time() - start_s) / 20_000
+
+
+def hooks() -> None:
+    """Microseconds per minibatch of several callbacks."""
     board = LikeARealBoard("orin-agx-64gb", "resnet18")
     real = PowerTrainCallback("30 W", device=board, modes=10, cache=False, verbose=False)
     simulated = Second("30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, cache=False, verbose=False)
