@@ -63,7 +63,7 @@ def test_the_best_of_the_modes_that_are_left_is_found(oracle: Oracle) -> None:
     assert tuner.outcome is not None
     left = [each for each in map(device.modes.mode, range(len(device.modes))) if each["emc_hz"] == 200_000_000]
     assert tuner.outcome.selection.mode in left
-    assert len(tuner.outcome.modes) == len(tuner.outcome.prediction.time_ms) == len(left)
+    assert len(tuner.outcome.modes) == len(tuner.outcome.forecast.prediction.time_ms) == len(left)
     tuner.stop()
 
 
