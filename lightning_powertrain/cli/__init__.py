@@ -13,7 +13,18 @@ import typer
 from typer.core import TyperGroup
 from typing_extensions import Annotated
 
-from lightning_powertrain.cli import cache, demo, doctor, evaluate, modes, reference, report, restore, setup_helper
+from lightning_powertrain.cli import (
+    cache,
+    capture,
+    demo,
+    doctor,
+    evaluate,
+    modes,
+    reference,
+    report,
+    restore,
+    setup_helper,
+)
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
@@ -33,6 +44,7 @@ class _OneLineErrors(TyperGroup):
 app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 app.add_typer(cache.app, name="cache")
+app.command("capture")(capture.capture)
 app.command("demo")(demo.run_demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)

@@ -18,6 +18,7 @@ _SECTION = re.compile(r"<\s*([A-Z_]+)\b([^<>]*)>")
 _ATTRIBUTE = re.compile(r"([A-Z_]+)\s*=\s*([^\s<>]+)")
 _STATUS = re.compile(r"pmode:\s*([0-9]{1,9})(?:\s|$)")
 _LARGEST_FILE = 1 << 20
+_BYTE_ORDER_MARK = "\ufeff"
 _INT_MAX = 2**31 - 1
 _UNLIMITED = (-1, 0, _INT_MAX, 2**63 - 1)
 """How "no limit" is written: 0 for the EMC clock, -1 or the largest number for the others."""
@@ -169,6 +170,6 @@ def _number(word: str) -> int | None:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as source:
-            return source.read(_LARGEST_FILE).decode("utf-8-sig", "replace")
+            return source.read(_LARGEST_FILE).decode("utf-8", "replace").lstrip(_BYTE_ORDER_MARK)
     except OSError:
         return ""

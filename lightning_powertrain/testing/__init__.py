@@ -4,6 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite("lightning_powertrain.testing.device_conformance")
 
+from lightning_powertrain.testing.captures import unpack_capture  # noqa: E402
 from lightning_powertrain.testing.device_conformance import DeviceConformance  # noqa: E402
 
-__all__ = ["DeviceConformance"]
+__all__ = ["DeviceConformance", "unpack_capture"]
