@@ -105,7 +105,7 @@ class SysfsDevice:
             return ()
         return tuple(Knob(name, knob["role"], tuple(knob["values"])) for name, knob in status["knobs"].items())
 
-    def _hold(self) -> dict[str, Any]:
+    def _hold(self) -> Mapping[str, Any]:
         end_s = time.monotonic() + COOLING_S
         while lowering(self._root) and time.monotonic() < end_s:
             time.sleep(_COOLING_STEP_S)
