@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from real_kernel.debian import MissingError, Suite, run, unpack
+from real_kernel.debian import ENVIRONMENT, MissingError, Suite, run, unpack
 from real_kernel.kernel import SOURCE, build_kernel
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ _PACKAGES = (
 )
 _WHEELS = ("--platform=manylinux2014_aarch64", "--platform=manylinux_2_17_aarch64", "--python-version=3.11")
 # Parts of torch that only serve its compilers and its own tests.
-_LEFT_OUT = ("torch/include", "torch/share", "torch/bin", "torch/test", "functorch", "torchgen")
+_LEFT_OUT = ("torch/include", "torch/share", "torch/test", "functorch", "torchgen")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def machine(series: str) -> Machine:
         raise MissingError("python{}.{} is not installed, and the board cannot compile for itself".format(*_PYTHON))
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    site = _part("site", [HERE / "guest-requirements.txt"], _build_site)
+    site = _part("site", [HERE / "guest-requirements.txt", *_LEFT_OUT], _build_site)
     root = _part(
         "root", [HERE / "make-root.sh", site.name, *_PACKAGES], lambda folder: _build_root(site, python, folder)
     )
@@ -128,7 +128,8 @@ def _part(name: str, inputs: Iterable[Path | str], build: Callable[[Path], None]
 def _build_site(folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]
     abis = ("--implementation=cp", "--abi=cp311", "--abi=abi3", "--abi=none")
-    run(*pip, *_WHEELS, *abis, "--target", str(folder), "-r", str(HERE / "guest-requirements.txt"))
+    wanted = ("--target", str(folder), "-r", str(HERE / "guest-requirements.txt"))
+    run(*pip, *_WHEELS, *abis, *wanted, failure=MissingError)
     for name in _LEFT_OUT:
         shutil.rmtree(folder / name, ignore_errors=True)
 
@@ -153,7 +154,7 @@ def _suite(release: str) -> Suite:
 
 
 def _which(tool: str) -> str | None:
-    return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return shutil.which(tool, path=ENVIRONMENT["PATH"])
 
 
 @contextmanager

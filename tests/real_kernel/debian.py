@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+ENVIRONMENT = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+"""For commands: some of the tools are only in folders that an ordinary user's PATH lacks."""
 
 
 class MissingError(Exception):
@@ -44,11 +49,11 @@ class Suite:
         }
         self._options = [f"-o{key}={value}" for key, value in options.items()]
         self._options += [f"-oAPT::Architectures::={architecture}" for architecture in architectures]
-        run("apt-get", *self._options, "-qq", "update")
+        self._apt("apt-get", "-qq", "update")
 
     def depends(self, package: str) -> str:
         """The package that a metapackage stands for."""
-        for line in run("apt-cache", *self._options, "depends", package).splitlines():
+        for line in self._apt("apt-cache", "depends", package).splitlines():
             kind, _, name = line.strip().partition(": ")
             if kind == "Depends":
                 return name
@@ -61,7 +66,7 @@ class Suite:
             name, _, architecture = package.partition(":")
             pattern = f"{name}_*_{architecture or '*'}.deb"
             if not list(self._archives.glob(pattern)):
-                run("apt-get", *self._options, "-qq", "download", package, cwd=self._archives)
+                self._apt("apt-get", "-qq", "download", package)
             found.append(next(self._archives.glob(pattern)))
         return found
 
@@ -69,10 +74,13 @@ class Suite:
         """The archives of these packages and of all that they need."""
         # What is downloaded already is not among the addresses.
         none = f"-oDir::Cache::archives={self._archives / 'none'}"
-        wanted = run("apt-get", *self._options, none, "-qq", "-y", "--print-uris", "install", *packages)
+        wanted = self._apt("apt-get", none, "-qq", "-y", "--print-uris", "install", *packages)
         names = [line.split()[1] for line in wanted.splitlines() if line.startswith("'")]
-        run("apt-get", *self._options, "-qq", "-y", "--download-only", "install", *packages)
+        self._apt("apt-get", "-qq", "-y", "--download-only", "install", *packages)
         return [self._archives / name for name in names]
+
+    def _apt(self, program: str, *arguments: str) -> str:
+        return run(program, *self._options, *arguments, cwd=self._archives, failure=MissingError)
 
 
 def unpack(archive: Path, folder: Path, *members: str) -> None:
@@ -82,22 +90,29 @@ def unpack(archive: Path, folder: Path, *members: str) -> None:
     run("bash", "-o", "pipefail", "-c", script, "unpack", str(archive), str(folder), *members)
 
 
-def run(*command: str, cwd: Path | None = None) -> str:
-    """What a command prints; MissingError, with its last words, if it fails."""
+def run(*command: str, cwd: Path | None = None, failure: type[Exception] = RuntimeError) -> str:
+    """What a command prints.
+
+    Raises:
+        MissingError: If the command is not installed.
+        Exception: If it fails: ``failure``, with its last words.
+    """
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError as error:
         raise MissingError(f"{command[0]} is not installed") from error
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise MissingError(f"{' '.join(command)[:200]} failed: {' / '.join(last)}")
+        last = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        raise failure(f"{' '.join(command)[:200]} failed: {' / '.join(last)}")
     return done.stdout
 
 
 def _mirror() -> str:
     """Where this computer itself takes Debian's packages from."""
     for line in run("apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)").splitlines():
-        address, component = line.split()
+        address, _, component = line.partition(" ")
         if component == "main" and address.rstrip("/").endswith("/debian"):
             return address
     raise MissingError("this computer has no mirror of Debian among its package sources")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from real_kernel.debian import Suite, run, unpack
+from real_kernel.debian import ENVIRONMENT, Suite, run, unpack
 
 SOURCE = Path(__file__).parent / "kernel"
 
@@ -87,7 +87,7 @@ def _collect_modules(kernel: Path, release: str, built: Path, folder: Path) -> N
     for module in _MODULES:
         # Some are part of the kernel, which modprobe says by failing.
         modprobe = ["modprobe", "-d", str(kernel), "-S", release, "--show-depends", module]
-        for line in subprocess.run(modprobe, capture_output=True, text=True).stdout.splitlines():
+        for line in subprocess.run(modprobe, env=ENVIRONMENT, capture_output=True, text=True).stdout.splitlines():
             kind, path = line.split()[:2]
             if kind == "insmod" and Path(path).name.replace(".xz", "") not in order:
                 order.append(_add(Path(path), folder))

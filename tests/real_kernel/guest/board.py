@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,8 +31,8 @@ def read(path: Path) -> str:
 
 
 def settings() -> dict[str, str]:
-    """What every file says that a power mode may set."""
-    return {str(path): read(path) for folder, pattern in _SETTABLE for path in sorted(folder.glob(pattern))}
+    """What every file says that a power mode may set, as far as this user may look."""
+    return {str(path): read(path) for folder, pattern in _SETTABLE for path in _visible(folder, pattern)}
 
 
 def online() -> list[int]:
@@ -85,8 +84,8 @@ def wait_for(condition: Callable[[], bool], patience_s: float = 60.0) -> bool:
     return condition()
 
 
-def running(word: str) -> list[int]:
-    """Processes, other than this one, whose command line contains a word."""
+def helpers() -> list[int]:
+    """The root helpers that run, without the sudo that started them."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         pid = int(path.parent.name)
@@ -94,9 +93,17 @@ def running(word: str) -> list[int]:
             line = path.read_bytes()
         except OSError:
             continue
-        if word.encode() in line and pid != os.getpid():
+        is_helper = b"powertrain-helper" in line or b"/roothelper" in line
+        if is_helper and read(path.with_name("comm")) != "sudo":
             found.append(pid)
     return found
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except PermissionError:  # All of debugfs is closed to users.
+        return []
 
 
 def _switch(cpu: int) -> Path:

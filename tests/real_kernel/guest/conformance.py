@@ -14,9 +14,6 @@ from board import settings
 from lightning_powertrain.devices import SysfsDevice
 from lightning_powertrain.testing import DeviceConformance
 
-# Only root sees these, so this user cannot tell whether they are put back; helper_matrix.py can.
-_HIDDEN = ("cannot be read",)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _ordinary_user() -> Iterator[None]:

@@ -13,13 +13,14 @@ _V1 = Path("/sys/fs/cgroup/cpuset")
 _V2 = Path("/sys/fs/cgroup")
 
 
-@pytest.fixture(scope="session", params=["root", "sudo"])
+@pytest.fixture(scope="session", params=["root", "sudo", "service"])
 def user(request: pytest.FixtureRequest) -> Iterator[str]:
     """Who trains: root, or an ordinary user who reaches the helper by sudo or by the service."""
     if request.param == "root":
         yield "root"
         return
-    subprocess.run(["powertrain", "setup-helper", "--user", "alice"], check=True)
+    way = ["--sudo"] if request.param == "sudo" else []
+    subprocess.run(["powertrain", "setup-helper", "--user", "alice", *way], check=True)
     yield "alice"
     subprocess.run(["powertrain", "setup-helper", "--remove"], check=True)
 

@@ -1,4 +1,4 @@
-"""The job of training_job.py: ``job.py BUDGET_W RESULT``. How long a minibatch takes depends on the board's clocks."""
+"""``job.py BUDGET_W MODES STEPS RESULT``: the job of training_job.py, whose speed depends on the board's clocks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from board import clocks_khz, read
 from torch.utils.data import DataLoader, IterableDataset
 
 from lightning_powertrain import PowerTrainCallback
-
-STEPS = 700
-MODES = 8
 
 
 class Numbers(IterableDataset[torch.Tensor]):
@@ -47,11 +44,11 @@ class Model(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-def main(budget_w: float, result: Path) -> None:
-    callback = PowerTrainCallback(budget=budget_w, modes=MODES, max_share=1.0, cache=False)
+def main(budget_w: float, modes: int, steps: int, result: Path) -> None:
+    callback = PowerTrainCallback(budget=budget_w, modes=modes, max_share=1.0, cache=False)
     trainer = pl.Trainer(
         accelerator="cpu",
-        max_steps=STEPS,
+        max_steps=steps,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -75,4 +72,4 @@ def main(budget_w: float, result: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), Path(sys.argv[2]))
+    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
