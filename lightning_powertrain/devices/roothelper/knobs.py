@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -242,6 +242,15 @@ class Knobs:
         texts = {path: read_raw(path) for path in self.files() if path not in unlocked}
         return {path: text for path, text in texts.items() if text is not None}
 
+    def unsaved(self, saved: Mapping[Path, str]) -> list[Path]:
+        """The files that a mode may write and that ``saved`` does not know: nothing could put them back."""
+        unlocked = {each.rate for each in self.clocks if isinstance(each, EmcClock) and not _says_one(each.lock, saved)}
+        return [
+            path
+            for path in self.files()
+            if path not in saved and path not in unlocked and path.name != "scaling_governor"
+        ]
+
     def limits(self) -> set[Path]:
         """The files that show something else than what was set while the board throttles."""
         clocks = [clock for clock in self.clocks if not isinstance(clock, EmcClock)]
@@ -251,6 +260,10 @@ class Knobs:
         """Whether some cores are offline together with their whole cpufreq policy, whose files tell nothing then."""
         visible = {cpu for clock in self.clocks if isinstance(clock, CpuClock) for cpu in _governed(clock.root)}
         return bool(visible) and any(int(cpu.name[3:]) not in visible for cores in self.cores for cpu in cores.cpus)
+
+
+def _says_one(path: Path | None, texts: Mapping[Path, str]) -> bool:
+    return path in texts and texts[path].strip() == "1"
 
 
 def find_knobs(root: Path) -> Knobs:

@@ -27,7 +27,7 @@ from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import find_knobs
 from lightning_powertrain.devices.roothelper.peer import log_peer
 from lightning_powertrain.devices.roothelper.process import shed_inheritance, wake_on_signals
-from lightning_powertrain.devices.roothelper.snapshot import StateError, Store
+from lightning_powertrain.devices.roothelper.snapshot import StateError, Store, restorable
 
 PROTOCOL = 1
 STATE = "run/lightning-powertrain"
@@ -132,9 +132,11 @@ class Keeper:
         return self._status()
 
     def _own_texts(self) -> dict[Path, str]:
-        """What the files of the board say, if that is what was set."""
+        """What the files of the board say, if that is what was set, and can be set again."""
         devices = lowering(self._root)
-        texts = self._knobs.texts()
+        texts = restorable(self._knobs.texts())
+        if lost := self._knobs.unsaved(texts):
+            raise RequestError(f"these files show nothing that could be put back: {', '.join(map(str, lost))}")
         if devices := devices or lowering(self._root):
             raise RequestError(
                 f"the board throttles ({', '.join(devices)}): its clock limits read lower than they were set, so they "
@@ -158,7 +160,7 @@ class Keeper:
         for name, value in mode.items():
             if type(value) is not int or value not in known[name].values:
                 raise RequestError(f"{name} takes only these values: {', '.join(map(str, known[name].values))}")
-        return {"mode": switching.apply(self._knobs, mode)}
+        return {"mode": switching.apply(self._knobs, mode, self._store.load())}
 
     def _restore(self) -> dict[str, Any]:
         if not self._store.lock():

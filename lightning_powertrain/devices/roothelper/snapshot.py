@@ -26,6 +26,11 @@ _WAYS_OUT = {
 }
 
 
+def restorable(texts: Mapping[Path, str]) -> dict[Path, str]:
+    """Those that a file of a knob can be set to."""
+    return {path: text for path, text in texts.items() if _TEXT.fullmatch(text)}
+
+
 class StateError(Exception):
     """What is kept on disk cannot be read or written now. Whatever was saved stays."""
 
@@ -88,7 +93,7 @@ class Store:
         Raises:
             StateError: If they cannot be; what was saved before stays.
         """
-        saved = {path: text for path, text in texts.items() if _TEXT.fullmatch(text)}
+        saved = restorable(texts)
         with self._explained():
             files = {str(path.relative_to(self._root)): text for path, text in saved.items()}
             content = json.dumps({"boot_id": self._boot_id(), "files": files})

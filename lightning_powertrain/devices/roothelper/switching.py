@@ -7,6 +7,7 @@ leave last.
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
@@ -23,15 +24,20 @@ class RefusedError(Exception):
     """The board refused a mode."""
 
 
-def apply(knobs: Knobs, mode: Mapping[str, int]) -> dict[str, int]:
+def apply(knobs: Knobs, mode: Mapping[str, int], saved: Mapping[Path, str]) -> dict[str, int]:
     """Set knobs to values of their tables and return what the whole board reads back, which may differ.
+
+    Args:
+        knobs: All knobs.
+        mode: The value of each that is to be set.
+        saved: What was saved: no other file is written.
 
     Raises:
         RefusedError: If the board refuses a write; the mode before it is set again.
     """
     before = knobs.texts()
     try:
-        _set(knobs, mode)
+        _set(knobs, mode, saved)
     except OSError as error:
         differing = put_back(knobs, before)
         left = f", but for {', '.join(map(str, differing))}" if differing else ""
@@ -39,11 +45,13 @@ def apply(knobs: Knobs, mode: Mapping[str, int]) -> dict[str, int]:
     return knobs.read()
 
 
-def _set(knobs: Knobs, mode: Mapping[str, int]) -> None:
+def _set(knobs: Knobs, mode: Mapping[str, int], saved: Mapping[Path, str]) -> None:
     chosen = [cores for cores in knobs.cores if cores.name in mode]
     for cores in chosen:
         cores.wake(mode[cores.name])
     _until(lambda: all(cores.read() >= mode[cores.name] for cores in chosen))
+    for path in knobs.unsaved(saved):
+        raise OSError(errno.ENODATA, "what it says was not saved", str(path))
     for clock in knobs.clocks:
         if clock.name in mode:
             clock.write(mode[clock.name])
