@@ -14,6 +14,7 @@ import pytest
 from plain_board import PlainBoard, helper_command, process_of
 
 from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.roothelper import process
 from lightning_powertrain.devices.roothelper.process import ending_signals, leave_control_groups
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,6 +122,17 @@ def test_as_root_it_raises_hard_limits_and_lowers_its_oom_score(
         assert limits_of(pid)[name] == ["unlimited", "unlimited"]
     assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "-1000\n"
     client.close()
+
+
+def test_a_service_that_may_neither_set_nor_read_limits_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older versions of systemd count prlimit, which does both, among the calls that the unit forbids."""
+
+    def forbidden(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(process.resource, "setrlimit", forbidden)
+    monkeypatch.setattr(process.resource, "getrlimit", forbidden)
+    process._set_limit(process.resource.RLIMIT_CORE, 0)
 
 
 def test_it_stops_the_timers_of_its_caller() -> None:

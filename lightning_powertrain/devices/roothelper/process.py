@@ -78,12 +78,12 @@ def leave_control_groups(tree: Path) -> None:
 
 
 def _set_limit(which: int, wanted: int) -> None:
-    """Only root may set more than the hard limit."""
+    """Only root may set more than the hard limit; the system calls of a service may not even tell what it is."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(which, (wanted, wanted))
         return
-    hard = resource.getrlimit(which)[1]
     with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(which)[1]
         resource.setrlimit(which, (hard, hard))
 
 
