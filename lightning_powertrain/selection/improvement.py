@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import sensor_noise
 from lightning_powertrain.selection.objective import Objective
-from lightning_powertrain.selection.selection import guarded_excess
+from lightning_powertrain.selection.selection import TIME_NOISE, guarded_excess
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -40,5 +40,5 @@ def expected_improvement(objective: Objective, prediction: Prediction, incumbent
         noise = sensor_noise(power_w)
         for time_ms in times_ms:
             gain = np.maximum(incumbent - objective.cost(time_ms, power_w), 0.0)
-            improvement += gain * (guarded_excess(objective, time_ms, power_w, 0.0, noise) <= 0)
+            improvement += gain * (guarded_excess(objective, time_ms, power_w, TIME_NOISE, noise) <= 0)
     return improvement / (len(_QUANTILES) ** 2 * incumbent)

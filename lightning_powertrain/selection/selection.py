@@ -15,6 +15,9 @@ from lightning_powertrain.selection.objective import Objective
 
 FloatArray = npt.NDArray[np.float64]
 
+TIME_NOISE = 0.005
+"""Relative standard error of a mean time that no longer window makes smaller: visits to a mode differ by as much."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -121,7 +124,7 @@ def _best(objective: Objective, time_ms: FloatArray, power_w: FloatArray, excess
 
 
 def _guarded_excess(objective: Objective, known: Sequence[Measurement]) -> FloatArray:
-    rows = [(each.time_ms, each.power_w, each.time_noise, each.power_noise) for each in known]
+    rows = [(each.time_ms, each.power_w, math.hypot(each.time_noise, TIME_NOISE), each.power_noise) for each in known]
     return guarded_excess(objective, *np.array(rows).T)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +13,7 @@ from lightning_powertrain.errors import BudgetError, PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import PowerBudget, Selection
-from lightning_powertrain.tuning.search import Search
+from lightning_powertrain.tuning.search import WORTH_A_LOOK, Outlook, Search
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -20,6 +23,10 @@ _SPREADS = 3.0
 # And if some measured mode is near enough that no model has to be believed far from where it was seen: all knobs
 # together may differ by half of the table of one.
 _REACH = 0.5
+# So many of the modes that promise most, but are not safe, are looked at for a safe one on the way.
+_WANTED = 10
+# A step towards one of them has to leave at most this share of the way.
+_CLOSER = 0.75
 # The first modes raise one knob each, by this share of its table, above everything at its lowest.
 _FIRST_STEP = 0.2
 
@@ -28,8 +35,9 @@ class SafeSearch(Search):
     """Starts from the lowest mode, and measures only modes whose upper bound of power lies within the budget.
 
     The bound is that of the predictor, which every measurement moves outwards. Each next mode is the one of the largest
-    expected improvement among those; the search ends when none promises more than 0.3 %. Expects a start in the lowest
-    mode, and an objective that is a :class:`~lightning_powertrain.selection.PowerBudget`.
+    expected improvement among those. Where none promises 0.3 %, it is one on the way to a better mode that may yet turn
+    out to be within the budget; the search ends where there is none. Expects a start in the lowest mode, and an
+    objective that is a :class:`~lightning_powertrain.selection.PowerBudget`.
 
     Raises:
         BudgetError: If not even the lowest mode is within the budget.
@@ -37,6 +45,16 @@ class SafeSearch(Search):
 
     def _other_modes(self) -> list[PowerMode]:
         return []  # Nobody knows whether they are within the budget.
+
+    @cached_property
+    def _near(self) -> npt.NDArray[np.bool_]:
+        """Which modes are near one of those in :attr:`_reached`."""
+        return np.zeros(len(self._space), dtype=np.bool_)
+
+    @cached_property
+    def _reached(self) -> set[int]:
+        """Rows of measured modes, which only become more in the course of a search."""
+        return set()
 
     def _first_modes(self) -> list[PowerMode]:
         assert isinstance(self.objective, PowerBudget)
@@ -52,11 +70,45 @@ class SafeSearch(Search):
         return [self._space.mode(row) for row in dict.fromkeys(raised)]
 
     def _begin_with(self, profile: Profile) -> IntArray:
-        return self._candidates.some_of(np.flatnonzero(self._is_near(np.arange(len(self._space)), profile)))
+        return self._candidates.some_of(np.flatnonzero(self._is_near(profile)))
 
-    def _promise(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> FloatArray:
-        promise = super()._promise(rows, prediction, profile, best)
-        return np.where(self._is_within(prediction) & self._is_near(rows, profile), promise, 0.0)
+    def _judged(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> Outlook:
+        seen = super()._judged(rows, prediction, profile, best)
+        safe = self._is_within(prediction) & self._is_near(profile)[rows] & (prediction.power_w <= self._ceiling_w)
+        promise = np.where(safe, seen.promise, 0.0)
+        if promise.max() < WORTH_A_LOOK:
+            wanted = np.where(seen.better & ~safe, seen.promise, 0.0)
+            promise = np.maximum(promise, self._stepping_stone(rows, wanted, safe, profile))
+        return replace(seen, promise=promise, better=seen.better & safe)
+
+    def _stepping_stone(
+        self, rows: IntArray, wanted: FloatArray, safe: npt.NDArray[np.bool_], profile: Profile
+    ) -> FloatArray:
+        """A promise for the safe mode that leads closest to one that is expected to be better, but not yet safe.
+
+        Measuring it narrows the bounds around it (as the expanders of SafeOpt, Sui et al. 2015). It has to be much
+        closer to the better mode than all that were measured, so that there is an end to it.
+        """
+        measured = self._measured_rows(profile)
+        closed = self._space.rows_of(profile.throttling_modes | self._unreached)
+        stones = np.setdiff1d(rows[safe], [*measured, *closed])
+        promise = np.zeros(len(rows))
+        for index in np.argsort(-wanted, kind="stable")[:_WANTED]:
+            if not wanted[index] or not len(stones):
+                break
+            target = rows[[index]]
+            distances = self._distances(stones, target)
+            nearest = int(np.argmin(distances))
+            if distances[nearest] < _CLOSER * self._distances(np.array(measured, dtype=np.int64), target).min():
+                promise[rows == stones[nearest]] = WORTH_A_LOOK
+                break
+        return promise
+
+    def _distances(self, rows: IntArray, row: IntArray) -> npt.NDArray[np.float32]:
+        """By how much all knobs together differ from those of one mode, as shares of their tables."""
+        tops = np.maximum(np.array(self._space.shape) - 1, 1).astype(np.float32)
+        levels = self._space.levels
+        return np.asarray(np.abs(levels[rows] / tops - levels[row] / tops).sum(axis=1), dtype=np.float32)
 
     def _may_be_kept(self, mode: PowerMode) -> bool:
         return super()._may_be_kept(mode) and bool(self._is_within(self._predict(self._space.rows_of([mode])))[0])
@@ -69,12 +121,14 @@ class SafeSearch(Search):
         bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
         return np.asarray(bound_w <= self.objective.limit_w)
 
-    def _is_near(self, rows: IntArray, profile: Profile) -> npt.NDArray[np.bool_]:
-        """Which modes are near one that was measured."""
-        tops = np.maximum(np.array(self._space.shape) - 1, 1)
-        positions = (self._space.levels[rows] / tops).astype(np.float32)
-        near = np.zeros(len(rows), dtype=np.bool_)
-        for row in np.unique(self._space.rows_of(each.mode for each in profile.measurements)):
-            away = np.abs(positions - (self._space.levels[row] / tops).astype(np.float32)).sum(axis=1)
-            near |= away <= _REACH
-        return near
+    def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
+        """Which modes of the board are near one that was measured."""
+        everything = np.arange(len(self._space))
+        for row in set(self._measured_rows(profile)) - self._reached:
+            self._near |= self._distances(everything, np.array([row])) <= _REACH
+            self._reached.add(row)
+        return self._near
+
+    def _measured_rows(self, profile: Profile) -> list[int]:
+        rows: list[int] = self._space.rows_of(each.mode for each in profile.measurements).tolist()
+        return rows

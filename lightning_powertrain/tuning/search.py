@@ -21,6 +21,7 @@ from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.known import select_now
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 # Modes to learn from before the predictor is asked where the best may be, out of this share of the board: the fastest,
 # as the reference workload says. Of slow modes a few take longer than all others, and are the best for hardly any
@@ -38,7 +39,7 @@ MOST_TRIALS = 5
 # ... as long as one promises, by expectation, to be better by this share of the cost.
 _WORTH_A_TRIAL = 0.01
 # Where the search may end early, every mode beyond the first ones has to promise this much.
-_WORTH_A_LOOK = 0.003
+WORTH_A_LOOK = 0.003
 # Below this a mode has no chance to be the best, and there is nothing left to look at.
 _HOPELESS = 1e-5
 
@@ -70,11 +71,13 @@ class Outlook:
         rows: Rows of the modes that it looks at.
         prediction: Of these modes.
         promise: Expected improvement of each on the best measured one; 0 where there is nothing left to learn.
+        better: Whether each is expected within the budget, and better than the best measured one by 1 %.
     """
 
     rows: IntArray
     prediction: Prediction
     promise: FloatArray
+    better: BoolArray
 
 
 class Search:
@@ -84,7 +87,8 @@ class Search:
     if it has no opinion. Then it says where the best mode may be: each next mode is the one of the largest expected
     improvement on the best measured one, within the budget. Once as many as asked for are measured, up to five more
     are, as long as one promises to be better by 1 %. A search ``until_settled`` ends as soon as no mode promises more
-    than 0.3 %: further measurements would hardly change the choice. It needs trials only where it is cut short.
+    than 0.3 %: further measurements would hardly change the choice. It needs trials only where it is cut short. No
+    search ends by itself while a mode that was not measured is expected within the budget and better by 1 %.
 
     What comes next depends on the profile alone, so a search can go on from a profile that was begun elsewhere.
 
@@ -168,14 +172,15 @@ class Search:
         # Modes in which the board throttles count too, or else a hot board would try one after the other.
         done = len(profile.besides(self.start)) + len(profile.throttling_modes)
         left = self.most - done if may_look_around else 0
-        if left > 0 and seen.promise.max() >= (_WORTH_A_LOOK if self._until_settled else _HOPELESS):
+        worth = WORTH_A_LOOK if self._until_settled else _HOPELESS
+        if left > 0 and (seen.promise.max() >= worth or seen.better.any()):
             chosen = self._apart(seen, 1 if self._until_settled else min(left, _BETWEEN_FITS))
             self._pending = [self._step(seen, index) for index in chosen]
             return self._pending.pop(0)
         # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
         excess = self.objective.excess(seen.prediction.time_ms, seen.prediction.power_w)
         promise = np.where(excess <= excess.min(), seen.promise, 0.0)
-        if self._trials == MOST_TRIALS or promise.max() < _WORTH_A_TRIAL:
+        if self._trials == MOST_TRIALS or not (promise.max() >= _WORTH_A_TRIAL or seen.better.any()):
             return None
         self._trials += 1
         return self._step(seen, int(np.argmax(promise)), is_trial=True)
@@ -265,7 +270,7 @@ class Search:
         best = select_measured(self.objective, profile, self.start, self._ceiling_w)
         rows = self._begin_with(profile)
         prediction = self._predict(rows)
-        seen = Outlook(rows, prediction, self._promise(rows, prediction, profile, best))
+        seen = self._judged(rows, prediction, profile, best)
         parents = self._space.rows_of([best.mode])
         for _ in range(0 if self._candidates.is_complete else _ROUNDS):
             promising = np.argsort(-seen.promise, kind="stable")[:_PARENTS]
@@ -274,7 +279,7 @@ class Search:
             if not len(fresh):
                 break
             rows, prediction = np.concatenate([seen.rows, fresh]), joined(seen.prediction, self._predict(fresh))
-            seen = Outlook(rows, prediction, self._promise(rows, prediction, profile, best))
+            seen = self._judged(rows, prediction, profile, best)
             parents = parents[:0]
         self._errors = seen.prediction.time_error, seen.prediction.power_error
         return seen
@@ -289,16 +294,20 @@ class Search:
             raise ArithmeticError("the predictor gave times or powers that are not finite")
         return prediction
 
-    def _promise(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> FloatArray:
-        """Expected improvement of modes on the best measured one; 0 where there is nothing left to learn."""
-        promise = expected_improvement(self.objective, prediction, self._cost_to_beat(best, prediction))
+    def _judged(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> Outlook:
+        """Which modes are worth a measurement, of those that were not ruled out by one."""
+        to_beat = self._cost_to_beat(best, prediction)
+        promise = expected_improvement(self.objective, prediction, to_beat)
+        excess = self.objective.excess(prediction.time_ms, prediction.power_w)
         if not best.is_confirmed and promise.max() < _HOPELESS:  # No mode can be hoped to meet the budget.
-            excess = self.objective.excess(prediction.time_ms, prediction.power_w)
             promise = np.clip(1 - excess / best.excess, 0.0, 1.0) if best.excess else promise
         known = {each.mode for each in profile.measurements} | profile.throttling_modes | self._unreached
-        promise[np.isin(rows, self._space.rows_of(known))] = 0.0
-        promise[prediction.power_w > self._ceiling_w] = 0.0
-        return promise
+        is_open = ~np.isin(rows, self._space.rows_of(known)) & (prediction.power_w <= self._ceiling_w)
+        cost = self.objective.cost(prediction.time_ms, prediction.power_w)
+        better = is_open & (excess == 0) & (cost < (1 - _WORTH_A_TRIAL) * to_beat)
+        # A mode at the edge of the budget may have no chance to be confirmed, but has to be looked at before the end.
+        promise = np.where(is_open, np.maximum(promise, np.where(better, _HOPELESS, 0.0)), 0.0)
+        return Outlook(rows, prediction, promise, better)
 
     def _cost_to_beat(self, best: Selection, prediction: Prediction) -> float:
         """That of the best measured mode, if it meets the budget; else any mode that does is welcome."""

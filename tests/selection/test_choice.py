@@ -158,7 +158,7 @@ def test_what_was_measured_afterwards_is_held_against_the_budget(objective: Obje
 def test_best_measured_mode_is_the_best_that_clears_the_budget_by_its_noise(
     true: Costs, sampled: list[int], kind: type[Objective], one: float, two: float
 ) -> None:
-    """Against trying all: with the excess of a power that is higher by its noise, where the objective has a margin."""
+    """Against trying all: with the excess of figures that are higher by their noise, where there is a margin."""
     start = measurement(0, true[0])
     profile = profile_of([start, *(measurement(index, true[index]) for index in sampled)])
     objective = make(kind, one, two)
@@ -167,8 +167,8 @@ def test_best_measured_mode_is_the_best_that_clears_the_budget_by_its_noise(
     excess, cost = RULES[kind]
     keys = []
     for time, power in known:
-        guarded = power + math.hypot(0.16, 0.005 * power) if objective.has_margin else power
-        keys.append((excess(time, guarded, one, two), cost(time, power, one, two), time * power))
+        guarded = (1.005 * time, power + math.hypot(0.16, 0.005 * power)) if objective.has_margin else (time, power)
+        keys.append((excess(*guarded, one, two), cost(time, power, one, two), time * power))
     assert selection.measured is not None
     assert selection.measured.mode == selection.mode
     found = (selection.time_ms, selection.power_w)
@@ -183,6 +183,14 @@ def test_what_was_measured_more_surely_needs_less_of_a_margin() -> None:
     start = measurement(0, (50.0, 5.0))
     assert select_measured(PowerBudget(30.0), profile_of([start, sure]), start).mode == sure.mode
     assert select_measured(PowerBudget(30.0), profile_of([start, vague]), start).mode == start.mode
+
+
+def test_a_time_budget_is_kept_by_more_than_the_noise_of_a_window() -> None:
+    start = measurement(0, (50.0, 30.0))
+    edge = replace(measurement(1, (199.5, 9.0)), time_std_ms=5.0, minibatches=40)
+    clear = replace(measurement(2, (197.0, 10.0)), time_std_ms=5.0, minibatches=40)
+    assert select_measured(TimeBudget(200.0), profile_of([start, edge]), start).mode == start.mode
+    assert select_measured(TimeBudget(200.0), profile_of([start, edge, clear]), start).mode == clear.mode
 
 
 @given(board_costs, some_indices, some_cost)

@@ -125,6 +125,38 @@ def test_it_begins_with_fast_modes_that_are_spread_evenly_if_the_predictor_does_
     assert {SPACE.index(mode) for mode in search.first_modes} == set(expected.tolist())
 
 
+class TopDown(Choosy):
+    """Wants the highest mode first."""
+
+    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        return len(modes) - 1 - np.arange(count)
+
+
+def test_a_start_in_the_highest_mode_is_not_measured_again_as_one_of_the_first() -> None:
+    start = exact(SPACE.highest)
+    search = Search(SPACE, TopDown(), PowerBudget(12.0), start, 20)
+    assert len(search.first_modes) == 6
+    assert start.mode not in search.first_modes
+    measured = [each.mode for each in play(search, start, exact).measurements]
+    assert len(set(measured)) == len(measured)
+
+
+@pytest.mark.parametrize("predictor", [Oracle(), Unsure()])
+@pytest.mark.parametrize("until_settled", [False, True])
+@pytest.mark.parametrize("objective", [PowerBudget(9.0), PowerBudget(15.0), TimeBudget(14.0), LeastEnergy()])
+def test_it_does_not_end_while_a_mode_within_the_budget_is_expected_to_be_better(
+    predictor: Oracle, until_settled: bool, objective: Objective
+) -> None:
+    start, most = exact(SPACE.mode(0)), 12
+    profile = play(Search(SPACE, predictor, objective, start, most, until_settled), start, exact)
+    best, prediction = select_measured(objective, profile, start), predictor.predict(SPACE.array)
+    assert best.is_confirmed
+    better = objective.cost(prediction.time_ms, prediction.power_w) < 0.99 * best.cost
+    better &= objective.excess(prediction.time_ms, prediction.power_w) == 0
+    better[SPACE.rows_of(each.mode for each in profile.measurements)] = False
+    assert not better.any() or len(profile.besides(start)) == most + 5
+
+
 def test_it_goes_on_from_a_profile_that_was_begun_elsewhere() -> None:
     start, objective = exact(SPACE.mode(0)), PowerBudget(12.0)
     whole = play(Search(SPACE, Oracle(), objective, start, 12), start, exact)
@@ -175,7 +207,7 @@ def search_simulated(
     kind: type[Search], space: ModeSpace, measured: Profile, start: PowerMode, limit_w: float, most: int
 ) -> tuple[Profile, Measurement]:
     by_mode = {each.mode: each for each in measured.measurements}
-    predictor = GreyBoxTransfer(load_reference("orin-agx-64gb-resnet18").profile)
+    predictor = GreyBoxTransfer(load_reference("orin-agx-64gb-resnet18"))
     objective = PowerBudget(limit_w)
     first = by_mode[start]
     profile = replace(measured, measurements=(first,))
@@ -206,6 +238,16 @@ def test_a_hard_budget_is_kept_while_searching() -> None:
         rows = [STUDY.index(each.mode) for each in profile.measurements]
         assert truth.power_w[rows].max() <= limit_w + 0.5
         assert kept.time_ms < 1.15 * truth.time_ms[truth.power_w <= limit_w].min()
+
+
+def test_a_hard_budget_is_used_up_on_a_board_that_the_predictor_was_not_made_for() -> None:
+    space, limit_w = load_board("agx-xavier").modes, 14.4
+    truth = simulated_profile("agx-xavier", "mobilenetv3", space.array)
+    measured = simulated_profile("agx-xavier", "mobilenetv3", space.array, seed=1)
+    profile, kept = search_simulated(SafeSearch, space, measured, space.mode(0), limit_w, 50)
+    rows = [space.index(each.mode) for each in profile.measurements]
+    assert truth.power_w[rows].max() <= limit_w + 0.5
+    assert kept.time_ms < 1.06 * truth.time_ms[truth.power_w <= limit_w].min()
 
 
 def test_a_hard_budget_below_the_lowest_mode_is_refused() -> None:
