@@ -13,6 +13,7 @@ from lightning_powertrain.selection.objective import (
 )
 from lightning_powertrain.selection.pareto import pareto_front
 from lightning_powertrain.selection.selection import (
+    TIME_NOISE,
     Selection,
     best_index,
     excess_of,
@@ -23,6 +24,7 @@ from lightning_powertrain.selection.selection import (
 
 __all__ = [
     "BUDGET_FORMS",
+    "TIME_NOISE",
     "LeastEnergy",
     "LeastEnergyDelay",
     "NoWorse",

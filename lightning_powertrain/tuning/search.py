@@ -14,8 +14,21 @@ from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.prediction.predictor import joined
-from lightning_powertrain.profiling import Measurement, Profile, latin_hypercube_rows, visiting_order
-from lightning_powertrain.selection import Objective, Selection, expected_improvement, select_measured
+from lightning_powertrain.profiling import (
+    Measurement,
+    Profile,
+    latin_hypercube_rows,
+    sensor_noise,
+    visiting_order,
+)
+from lightning_powertrain.selection import (
+    TIME_NOISE,
+    Objective,
+    Selection,
+    expected_improvement,
+    guarded_excess,
+    select_measured,
+)
 from lightning_powertrain.tuning.candidates import Candidates
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.known import select_now
@@ -71,7 +84,8 @@ class Outlook:
         rows: Rows of the modes that it looks at.
         prediction: Of these modes.
         promise: Expected improvement of each on the best measured one; 0 where there is nothing left to learn.
-        better: Whether each is expected within the budget, and better than the best measured one by 1 %.
+        better: Whether each is expected within the budget by more than the noise of a measurement, and better than the
+            best measured one by 1 %.
     """
 
     rows: IntArray
@@ -180,7 +194,9 @@ class Search:
         # What is tried may be kept, so it has to be expected to meet the budget, not only to have a chance.
         excess = self.objective.excess(seen.prediction.time_ms, seen.prediction.power_w)
         promise = np.where(excess <= excess.min(), seen.promise, 0.0)
-        if self._trials == MOST_TRIALS or not (promise.max() >= _WORTH_A_TRIAL or seen.better.any()):
+        # A job without time left tries only what promises much.
+        is_worth_it = promise.max() >= _WORTH_A_TRIAL or (may_look_around and seen.better.any())
+        if self._trials == MOST_TRIALS or not is_worth_it:
             return None
         self._trials += 1
         return self._step(seen, int(np.argmax(promise)), is_trial=True)
@@ -304,8 +320,9 @@ class Search:
         known = {each.mode for each in profile.measurements} | profile.throttling_modes | self._unreached
         is_open = ~np.isin(rows, self._space.rows_of(known)) & (prediction.power_w <= self._ceiling_w)
         cost = self.objective.cost(prediction.time_ms, prediction.power_w)
-        better = is_open & (excess == 0) & (cost < (1 - _WORTH_A_TRIAL) * to_beat)
-        # A mode at the edge of the budget may have no chance to be confirmed, but has to be looked at before the end.
+        figures = prediction.time_ms, prediction.power_w
+        beyond = guarded_excess(self.objective, *figures, TIME_NOISE, sensor_noise(prediction.power_w))
+        better = is_open & (beyond == 0) & (cost < (1 - _WORTH_A_TRIAL) * to_beat)
         promise = np.where(is_open, np.maximum(promise, np.where(better, _HOPELESS, 0.0)), 0.0)
         return Outlook(rows, prediction, promise, better)
 
