@@ -78,6 +78,8 @@ def too_new(nodes: Iterator[ast.AST], unsubscriptable: set[str]) -> Iterator[str
                 yield f"line {node.lineno}: a union of types; take Union or Optional, for isinstance a tuple"
             elif is_a_dict(node.left) or is_a_dict(node.right):
                 yield f"line {node.lineno}: a union of dictionaries; take {{**one, **other}}"
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr) and is_a_dict(node.value):
+            yield f"line {node.lineno}: a union of dictionaries; take update"
         elif isinstance(node, ast.Attribute) and node.attr in NEWER_METHODS and name_of(node.value) != "os":
             yield f"line {node.lineno}: Python 3.8 has no method {node.attr}"
 
@@ -97,6 +99,7 @@ def problems(source: str) -> list[str]:
         "isinstance(value, int | float)",
         "name = name.removesuffix('.json')",
         "path.readlink()",
+        "files |= {name: 1 for name in names}",
         "known = before | ({key: value} if value else {})",
         "def outer():\n    return list[int]()",
     ],

@@ -172,7 +172,7 @@ def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
         before, after = _before_and_after(some)
         look = {"label": method, **_look(method), "markevery": 4}
         _draw_decisions(penalty, excess, [run.decisions for run in before if run.decisions], look)
-        look |= _verified_look(method)
+        look.update(_verified_look(method))
         _draw_decisions(penalty, excess, [run.verified.decisions for run in after if run.verified], look)
     penalty.axhline(0, c=BLACK, linewidth=0.8)
     _use_symmetric_log_scale(penalty, 10, _PENALTIES)

@@ -12,7 +12,7 @@ from profiles import SPACE, profile
 
 from lightning_powertrain.boards import Knob, ModeSpace
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction import Predictor, Reference, fit_reference, fitting
+from lightning_powertrain.prediction import Predictor, Reference, fit_reference, training
 from lightning_powertrain.prediction.baselines import PaperTransfer
 
 TWO_CLUSTERS = ModeSpace((replace(SPACE.knobs[0], name="a57_khz", role="cpu"), *SPACE.knobs[1:]))
@@ -21,7 +21,7 @@ TWO_CLUSTERS = ModeSpace((replace(SPACE.knobs[0], name="a57_khz", role="cpu"), *
 @pytest.fixture(autouse=True)
 def few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not take a hundred."""
-    monkeypatch.setattr(fitting, "train", partial(fitting.train, epochs=8))
+    monkeypatch.setattr(training, "train", partial(training.train, epochs=8))
 
 
 @pytest.fixture(scope="module")

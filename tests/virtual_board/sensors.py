@@ -77,7 +77,7 @@ class Monitors:
                 f"shunt{channel}_resistor": constant(5000),
             }
             limits = dict.fromkeys((f"curr{channel}_max", f"curr{channel}_crit"), _NO_LIMIT_MA)
-            files |= {name: _stored(limits, name) for name in limits}
+            files.update((name, _stored(limits, name)) for name in limits)
             for name, file in files.items():
                 self._tree.place(f"{folder}/{name}", file)
         self._tree.place(f"{folder}/in7_label", constant("sum of shunt voltages"))
