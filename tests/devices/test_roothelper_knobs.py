@@ -47,7 +47,7 @@ def test_the_helper_runs_on_an_old_python_and_needs_nothing_but_itself(source: P
             "pathlib",
             "re",
         ),
-        *("resource", "select", "signal", "socket", "stat", "sys", "time", "traceback", "types", "typing"),
+        *("resource", "select", "signal", "socket", "stat", "struct", "sys", "time", "traceback", "types", "typing"),
     }
 
 
