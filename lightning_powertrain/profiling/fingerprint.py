@@ -26,7 +26,8 @@ def board_fingerprint(device: Device) -> str:
     """What must be equal for a profile to hold on a board.
 
     That is the kind of board, its own tables, and whether it is simulated; of a real one, as far as they can be read,
-    also the serial number (chips of one kind differ in leakage, and boards in cooling) and the L4T release.
+    also the serial number (chips of one kind differ in leakage, and boards in cooling), the L4T release, and which GPU
+    clusters its stock mode has switched off.
     """
     board = device.board
     return canonical(

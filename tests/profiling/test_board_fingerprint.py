@@ -60,7 +60,8 @@ def test_a_real_board_tells_its_serial_number_and_release(tmp_path: Path) -> Non
     PlainBoard(tmp_path)
     (tmp_path / "proc/device-tree/serial-number").write_text("1421123456789\0")
     found = json.loads(opened(tmp_path))
-    assert found["identity"] == {"serial": "1421123456789", "release": "# R35 (release), REVISION: 4.1"}
+    release = "# R35 (release), REVISION: 4.1"
+    assert found["identity"] == {"serial": "1421123456789", "release": release, "tpc_pg_mask": "240"}
     assert found["board"] == "orin-agx-64gb"
     assert found["simulated"] is False
     assert found["knobs"]["gpu_hz"] == ["gpu", 114750000, 522750000, 1300500000]
@@ -69,6 +70,7 @@ def test_a_real_board_tells_its_serial_number_and_release(tmp_path: Path) -> Non
 def test_a_board_that_tells_nothing_of_itself_has_a_fingerprint(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     (tmp_path / "etc/nv_tegra_release").unlink()
+    (tmp_path / "sys/devices/17000000.ga10b/tpc_pg_mask").unlink()
     assert json.loads(opened(tmp_path))["identity"] == {}
 
 
