@@ -42,8 +42,8 @@ _PACKAGES = (
     *("busybox-static", "libgomp1", "libstdc++6"),
 )
 _WHEELS = ("--platform=manylinux2014_aarch64", "--platform=manylinux_2_17_aarch64", "--python-version=3.11")
-# Parts of torch that only serve its compilers and its own tests.
-_LEFT_OUT = ("torch/include", "torch/share", "torch/test", "functorch", "torchgen")
+# Parts of torch that only serve compilers and its own tests.
+_LEFT_OUT = ("torch/include", "torch/share", "torch/test")
 
 
 @dataclass(frozen=True)
