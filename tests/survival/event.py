@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 KINDS = (
     *("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "exception in the training step", "exception in another callback"),
     *("exception in our own code", "full disk", "helper killed", "both killed"),
+    *("helper told to end", "write refused", "kernel busy"),
 )
 MOMENTS = (*("before the first mode", "settling", "measuring", "fitting", "locked", "during validation", "restoring"),)
 
