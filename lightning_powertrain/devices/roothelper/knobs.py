@@ -263,7 +263,7 @@ class Knobs:
 
 
 def _says_one(path: Path | None, texts: Mapping[Path, str]) -> bool:
-    return path in texts and texts[path].strip() == "1"
+    return path is not None and texts.get(path, "").strip() == "1"
 
 
 def find_knobs(root: Path) -> Knobs:
