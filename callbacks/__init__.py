@@ -20,4 +20,6 @@ __all__ = ["PowerMonitor", "PowerTrainCallback"]
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    import_module(f"{__name__}._lightning").inherit_from_loaded()  # A Lightning may be loaded by now.
+    return found

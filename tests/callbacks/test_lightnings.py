@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -123,6 +124,48 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     assert str(callback._options.budget) == "fastest within 15 W"
     (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
     assert monitor._device == RESNET
+
+
+LOG_MESSAGES = """
+import io, logging, sys, warnings
+warnings.simplefilter("ignore")
+{first}
+import {package} as pl
+{second}
+text = io.StringIO()
+logger = logging.getLogger("{package}")
+logger.setLevel(logging.WARNING)
+logger.addHandler(logging.StreamHandler(text))
+from lightning_powertrain import PowerMonitor, PowerTrainCallback
+tuning = PowerTrainCallback()
+pl.Trainer(accelerator="cpu", logger=False, callbacks=[tuning, PowerMonitor()])
+assert isinstance(tuning, pl.Callback)
+assert "available" not in text.getvalue(), text.getvalue()
+logger.setLevel(logging.INFO)
+pl.Trainer(accelerator="cpu", logger=False, callbacks=[tuning, PowerMonitor()])
+assert "available" in text.getvalue()
+others = [name for name in sys.modules if name.partition(".")[0] == "{other}"]
+assert not others, others
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "second", "asks"),
+    [
+        ("", "", {"POWERTRAIN": "auto"}),
+        ("", "from lightning_powertrain import PowerTrainCallback", {}),
+        ("import lightning_powertrain.callbacks.powertrain", "", {}),
+    ],
+    ids=["environment", "import after", "import before"],
+)
+def test_log_messages_of_lightning_go_where_the_user_sends_them(
+    lightning: ModuleType, first: str, second: str, asks: dict[str, str]
+) -> None:
+    """Lightning sends its messages to the logger of the package that was imported last, so we import none."""
+    (other,) = {"pytorch_lightning", "lightning"} - {lightning.__name__.partition(".")[0]}
+    code = LOG_MESSAGES.format(package=lightning.__name__, other=other, first=first, second=second)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **asks})
 
 
 @pytest.mark.parametrize("package", PACKAGES)
