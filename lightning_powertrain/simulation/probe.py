@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Tuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.parameter import is_lazy
 
 from lightning_powertrain.simulation.network import KernelGroup, backward, optimizer_step
 from lightning_powertrain.simulation.workload import Workload
+
+_log = logging.getLogger("lightning_powertrain")
+
+# Older versions of torch do not tell: there, what is compiled may fail in the hook.
+_is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
 
 _HOST_MCYCLES_PER_LAUNCH = 0.19
 _LOADER_MCYCLES_PER_MB = 46.0
@@ -25,10 +31,12 @@ _FUSED_IN_EVALUATION = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Tr
 
 
 class ModelProbe:
-    """Derives the ``generic`` workload from a model, by hooks that look at shapes and at nothing else.
+    """Derives the ``generic`` workload from a model, by a hook that looks at shapes and at nothing else.
 
-    It neither runs the model nor reads a value, so numerics and random states stay as they are. What a model computes
-    outside its modules goes unseen. Compiled and scripted modules are left alone: a hook would compile them anew.
+    It neither runs the model nor reads a value, so numerics and random states stay as they are. The hook is one for all
+    modules of the process instead of one a module: a copied or saved module takes nothing of it along. What a model
+    computes outside its modules, or in compiled and scripted code, goes unseen; so does all of a model with a compiled
+    module.
 
     Args:
         module: The model, before it has seen the minibatch.
@@ -44,16 +52,18 @@ class ModelProbe:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self._watched: set[int] = set()
+        self._handle: torch.utils.hooks.RemovableHandle | None = None
         self._calls: list[_Call] = []
 
     def start(self) -> None:
         """Begin to watch; forgets what was seen before."""
         self.stop()
         self._calls = []
-        self._handles = [
-            module.register_forward_hook(self._watch, with_kwargs=True) for module in _watchable(self._module)
-        ]
+        self._watched = set(map(id, _watchable(self._module)))
+        # A compiled module would warn of such a hook, and be compiled anew when it goes.
+        if not any(map(_is_compiled, self._module.modules())):
+            self._handle = register_module_forward_hook(self._watch)
 
     def finish(self, num_workers: int = 4, prefetch_factor: int = 2) -> Workload:
         """Stop watching and describe what was seen since :meth:`start` as one training minibatch.
@@ -81,16 +91,21 @@ class ModelProbe:
         )
 
     def stop(self) -> None:
-        """Stop watching: remove all hooks."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        """Stop watching: remove the hook."""
+        if self._handle is not None:
+            self._handle.remove()
+        self._handle = None
 
-    def _watch(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _watch(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if _is_compiling() or id(module) not in self._watched:
+            return
         # A hook that raises would end the user's training; a call that cannot be counted is left out instead.
-        with suppress(Exception):
-            inputs, outputs = _tensors((args, kwargs)), _tensors(output)
-            self._calls.append(_seen(module, inputs, outputs))
+        try:
+            inputs, outputs = _tensors(args), _tensors(output)
+            # Such a hook is not given keyword arguments. Most modules take in about as much as they put out.
+            self._calls.append(_seen(module, inputs or outputs, outputs))
+        except Exception:
+            _log.debug("A call of %s is not counted.", type(module).__name__, exc_info=True)
 
 
 @dataclass(frozen=True)
@@ -106,13 +121,13 @@ _NOTHING_SEEN = _Call(KernelGroup("unseen", 1e-3, 1.0, 10, 0.1, 10 * _HOST_MCYCL
 
 
 def _watchable(root: nn.Module) -> list[nn.Module]:
-    """The modules to hook: those without children, and those that torch runs as one.
+    """The modules to count: those without children, and those that torch runs as one.
 
-    A hook on anything in a transformer layer under evaluation would switch off its fused path, and change the numbers.
+    A transformer layer under evaluation calls none of its parts where it takes its fused path.
     """
     if not root.training and isinstance(root, _FUSED_IN_EVALUATION):
         return []
-    if isinstance(root, torch.jit.ScriptModule) or _is_compiled(root):
+    if isinstance(root, torch.jit.ScriptModule):
         return []
     children = list(root.children())
     if isinstance(root, _COUNTED_WHOLE) or not children:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import copy
+import io
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _global_forward_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_powertrain.boards import load_board
@@ -80,31 +84,61 @@ def test_weights_and_random_state_are_equal_bit_for_bit() -> None:
     assert torch.equal(plain_state, watched_state)
 
 
-def hooks(module: nn.Module) -> int:
-    return sum(len(part._forward_hooks) + len(part._forward_hooks_with_kwargs) for part in module.modules())
+def test_the_hook_goes_at_the_end_and_at_a_second_start() -> None:
+    probe = ModelProbe(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
+    before = len(_global_forward_hooks)
+    for _ in range(2):
+        probe.start()
+        assert len(_global_forward_hooks) == before + 1
+    probe.finish()
+    assert len(_global_forward_hooks) == before
 
 
-def test_hooks_go_at_the_end_and_at_a_second_start() -> None:
-    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+def test_copied_and_saved_modules_take_nothing_along() -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    module.lock = threading.Lock()  # type: ignore[assignment]  # cannot be copied
     probe = ModelProbe(module)
     probe.start()
-    watching = hooks(module)
-    probe.start()
-    assert hooks(module) == watching > 0
-    probe.finish()
-    assert hooks(module) == 0
+    copied = copy.deepcopy(module[0])
+    torch.save(module[0], io.BytesIO())
+    copied(torch.zeros(8, 4))
+    module[1](torch.zeros(8, 4))
+    assert len([group for group in probe.finish().groups if group.name == "Linear"]) == 1
+    assert not copied._forward_hooks
 
 
-def test_fused_and_compiled_modules_are_left_alone() -> None:
+def test_fused_modules_are_left_alone() -> None:
     layer = nn.TransformerEncoderLayer(8, 2).eval()
-    compiled = nn.Linear(4, 4)
-    compiled._compiled_call_impl = compiled._call_impl  # type: ignore[method-assign]  # as module.compile() does
-    module = nn.Sequential(layer, compiled, nn.Linear(4, 4))
-    probe = ModelProbe(module)
+    module = nn.Sequential(layer, nn.Linear(8, 4))
+    groups = probed(module, torch.zeros(5, 3, 8)).groups
+    assert [group.name for group in groups] == ["Linear", "Linear backward", "optimizer"]
+
+
+def compiled_function(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    return torch.compile(lambda minibatch: module(minibatch) * 2, backend="eager")
+
+
+def compiled_module(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    module.part = torch.compile(nn.Linear(4, 4), backend="eager")  # type: ignore[assignment]
+    return lambda minibatch: module.part(module(minibatch)) * 2
+
+
+def compiled_in_place(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    module.compile(backend="eager")
+    return lambda minibatch: module(minibatch) * 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # of the compiler itself, about what it traces
+@pytest.mark.parametrize("compiled", [compiled_function, compiled_module, compiled_in_place])
+def test_compiled_models_run_as_without_it(compiled: Callable[[nn.Module], Callable[[Tensor], Tensor]]) -> None:
+    model = nn.Sequential(nn.Linear(4, 4))
+    probe = ModelProbe(model)
+    step = compiled(model)
     probe.start()
-    watched = [part for part in module.modules() if part._forward_hooks]
-    probe.finish()
-    assert watched == [module[2]]
+    watched = step(torch.ones(2, 4))
+    assert probe.finish().name == "generic"
+    assert torch.equal(watched, step(torch.ones(2, 4)))
 
 
 class Odd(nn.Module):
