@@ -6,13 +6,16 @@ that costs time, and nothing is raised: an error would take the Trainer with it.
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
+
+_log = logging.getLogger("lightning_powertrain")
 
 
 def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTrain]:
@@ -20,7 +23,8 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
 
     Args:
         environ: ``POWERTRAIN_BUDGET`` holds a budget in any of its forms; ``POWERTRAIN=auto`` asks for a mode that is
-            neither slower nor hungrier than the one the job started in. A budget that is set counts.
+            at least as fast as the one the job started in, with no more power. ``POWERTRAIN_BUDGET`` takes precedence.
+            ``POWERTRAIN_DEVICE`` names a device, such as ``simulated:orin-agx-64gb``; by default it is this board.
 
     Returns:
         A list of one callback, or an empty one.
@@ -28,20 +32,21 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
     >>> callbacks({})
     []
     """
+    # A callback that was created before any Lightning was loaded learns here which one its Trainer is of.
+    lightning = sys.modules.get("lightning_powertrain.callbacks._lightning")
+    if lightning is not None:
+        lightning.inherit_from_loaded()
     budget = environ.get("POWERTRAIN_BUDGET", "").strip()
     if not budget and environ.get("POWERTRAIN", "").strip().lower() != "auto":
         return []
     try:
         from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
 
-        return [AutomaticPowerTrain(budget or None)]
+        return [AutomaticPowerTrain(budget or None, device=environ.get("POWERTRAIN_DEVICE", "").strip() or None)]
     except Exception as error:
-        _warn_once(f"no power-mode tuning, which POWERTRAIN_BUDGET or POWERTRAIN asks for: {error}")
+        from lightning_powertrain.warning import warn
+
+        _log.debug("Reading the environment variables failed.", exc_info=True)
+        what = "Power-mode tuning is disabled: POWERTRAIN_BUDGET, POWERTRAIN or POWERTRAIN_DEVICE is not valid: %s"
+        warn(what, error, see="troubleshooting.md#arguments", once=True)
         return []
-
-
-@lru_cache
-def _warn_once(message: str) -> None:
-    from lightning_powertrain.warning import warn
-
-    warn("%s", message, see="troubleshooting.md#arguments")

@@ -1,32 +1,32 @@
-"""The callback that nobody wrote down: see :mod:`lightning_powertrain.callbacks.autoload`."""
+"""The callback added by the environment variables: see :mod:`lightning_powertrain.callbacks.autoload`."""
 
 from __future__ import annotations
 
-from itertools import count
+from typing import Any
 
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
 
-_numbers = count()
-
 
 class AutomaticPowerTrain(PowerTrainCallback):
-    """Steps aside where the Trainer has a :class:`PowerTrainCallback` that was asked for.
+    """Does nothing where the Trainer has a :class:`PowerTrainCallback` that the user added.
 
-    A Trainer adds it to the very list that the user gave; where that list goes into a second Trainer, this one is a
-    leftover there. So each has a ``state_key`` of its own, lest Lightning refuse the second, and the last one counts.
-
-    Args:
-        budget: What to look for.
+    A Trainer adds it to the very list that the user gave. Where that list goes into a second Trainer, this callback is
+    a leftover there, and only the last one of the list tunes. Lightning refuses two callbacks that override
+    ``state_dict`` under one key, so this class adds its state to a checkpoint in ``on_save_checkpoint`` instead.
     """
 
-    def __init__(self, budget: float | str | None = None) -> None:
-        super().__init__(budget)
-        self._key = f"AutomaticPowerTrain-{next(_numbers)}"
-
     @property
-    def state_key(self) -> str:
-        return self._key
+    def state_dict(self) -> Any:
+        """Lightning's own method, which Lightning takes for "has no state"."""
+        return super(PowerTrainCallback, self).state_dict
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._is_wanted(trainer) and (state := PowerTrainCallback.state_dict(self)):
+            checkpoint["callbacks"][self.state_key] = state
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._is_wanted(trainer):

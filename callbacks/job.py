@@ -24,9 +24,14 @@ def minibatches_left(trainer: pl.Trainer) -> int | None:
     if trainer.max_epochs not in (None, -1):
         limits.append(length * (trainer.max_epochs - epochs.processed) - done)
     if trainer.max_steps != -1:
-        limits.append(_minibatches_of(_cycles_left(trainer), trainer.accumulate_grad_batches, length, done))
+        limits.append(_minibatches_to_max_steps(trainer, length, done))
     left = min(limits, default=math.inf)
     return None if math.isinf(left) else int(left)
+
+
+def is_running(trainer: pl.Trainer) -> bool:
+    """Whether a job of this Trainer goes on; one that ended in an exception does not."""
+    return str(trainer.state.status.value) == "running"
 
 
 def seconds_left(trainer: pl.Trainer) -> float | None:
@@ -56,14 +61,42 @@ def _cycles_left(trainer: pl.Trainer) -> int:
     return math.ceil((trainer.max_steps - trainer.global_step) / optimizers)
 
 
+def _minibatches_to_max_steps(trainer: pl.Trainer, epoch: float, done: int) -> float:
+    """Minibatches until ``max_steps``, ``done`` minibatches after the start of an epoch of so many.
+
+    A GradientAccumulationScheduler sets how many are accumulated when an epoch starts: all epochs in which that changes
+    are counted one by one.
+    """
+    cycles, before = _cycles_left(trainer), 0.0
+    everybody = trainer.callbacks  # type: ignore[union-attr]  # not declared by Lightning
+    scheduler = next((each for each in everybody if hasattr(each, "get_accumulate_grad_batches")), None)
+    if scheduler is None:
+        return _minibatches_of(cycles, trainer.accumulate_grad_batches, epoch, done)
+    number = trainer.current_epoch
+    while not math.isinf(epoch) and number < max(scheduler.scheduling):
+        accumulated = scheduler.get_accumulate_grad_batches(number)
+        cycles_of_rest = _cycles_in(epoch, accumulated) - _cycles_done(done, epoch, accumulated)
+        if cycles <= cycles_of_rest:
+            break
+        cycles, before, number, done = cycles - cycles_of_rest, before + epoch - done, number + 1, 0
+    return before + _minibatches_of(cycles, scheduler.get_accumulate_grad_batches(number), epoch, done)
+
+
 def _minibatches_of(cycles: int, accumulated: int, epoch: float, done: int) -> float:
     """Minibatches in so many accumulation cycles, ``done`` minibatches after the start of an epoch."""
     if math.isinf(epoch):
         return cycles * accumulated - done % accumulated
-    cycles_of_epoch = math.ceil(epoch / accumulated)
-    behind = cycles_of_epoch if done >= epoch else done // accumulated
-    epochs, cycles_more = divmod(behind + cycles, cycles_of_epoch)
+    behind = _cycles_done(done, epoch, accumulated)
+    epochs, cycles_more = divmod(behind + cycles, _cycles_in(epoch, accumulated))
     return epochs * epoch + cycles_more * accumulated - done
+
+
+def _cycles_in(epoch: float, accumulated: int) -> int:
+    return math.ceil(epoch / accumulated)
+
+
+def _cycles_done(done: int, epoch: float, accumulated: int) -> int:
+    return _cycles_in(epoch, accumulated) if done >= epoch else done // accumulated
 
 
 def is_stepping(trainer: pl.Trainer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -67,7 +68,7 @@ class Options:
         return Tuner(
             device,
             task.objective if task and task.objective else self.budget,
-            predictor=self.predictor,
+            predictor=copy(self.predictor),  # Fitted to one job: the next one begins with what the user gave.
             modes=self.modes,
             max_share=self.max_share * (task.share if task else 1.0),
             precision=self.precision,

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.job import loader_workers, logging_step
+from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
+from lightning_powertrain.callbacks.job import is_running, loader_workers, logging_step
 from lightning_powertrain.callbacks.power_log import PowerLog
 from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
 from lightning_powertrain.devices import PowerSource, SimulatedDevice, find_power_source, open_device, parse_simulated
-from lightning_powertrain.errors import DeviceError, PowerTrainError
+from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.reporting import PowerSummary
 from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.saying import say
@@ -55,6 +56,7 @@ class PowerMonitor(pl.Callback):
         self._power: PowerLog | None = None
         self._probe: ModelProbe | None = None
         self._summary: PowerSummary | None = None
+        self._guard = ExceptionGuard(self._finish)
 
     @property
     def summary(self) -> PowerSummary | None:
@@ -62,9 +64,11 @@ class PowerMonitor(pl.Callback):
         return self._power.summary if self._power else self._summary
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.local_rank == 0 and self._trainer in (None, trainer):
+        elsewhere = self._trainer not in (None, trainer) and is_running(self._trainer)
+        if trainer.local_rank == 0 and not elsewhere:
             self._stop()
             self._trainer, self._summary = trainer, None
+            self._guard.begin(trainer)
             self._softly(lambda: self._begin(trainer, pl_module))
 
     def on_train_batch_start(
@@ -133,14 +137,19 @@ class PowerMonitor(pl.Callback):
         except Exception as error:
             self._stop()
             reason = error if isinstance(error, PowerTrainError) else repr(error)
-            warn("training runs as ever, but its power is not monitored: %s", reason, see="logging.md#powermonitor")
+            off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
+            what = "training runs as ever, but its power is not monitored: %s"
+            warn(what, reason, see="logging.md#powermonitor", once=off_board)
 
     def _stop(self) -> None:
         """Let go of everything; a device that was given is its owner's."""
         power, probe, source, self._summary = self._power, self._probe, self._source, self.summary
-        self._power = self._probe = self._source = self._trainer = None
+        trainer, self._trainer = self._trainer, None
+        self._power = self._probe = self._source = None
         try:
             with ExitStack() as ending:
+                if trainer is not None:
+                    ending.callback(self._guard.end, trainer)
                 if source is not None:
                     ending.callback(source.close)
                 if power is not None:

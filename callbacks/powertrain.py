@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning_powertrain.callbacks import _lightning as pl
+from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
 from lightning_powertrain.callbacks.job import (
     checkpoints_saved,
+    is_running,
     is_stepping,
     loader_workers,
     minibatches_left,
@@ -19,7 +21,7 @@ from lightning_powertrain.callbacks.job import (
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.callbacks.options import Options
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device
-from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.errors import DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.fleet import Leader, Member
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
@@ -108,6 +110,7 @@ class PowerTrainCallback(pl.Callback):
         )
         self._strict = strict
         self._memory = Memory(cache, self._options.predictor.minimum_modes, str(self._options.budget), strict)
+        self._guard = ExceptionGuard(self._stop)
         self._begins = False
         self._simulated_workload: str | None = None
         self._trainer: pl.Trainer | None = None
@@ -143,15 +146,28 @@ class PowerTrainCallback(pl.Callback):
         return self._memory.state(self._tuner.experience if self._tuner else self._experience, kept)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
-        self._memory.load(state_dict)
+        """Have the next job go on from a state; what is wrong with it is told at its first minibatch.
+
+        In the middle of a job nothing is loaded: a learning-rate finder saves and restores the Trainer, and the tuner
+        goes on with what it knows.
+        """
+        if self._tuner is None:
+            self._memory.load(state_dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the predictions for every mode, which would make a saved Trainer large."""
+        return {**vars(self), "_outcome": None}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit" and self._trainer not in (None, trainer):
+        if stage != "fit" or self._trainer in (None, trainer):
+            return
+        assert self._trainer is not None
+        if is_running(self._trainer):
             raise PowerTrainError(
                 "this PowerTrainCallback is tuning for another Trainer that has not finished. "
                 "Give each Trainer a PowerTrainCallback of its own"
             )
+        self._stop(self._trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._outcome = self._profile = self._experience = None
@@ -227,7 +243,8 @@ class PowerTrainCallback(pl.Callback):
             raise error
         reason = error if isinstance(error, PowerTrainError) else repr(error)
         what = "training runs as ever, in the power mode that the board is in: %s"
-        warn(what, reason, see="troubleshooting.md#tuning-does-not-begin")
+        off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
+        warn(what, reason, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
@@ -238,6 +255,7 @@ class PowerTrainCallback(pl.Callback):
             device = self._open_device(self._options.seed)
             tuner = self._options.tuner(device, trainer, folder, self._memory)
         self._trainer, self._tuner, self._begins = trainer, tuner, True
+        self._guard.begin(trainer)
         about: dict[str, Any] = {}
         try:
             about = self._about(trainer, pl_module, device)
@@ -301,6 +319,7 @@ class PowerTrainCallback(pl.Callback):
                 endings.callback(self._close)
                 endings.callback(tuner.stop)
                 endings.callback(self._unwatch)
+                endings.callback(self._guard.end, trainer)
         except Exception as error:
             if strict:
                 raise

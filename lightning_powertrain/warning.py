@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 _log = logging.getLogger("lightning_powertrain")
+_given_once: set[str] = set()
 
 
 def page(where: str) -> str:
@@ -18,13 +19,18 @@ def page(where: str) -> str:
     return f"docs/{where}"
 
 
-def warn(message: str, *values: object, see: str) -> None:
+def warn(message: str, *values: object, see: str, once: bool = False) -> None:
     """Warn of something that does not end the job.
 
     Args:
         message: What is wrong and what to do about it, with a ``%s`` for each value, without a full stop at its end.
         values: Values for the message.
         see: Page, and heading on it, that says more: ``"safety.md#by-hand"``.
+        once: Whether this process gives the very same warning only once.
     """
     text = (message % values).rstrip(".")  # The message of an error may end in one.
+    if once and text in _given_once:
+        return
+    if once:
+        _given_once.add(text)
     _log.warning("PowerTrain: %s. See %s", text, page(see), stacklevel=2)

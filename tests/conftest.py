@@ -16,6 +16,7 @@ from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
 from leftovers import left_since, running
 
+from lightning_powertrain import warning
 from lightning_powertrain.devices import ComputingCost, simulated
 from lightning_powertrain.profiling import sensor_noise
 
@@ -52,6 +53,12 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of profiles of its own for each test, and for the processes that it starts."""
     monkeypatch.setenv("POWERTRAIN_CACHE", str(tmp_path / "profile-cache"))
     return tmp_path / "profile-cache"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_warned_of() -> None:
+    """What a process warns of once, each test may see."""
+    warning._given_once.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -92,9 +92,8 @@ def errors_raised() -> Iterator[tuple[str, ast.expr]]:
 def warnings_said() -> Iterator[tuple[str, ast.expr]]:
     for path, text, call in WARNINGS:
         yield f"{path.stem}-{call.lineno}", text
-    for name, which in (("_say_once", 1), ("_warn_once", 0)):
-        for path, function, call in calls(name):
-            yield f"{path.stem}-{call.lineno}", message_of(function, call.args[which])
+    for path, function, call in calls("_say_once"):
+        yield f"{path.stem}-{call.lineno}", message_of(function, call.args[1])
 
 
 def findings() -> Iterator[tuple[str, ast.expr]]:
@@ -131,6 +130,15 @@ def test_a_warning_says_who_speaks_and_where_to_read_on(caplog: pytest.LogCaptur
     assert (record.name, record.levelno) == ("lightning_powertrain", logging.WARNING)
     assert record.getMessage() == "PowerTrain: a sensor is missing. See docs/safety.md#by-hand"
     assert record.filename == Path(__file__).name
+
+
+def test_the_same_warning_can_be_given_once(caplog: pytest.LogCaptureFixture) -> None:
+    for sensor in ("one", "one", "two"):
+        warn("%s is missing", sensor, see="safety.md#by-hand", once=True)
+    assert [record.getMessage().partition(".")[0] for record in caplog.records] == [
+        "PowerTrain: one is missing",
+        "PowerTrain: two is missing",
+    ]
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,9 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +17,7 @@ from fakes import FakeDevice
 from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
 
 from lightning_powertrain import PowerTrainCallback
-from lightning_powertrain.callbacks.autoload import _warn_once, callbacks
+from lightning_powertrain.callbacks.autoload import callbacks
 from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
 
 pytestmark = LIGHTNING_WARNINGS
@@ -67,7 +69,6 @@ def test_every_form_of_budget(environ: dict[str, str], budget: str) -> None:
 
 
 def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixture) -> None:
-    _warn_once.cache_clear()
     assert callbacks({"POWERTRAIN_BUDGET": "30 X"}) == callbacks({"POWERTRAIN_BUDGET": "30 X"}) == []
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -76,10 +77,9 @@ def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixt
 
 
 def test_whatever_goes_wrong_is_a_warning(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    _warn_once.cache_clear()
     monkeypatch.setitem(sys.modules, "lightning_powertrain.callbacks.automatic", None)
     assert callbacks({"POWERTRAIN": "auto"}) == []
-    assert "no power-mode tuning" in caplog.text
+    assert "Power-mode tuning is disabled" in caplog.text
 
 
 def test_costs_nothing_when_off() -> None:
@@ -93,6 +93,16 @@ def test_costs_nothing_when_off() -> None:
         "assert len(ours) == 3, ours\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_variable_names_a_device() -> None:
+    (callback,) = callbacks({"POWERTRAIN": "auto", "POWERTRAIN_DEVICE": "simulated:orin-agx-64gb:resnet18"})
+    assert callback._options.device == "simulated:orin-agx-64gb:resnet18"
+
+
+def test_a_device_that_there_is_not_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert callbacks({"POWERTRAIN": "auto", "POWERTRAIN_DEVICE": "simulated:orin"}) == []
+    assert "POWERTRAIN_DEVICE" in caplog.text
 
 
 # In a Trainer.
@@ -168,8 +178,8 @@ print("automatic:", sum(type(callback).__name__ == "AutomaticPowerTrain" for cal
     ("package", "environ", "found", "no_jetson", "not_valid"),
     [
         ("pytorch_lightning", {}, 0, 0, 0),
-        ("pytorch_lightning", {"POWERTRAIN_BUDGET": "30 W"}, 1, 2, 0),
-        ("lightning.pytorch", {"POWERTRAIN": "auto"}, 1, 2, 0),
+        ("pytorch_lightning", {"POWERTRAIN_BUDGET": "30 W"}, 1, 1, 0),
+        ("lightning.pytorch", {"POWERTRAIN": "auto"}, 1, 1, 0),
         ("lightning.pytorch", {"POWERTRAIN_BUDGET": "30 X"}, 0, 0, 1),
     ],
 )
@@ -185,3 +195,22 @@ def test_as_a_user_meets_it(package: str, environ: dict[str, str], found: int, n
     assert f"automatic: {found}" in done.stdout
     assert done.stderr.count("no Jetson found") == no_jetson
     assert done.stderr.count("budget='30 X' is not valid") == not_valid
+
+
+@pytest.mark.parametrize("trainers_before", [0, 2])
+def test_resumed_job_finds_its_state(asked_for: FakeDevice, tmp_path: Path, trainers_before: int) -> None:
+    """Whatever number of Trainers either script has made."""
+    first = trainer(max_epochs=4)
+    first.fit(Model(), data(1000))
+    first.save_checkpoint(tmp_path / "job.ckpt")
+    for _ in range(trainers_before):
+        trainer()
+    second = trainer(max_epochs=8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*callbacks used to create the checkpoint")
+        second.fit(Model(), data(1000), ckpt_path=tmp_path / "job.ckpt")
+    (before,), (after,) = automatic(first), automatic(second)
+    assert before.profile is not None
+    assert after.outcome is not None
+    known = {each.mode for each in before.profile.measurements}
+    assert set() < after.outcome.reused < known  # The best of them was measured again.

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from jobs import LIGHTNING_WARNINGS, Model, StopWhen, data, trainer
 from pytorch_lightning import callbacks
-from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
+from pytorch_lightning.callbacks import BatchSizeFinder, GradientAccumulationScheduler, LearningRateFinder
 from timed import BATCH, Timed, TimedDevice, callback_for, loading
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -116,6 +116,14 @@ def counted(model: pl.LightningModule, loader: Any, *callbacks: pl.Callback, **o
 )
 def test_length_of_a_job(options: dict[str, Any]) -> None:
     counts = counted(Model(), data(EPOCH, shuffle=False), **options)
+    assert counts.foretold == counts.came > 0
+
+
+@pytest.mark.parametrize("scheduling", [{0: 4}, {0: 1, 1: 4}, {0: 8, 2: 3, 4: 1}, {3: 5}], ids=str)
+@pytest.mark.parametrize("steps", [1, 4, 11, 40])
+def test_length_with_an_accumulation_scheduler(scheduling: dict[int, int], steps: int) -> None:
+    scheduler = GradientAccumulationScheduler(scheduling)
+    counts = counted(Model(), data(EPOCH), scheduler, max_epochs=-1, max_steps=steps)
     assert counts.foretold == counts.came > 0
 
 
