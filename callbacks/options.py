@@ -31,7 +31,7 @@ class Options:
     budget: Objective | None
     device: str | Device | None
     predictor: Predictor
-    modes: int | Literal["auto"]
+    modes: int | Literal["auto"] | None
     max_share: float
     precision: float | None
     seed: int

@@ -46,8 +46,8 @@ class PowerTrainCallback(pl.Callback):
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device
             of your own.
-        modes: How many power modes to measure; ``"auto"`` for as many as it takes to settle the choice, at most 50. Up
-            to five more follow while one promises to be better by 1 %.
+        modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many as
+            it takes to settle the choice, at most 50. Up to five more follow while one promises to be better by 1 %.
         reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made.
         predictor: Predicts the modes that are not measured, such as
             :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
@@ -81,7 +81,7 @@ class PowerTrainCallback(pl.Callback):
         budget: float | str | None = None,
         *,
         device: str | Device | None = None,
-        modes: int | Literal["auto"] = 50,
+        modes: int | Literal["auto"] | None = None,
         reference: str | Path = DEFAULT_REFERENCE,
         predictor: Predictor | None = None,
         max_share: float = 0.1,

@@ -144,7 +144,7 @@ class Course:
             search, plan = self._scope.plan(start, self.profile)
         if start.mode not in self._bench.reused.modes:
             self._tell_measured(start, plan, 0, 0.0)
-        if not len(plan) and len(self.profile.besides(start)) < self._settings.predictor.minimum_modes:
+        if not len(plan) and len(self.profile.besides(start)) < self._settings.least_modes(self._bench.device.modes):
             self._enter(Phase.OFF)
             return
         profiling_start_s = self._uninterrupted_s()
@@ -219,7 +219,7 @@ class Course:
         return search, expected
 
     def _next(self, search: Search, may_look_around: bool) -> Step | None:
-        enough = len(self.profile) >= self._settings.predictor.minimum_modes
+        enough = len(self.profile) >= self._settings.least_modes(self._bench.device.modes)
         if may_look_around or not enough:
             step = search.planned(self.profile)
             if step is not None:

@@ -46,5 +46,13 @@ class Forecast:
         return self._predicted(self._space.rows(modes))
 
     def _predicted(self, modes: IntArray) -> Prediction:
+        if len(self._profile) < self._predictor.minimum_modes:
+            return self._measured_nearest_to(modes)
         self._predictor.fit(self._profile)
         return self._predictor.predict(modes)
+
+    def _measured_nearest_to(self, modes: IntArray) -> Prediction:
+        """On a board with too few modes to learn from, all of which are measured."""
+        apart = np.abs(modes[:, None] / self._profile.modes[None] - 1.0).sum(axis=2)
+        nearest = apart.argmin(axis=1)
+        return Prediction(self._profile.time_ms[nearest], self._profile.power_w[nearest])

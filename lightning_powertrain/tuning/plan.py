@@ -64,18 +64,18 @@ def plan_within_share(
     return ProfilingPlan(costs_s(count) if count else (), allowance_s)
 
 
-def check_modes(modes: int | str, minimum: int, available: int | None) -> None:
+def check_modes(modes: int | str | None, minimum: int, available: int | None) -> None:
     """Refuse a number of modes that a predictor cannot use or a board does not have.
 
     Args:
-        modes: Modes to sample, or ``"auto"``.
+        modes: Modes to sample, or ``"auto"``, or None for the default, which suits every board.
         minimum: The fewest that the predictor can use.
         available: Modes of the board; None if not known yet.
 
     Raises:
         ArgumentError: If ``modes`` is neither a whole number in between nor ``"auto"``.
     """
-    if modes == "auto":
+    if modes is None or modes == "auto":
         return
     is_whole = isinstance(modes, int) and not isinstance(modes, bool)
     if not is_whole or int(modes) < minimum or (available is not None and int(modes) > available):

@@ -66,7 +66,7 @@ class Scope:
         settings = self._settings
         done = len(profile.besides(start))
         most = max(0, self._most(done) - done)
-        minimum = settings.predictor.minimum_modes
+        minimum = settings.least_modes(self._space)
 
         def costs_s(count: int) -> list[float]:
             """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
@@ -102,7 +102,7 @@ class Scope:
     def _is_served(self, done: int) -> bool:
         """Whether what is known from before is all that this job wants to learn."""
         known = self._reused.known
-        enough = done >= self._settings.predictor.minimum_modes
+        enough = done >= self._settings.least_modes(self._space)
         return known is not None and enough and known.serves(self._settings.modes)
 
     def _search(self, start: Measurement, done: int, more: int) -> Search:

@@ -135,6 +135,7 @@ class Search:
         self.objective = objective
         self.start = start
         self.most = most
+        self._minimum = min(predictor.minimum_modes, len(space))
         self._until_settled = until_settled
         self._seed = seed
         self._ceiling_w = ceiling_w
@@ -166,7 +167,7 @@ class Search:
             for mode in self._design if len(measured) < len(self._design) else ():
                 if mode not in visited and windows[mode] == times:
                     return Step(mode)
-        if len(profile) < self._predictor.minimum_modes:
+        if len(profile) < self._minimum:
             return next((Step(mode) for mode in self._other_modes() if mode not in visited and not windows[mode]), None)
         return self._pending.pop(0) if self._pending else None
 
@@ -181,6 +182,8 @@ class Search:
             DeviceError: If the board throttled so often that too little was measured.
             ArithmeticError: If the predictor gave a time or power that is not finite.
         """
+        if len({each.mode for each in profile.measurements}) == len(self._space):
+            return None  # Nothing is left to predict.
         self._fit(profile)
         seen = self._look(profile)
         # Modes in which the board throttles count too, or else a hot board would try one after the other.
@@ -248,13 +251,13 @@ class Search:
         return mode in self._space
 
     def _first_modes(self) -> list[PowerMode]:
-        count = min(self.most, max(_LEARN_FROM, self._predictor.minimum_modes))
+        count = min(self.most, max(_LEARN_FROM, self._minimum), len(self._space))
         # The start is measured in any case.
         return [mode for mode in self._most_telling(self._fast_rows(count), count) if mode != self.start.mode]
 
     def _other_modes(self) -> list[PowerMode]:
         """Out of all modes, for a board that throttles in the fast ones."""
-        count = max(len(self._design), self._predictor.minimum_modes)
+        count = max(len(self._design), self._minimum)
         return self._most_telling(self._candidates.pool(max(count, _POOL)), count)
 
     def _most_telling(self, among: IntArray, count: int) -> list[PowerMode]:
@@ -273,7 +276,7 @@ class Search:
         return np.sort(pool[np.argsort(prior_ms, kind="stable")[: max(at_least, round(_FAST * len(pool)))]])
 
     def _fit(self, profile: Profile) -> None:
-        if len(profile) < self._predictor.minimum_modes:
+        if len(profile) < self._minimum:
             causes = profile.throttled[-1].throttled_by if profile.throttled else "no reason known"
             raise DeviceError(
                 f"the board throttled ({causes}) in all but {len(profile)} of the windows: it is too hot, or its "

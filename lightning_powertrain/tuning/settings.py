@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lightning_powertrain.boards import ModeSpace
 from lightning_powertrain.prediction import Predictor
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import NoWorse, Objective
@@ -30,6 +31,10 @@ class Settings:
     def is_open(self) -> bool:
         """Whether measuring ends by itself once the choice is settled."""
         return self.hard or self.modes == "auto"
+
+    def least_modes(self, space: ModeSpace) -> int:
+        """The fewest modes to measure besides the start: what the predictor needs, or all others of a small board."""
+        return min(self.predictor.minimum_modes, len(space) - 1)
 
     def objective_from(self, start: Measurement) -> Objective:
         """The objective; by default no worse than the mode that the job started in."""

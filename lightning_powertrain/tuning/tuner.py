@@ -20,7 +20,7 @@ from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phas
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 from lightning_powertrain.tuning.scope import Job
-from lightning_powertrain.tuning.settings import Settings
+from lightning_powertrain.tuning.settings import MOST_MODES, Settings
 from lightning_powertrain.tuning.stopwatch import Stopwatch
 from lightning_powertrain.tuning.workbench import EndedError
 from lightning_powertrain.warning import warn
@@ -45,9 +45,9 @@ class Tuner:
         budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, an objective of your
             own, or None for "neither slower nor hungrier than the mode the job started in".
         predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
-        modes: How many modes to measure, at least what the predictor needs; ``"auto"`` for as many as it takes until
-            no other promises to be better than the best measured one by more than 0.3 %, at most 50. Up to five more
-            follow while one promises to be better by 1 %.
+        modes: How many modes to measure, at least what the predictor needs; None for 50, or all that a smaller board
+            has; ``"auto"`` for as many as it takes until no other promises to be better than the best measured one by
+            more than 0.3 %, at most 50. Up to five more follow while one promises to be better by 1 %.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
         precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
             95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
@@ -79,7 +79,7 @@ class Tuner:
         budget: float | str | Objective | None = None,
         *,
         predictor: Predictor | None = None,
-        modes: int | Literal["auto"] = 50,
+        modes: int | Literal["auto"] | None = None,
         max_share: float = 0.1,
         precision: float | None = 0.02,
         seed: int = 0,
@@ -100,7 +100,8 @@ class Tuner:
         self._device = device
         self._samplers = Samplers(device) if samplers is None else samplers
         self._precision = precision
-        self._settings = Settings(objective, predictor, modes, max_share, seed, strict, match_threads, hard)
+        most = min(MOST_MODES, len(device.modes)) if modes is None else modes
+        self._settings = Settings(objective, predictor, most, max_share, seed, strict, match_threads, hard)
         self._audience = Audience(observers, strict)
         self._kind = AdaptiveCourse if adapt else Course
         self._course: Course | None = None
