@@ -17,7 +17,18 @@ from lightning_powertrain.fleet import Leader, Member, Task, TorchPeers
 from lightning_powertrain.prediction import Predictor
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import Observer, Tuner, check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning import (
+    Observer,
+    Tuner,
+    check_device,
+    check_hard,
+    check_modes,
+    check_precision,
+    check_predictor,
+    check_seed,
+    check_share,
+    check_switches,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,21 @@ class Options:
     verbose: bool
 
     def __post_init__(self) -> None:
+        check_switches(
+            hard=self.hard,
+            strict=self.strict,
+            match_threads=self.match_threads,
+            adapt=self.adapt,
+            verbose=self.verbose,
+        )
+        check_seed(self.seed)
+        check_predictor(self.predictor)
+        if isinstance(self.device, str):
+            parse_simulated(self.device)
+        elif self.device is not None:
+            check_device(
+                self.device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or a device'
+            )
         check_modes(self.modes, self.predictor.minimum_modes, self._count_modes())
         check_share(self.max_share)
         check_hard(self.hard, self.budget)

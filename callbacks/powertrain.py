@@ -21,13 +21,13 @@ from lightning_powertrain.callbacks.job import (
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.callbacks.options import Options
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device
-from lightning_powertrain.errors import DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.fleet import Leader, Member
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Outcome, Tuner
+from lightning_powertrain.tuning import Outcome, Tuner, check_seed
 from lightning_powertrain.warning import warn
 
 
@@ -48,7 +48,8 @@ class PowerTrainCallback(pl.Callback):
             of your own.
         modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many as
             it takes to settle the choice, at most 50. Up to five more follow while one promises to be better by 1 %.
-        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made.
+        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made; None for the
+            bundled one of an AGX Orin.
         predictor: Predicts the modes that are not measured, such as
             :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
@@ -82,7 +83,7 @@ class PowerTrainCallback(pl.Callback):
         *,
         device: str | Device | None = None,
         modes: int | Literal["auto"] | None = None,
-        reference: str | Path = DEFAULT_REFERENCE,
+        reference: str | Path | None = None,
         predictor: Predictor | None = None,
         max_share: float = 0.1,
         precision: float | None = 0.02,
@@ -94,10 +95,15 @@ class PowerTrainCallback(pl.Callback):
         cache: bool | str | Path = True,
         verbose: bool = True,
     ) -> None:
+        if predictor is None:
+            check_seed(seed)
+            predictor = default_predictor(DEFAULT_REFERENCE if reference is None else reference, seed)
+        elif reference is not None:
+            raise ArgumentError.of("reference", reference, "None together with predictor=, which brings its own")
         self._options = Options(
             budget=parse_budget(budget),
             device=device,
-            predictor=default_predictor(reference, seed) if predictor is None else predictor,
+            predictor=predictor,
             modes=modes,
             max_share=max_share,
             precision=precision,

@@ -76,7 +76,7 @@ def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -
         FileFormatError: If the state is damaged.
     """
     try:
-        profile = Profile(knobs, Provenance(**state["about"])).with_measurements(
+        profile = Profile(knobs, _provenance(state["about"])).with_measurements(
             _measurement(each, knobs) for each in state["measurements"]
         )
         kept = None if state["kept"] is None else _mode(state["kept"], knobs)
@@ -84,6 +84,14 @@ def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -
         return Known(profile, "the checkpoint", finished, kept if state["budget"] == budget else None)
     except Exception as error:
         raise _damaged(error) from error
+
+
+def _provenance(values: Mapping[str, Any]) -> Provenance:
+    about = Provenance(**values)
+    is_text = all(isinstance(text, str) for text in (about.board, about.workload))
+    if not (is_text and isinstance(about.simulated, bool) and isinstance(about.details, dict)):
+        raise TypeError(f"what it says of its origin is {values!r}")
+    return about
 
 
 def _measurement(values: Mapping[str, Any], knobs: tuple[Knob, ...]) -> Measurement:

@@ -16,6 +16,10 @@
 from __future__ import annotations
 
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
 class PowerTrainError(Exception):
     """Root of every error that this library raises."""
 
@@ -68,3 +72,13 @@ class MissingPackageError(PowerTrainError, ModuleNotFoundError):
         "matplotlib is not installed; `pip install 'lightning-powertrain[plots]'` adds it"
         """
         return cls(f"{package} is not installed; `pip install 'lightning-powertrain[{extra}]'` adds it")
+
+
+def one_of(value: object, names: Sequence[str]) -> str:
+    """What is allowed where a name has to be one of several, with the one that was probably meant.
+
+    >>> one_of("orin-agx64gb", ["agx-xavier", "orin-agx-64gb"])
+    'one of agx-xavier, orin-agx-64gb (did you mean orin-agx-64gb?)'
+    """
+    close = get_close_matches(str(value), names, n=1)
+    return f"one of {', '.join(names)}" + (f" (did you mean {close[0]}?)" if close else "")

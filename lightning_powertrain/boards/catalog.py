@@ -13,7 +13,7 @@ from typing import Any
 
 from lightning_powertrain.boards.board import Board, Preset
 from lightning_powertrain.boards.knobs import Knob
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, one_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +39,7 @@ def load_board(name: str) -> Board:
         ArgumentError: If there is no such board.
     """
     if name not in board_names():
-        raise ArgumentError.of("board", name, f"one of {', '.join(board_names())}")
+        raise ArgumentError.of("board", name, one_of(name, board_names()))
     return _parse(name, _read(name))
 
 

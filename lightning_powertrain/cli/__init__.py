@@ -6,8 +6,12 @@ A group of commands is a typer app of its own and enters with ``app.add_typer(gr
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -28,6 +32,7 @@ from lightning_powertrain.cli import (
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
+_OUTPUT_ENDS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT)
 
 
 class _OneLineErrors(TyperGroup):
@@ -72,4 +77,22 @@ def powertrain(
 
 def main() -> None:
     """Entry point of the console script. Exits 0, 1 (did not work) or 2 (wrong call)."""
-    app(prog_name="powertrain")
+    try:
+        try:
+            app(prog_name="powertrain")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _OUTPUT_ENDS:
+            raise
+        _give_up_output(error)
+
+
+def _give_up_output(error: OSError) -> NoReturn:
+    """End where nobody takes the output: the reader of a pipe has gone, or the disk is full."""
+    # Python writes what is left in its buffers once more when it exits, and would complain about the same again.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        print(f"powertrain: the output cannot be written: {error.strerror}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.exit(DID_NOT_WORK)

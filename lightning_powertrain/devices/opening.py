@@ -6,7 +6,7 @@ from lightning_powertrain.boards import load_board
 from lightning_powertrain.devices.device import Device
 from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import find_jetson
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, one_of
 from lightning_powertrain.simulation import load_workload, simulated_board_names
 
 _PREFIX = "simulated:"
@@ -45,10 +45,8 @@ def parse_simulated(name: str) -> tuple[str, str | None]:
     simulated = isinstance(name, str) and name.startswith(_PREFIX)
     board, _, workload = name[len(_PREFIX) :].partition(":") if simulated else ("", "", "")
     if board not in simulated_board_names():
-        forms = (
-            f'None (the Jetson this runs on), or "simulated:BOARD" with a board of {", ".join(simulated_board_names())}'
-        )
-        raise ArgumentError.of("device", name, f'{forms}, or "simulated:BOARD:WORKLOAD"')
+        forms = 'None (the Jetson this runs on), or "simulated:BOARD" or "simulated:BOARD:WORKLOAD", where BOARD is'
+        raise ArgumentError.of("device", name, f"{forms} {one_of(board, simulated_board_names())}")
     if workload:
         load_workload(workload)
     load_board(board)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, one_of
 from lightning_powertrain.prediction.reference import Reference
 
 _FOLDER = Path(__file__).parent / "references"
@@ -32,7 +32,7 @@ def load_reference(name: str | Path) -> Reference:
     if isinstance(name, Path) or _looks_like_path(name):
         return Reference.load(name)
     if name not in reference_names():
-        raise ArgumentError.of("reference", name, f"one of {', '.join(reference_names())}, or the path of a file")
+        raise ArgumentError.of("reference", name, f"{one_of(name, reference_names())}, or the path of a file")
     return Reference.load(_FOLDER / name)
 
 

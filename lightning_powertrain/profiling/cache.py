@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -39,6 +40,14 @@ _SCRATCH = re.compile(r"\.scratch-[0-9a-f]{8}")
 
 # Writing takes milliseconds: what is older was left behind by a process that was killed.
 _ABANDONED_S = 3600.0
+
+# The largest profiles have thousands of modes and take 1 MB. What is larger, or no regular file, is not ours.
+_LARGEST_FILE = 16 * 2**20
+
+# A cache that others have filled is emptied over several jobs.
+_MOST_DISCARDED = 20
+
+_LAST_NUMBER = 99_999_999
 
 # How often an entry may be replaced under the eyes of a reader until it gives up.
 _MOST_ATTEMPTS = 10
@@ -150,15 +159,19 @@ class ProfileCache:
 
     def _load(self, key: Key) -> Profile | None:
         for _ in range(_MOST_ATTEMPTS):
-            folder = max(self._folders(key.name), default=None)
-            if folder is None:
+            folders = sorted(self._folders(key.name), reverse=True)
+            damaged: FileFormatError | None = None
+            for folder in folders[:_MOST_ATTEMPTS]:
+                try:
+                    return _read(folder)[1]
+                except FileFormatError as error:
+                    if folder.exists():
+                        damaged = error  # An older entry may still be sound.
+            if damaged is not None:
+                raise damaged
+            if not folders:
                 return None
-            try:
-                return _read(folder)[1]
-            except FileFormatError:
-                if folder.exists():
-                    raise
-                # It has just been replaced.
+            # All of them have just been replaced.
         return None
 
     def _folders(self, start: str) -> list[Path]:
@@ -168,17 +181,18 @@ class ProfileCache:
         return [path for path in self._folder.glob(f"{start}*") if _ENTRY.fullmatch(path.name)]
 
     def _next_name(self, key: Key) -> str:
-        numbers = [int(path.name.split("-")[1]) for path in self._folders(key.name)]
-        return f"{key.name}-{max(numbers, default=0) + 1:08}-{secrets.token_hex(4)}"
+        numbers = [_number(path) for path in self._folders(key.name)]
+        highest = max((number for number in numbers if number < _LAST_NUMBER), default=0)
+        return f"{key.name}-{highest + 1:08}-{secrets.token_hex(4)}"
 
     def _tidy(self, key: Key, entry: Path) -> None:
         """Remove what ``entry`` replaces, the oldest entries beyond the limit, and what killed processes left."""
         assert self._folder is not None
-        for path in self._folders(key.name):
-            if path.name < entry.name:
+        for path in self._folders(key.name)[:_MOST_DISCARDED]:
+            if path.name < entry.name or (path != entry and (_number(path) >= _LAST_NUMBER or not _is_sound(path))):
                 _discard(path)
         others = sorted((path for path in self._folders("") if path != entry), key=_saved_s)
-        for path in others[: max(0, len(others) + 1 - MOST_ENTRIES)]:
+        for path in others[: min(_MOST_DISCARDED, max(0, len(others) + 1 - MOST_ENTRIES))]:
             _discard(path)
         for path in self._folder.glob(".scratch-*"):
             if _SCRATCH.fullmatch(path.name) and time.time() - _saved_s(path) > _ABANDONED_S:
@@ -216,7 +230,7 @@ def _read(folder: Path) -> tuple[Key, Profile]:
         FileFormatError: If it is damaged, or was written by another version.
     """
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(_bytes_of(folder / _ABOUT))
         if about["format"] != _FORMAT:
             raise ValueError(f"its format is {about['format']!r}, expected {_FORMAT!r}")
         key = Key(**about["key"])
@@ -232,7 +246,33 @@ def _read(folder: Path) -> tuple[Key, Profile]:
 
 def _checksums(folder: Path) -> dict[str, str]:
     names = (_PROFILE, Path(_PROFILE).with_suffix(".json").name)
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    return {name: hashlib.sha256(_bytes_of(folder / name)).hexdigest() for name in names}
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A regular file of a bounded size: anything else might never end, or never begin.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is something else.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
+        raise ValueError(f"{path.name} is no regular file of at most {_LARGEST_FILE >> 20} MB")
+    return path.read_bytes()
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        _read(folder)
+    except FileFormatError:
+        return False
+    return True
+
+
+def _number(folder: Path) -> int:
+    """Which replacement of its key an entry is."""
+    return int(folder.name.split("-")[1])
 
 
 def _sync(path: Path) -> None:

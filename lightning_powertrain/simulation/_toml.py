@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.errors import ArgumentError, one_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,5 +28,5 @@ def read(folder: str, name: str, argument: str) -> dict[str, Any]:
         ArgumentError: If there is none; the message names ``argument`` and all that there are.
     """
     if name not in names_in(folder):
-        raise ArgumentError.of(argument, name, f"one of {', '.join(names_in(folder))}")
+        raise ArgumentError.of(argument, name, one_of(name, names_in(folder)))
     return tomllib.loads((_HERE / folder / f"{name}.toml").read_text(encoding="utf-8"))

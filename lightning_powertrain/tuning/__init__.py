@@ -1,5 +1,6 @@
 """Moves a device through power modes during a training job, and locks the best one."""
 
+from lightning_powertrain.tuning.checks import check_device, check_predictor, check_seed, check_switches
 from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
@@ -15,8 +16,12 @@ __all__ = [
     "Phase",
     "Progress",
     "Tuner",
+    "check_device",
     "check_hard",
     "check_modes",
     "check_precision",
+    "check_predictor",
+    "check_seed",
     "check_share",
+    "check_switches",
 ]

@@ -15,6 +15,7 @@ from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.adapting import AdaptiveCourse
+from lightning_powertrain.tuning.checks import check_device, check_predictor, check_seed, check_switches
 from lightning_powertrain.tuning.course import Course
 from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
 from lightning_powertrain.tuning.known import Known
@@ -91,8 +92,12 @@ class Tuner:
         samplers: Samplers | None = None,
     ) -> None:
         objective = parse_budget(budget)
+        check_switches(hard=hard, strict=strict, match_threads=match_threads, adapt=adapt)
+        check_seed(seed)
+        check_device(device, 'a device, such as open_device() or open_device("simulated:orin-agx-64gb")')
         if predictor is None:  # Not "or": a predictor may have a length.
             predictor = default_predictor(seed=seed)
+        check_predictor(predictor)
         check_modes(modes, predictor.minimum_modes, len(device.modes))
         check_share(max_share)
         check_hard(hard, objective)
