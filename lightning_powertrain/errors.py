@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Sequence
 from difflib import get_close_matches
 

@@ -155,7 +155,7 @@ class AdaptiveCourse(Course):
         best = search.best(self.profile)
         best = replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
         self._experience = predictor.together(self.profile)
-        outcome = self._outcome(search, best, self._bench.device.clock.now() - self._drifted_s)
+        outcome = self._settled(search, best, self._bench.device.clock.now() - self._drifted_s)
         return outcome, _is_believed(drift, [*expected.values()], self.profile)
 
     def _cool_mode(self, known: Profile) -> PowerMode:
@@ -185,9 +185,9 @@ class AdaptiveCourse(Course):
         self._locked = replace(outcome, corrections=self._corrections)
         super()._keep(self._locked)
 
-    def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
+    def _budget_missed(self, outcome: Outcome, excess: float, strict: bool) -> None:
         # Hours into a job it is no error of the user's that the budget cannot be met any more.
-        super()._budget_missed(selection, excess, strict and self._drift is None)
+        super()._budget_missed(outcome, excess, strict and self._drift is None)
 
     def _short_settings(self) -> Settings:
         return replace(self._settings, modes=max(_MODES_AGAIN, self._settings.predictor.minimum_modes))

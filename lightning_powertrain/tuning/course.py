@@ -12,8 +12,10 @@ from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.profiling import Interval, Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget, select_measured
 from lightning_powertrain.tuning.events import Audience, Outcome, Phase, Progress
+from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.known import ContradictionError, Known
 from lightning_powertrain.tuning.plan import ProfilingPlan
+from lightning_powertrain.tuning.reach import is_far_off, staying, what_can_be_had
 from lightning_powertrain.tuning.scope import Job, Scope, renewed_search
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.settings import Settings
@@ -140,8 +142,12 @@ class Course:
 
     def _tune(self) -> Steps:
         start = yield from self._start_measured()
-        with self._bench.computing():
-            search, plan = self._scope.plan(start, self.profile)
+        try:
+            with self._bench.computing():
+                search, plan = self._scope.plan(start, self.profile)
+        except BudgetError as error:
+            self._stay_in_lowest(start, error)
+            return
         if start.mode not in self._bench.reused.modes:
             self._tell_measured(start, plan, 0, 0.0)
         if not len(plan) and len(self.profile.besides(start)) < self._settings.least_modes(self._bench.device.modes):
@@ -153,7 +159,7 @@ class Course:
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
         spent_s = self._uninterrupted_s() - profiling_start_s
-        self._keep(self._outcome(search, best, spent_s))
+        self._keep(self._settled(search, best, spent_s))
 
     def _start_measured(self) -> Measuring:
         """Measure the mode that the job started in, or else the best one known if that was set instead."""
@@ -239,11 +245,27 @@ class Course:
         forecast = search.forecast(self.profile)
         return Outcome(self._bench.space, self.profile, forecast, selection, spent_s, reused)
 
+    def _settled(self, search: Search, best: Selection, spent_s: float) -> Outcome:
+        """What was found out; where the budget is out of reach, the mode before stays."""
+        outcome = self._outcome(search, best, spent_s)
+        return staying(outcome) if is_far_off(best) and not self._settings.hard else outcome
+
+    def _stay_in_lowest(self, lowest: Measurement, error: BudgetError) -> None:
+        """Under a hard budget that not even the lowest mode keeps, nothing draws less than that mode."""
+        if self._settings.strict:
+            raise error
+        self._has_told_of_excess = True
+        warn("%s. The board stays in that mode", error, see="budgets.md#a-hard-limit")
+        objective = self._settings.objective_from(lowest)
+        chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
+        forecast = Forecast(self._bench.space, self._settings.predictor, self.profile)
+        self._keep(Outcome(self._bench.space, self.profile, forecast, chosen, 0.0))
+
     def _keep(self, outcome: Outcome) -> None:
         excess = outcome.selection.measured_excess
         if excess and not self._has_told_of_excess:
             self._has_told_of_excess = True
-            self._budget_missed(outcome.selection, excess, self._settings.strict)
+            self._budget_missed(outcome, excess, self._settings.strict)
         self._bench.keep(outcome.selection.mode)
         if self.outcome is None:  # No trial was needed: nobody was told of a choice yet.
             self._tell("selected", outcome)
@@ -251,15 +273,21 @@ class Course:
         self._enter(Phase.LOCKED)
         self._tell("verified", outcome)
 
-    def _budget_missed(self, selection: Selection, excess: float, strict: bool) -> None:
-        message = (
-            f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
-            f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
-        )
-        larger = _larger(selection.objective, excess)
+    def _budget_missed(self, outcome: Outcome, excess: float, strict: bool) -> None:
+        selection = outcome.selection
+        if is_far_off(selection) and not self._settings.hard:
+            message = f"no power mode meets the budget ({selection.objective}): this board and job can do "
+            message += what_can_be_had(outcome)
+            stays = ". The power mode that the job started in stays"
+        else:
+            message = (
+                f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
+                f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
+            )
+            message, stays = message + _larger(selection.objective, excess), ". It is used"
         if strict:
-            raise BudgetError(message + larger)
-        warn("%s. It is used%s", message, larger, see="budgets.md#what-is-promised")
+            raise BudgetError(message)
+        warn("%s%s", message, stays, see="budgets.md#what-is-promised")
 
     def _tell_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
         progress = Progress(done, len(plan), plan.seconds_left(done, spent_s), self._settings.is_open)

@@ -1,0 +1,46 @@
+"""Budgets that are out of reach: a slip of a finger must not make a job many times slower."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.selection import PowerBudget, Selection, TimeBudget
+from lightning_powertrain.tuning.events import Outcome
+
+# A mode that misses a limit by no more than this is used all the same.
+_SMALL_MISS = 0.05
+
+
+def is_far_off(selection: Selection) -> bool:
+    """Whether the best mode that was measured misses a limit by more than 5 % of it."""
+    objective, excess = selection.objective, selection.measured_excess or 0.0
+    if isinstance(objective, PowerBudget):
+        return excess > _SMALL_MISS * objective.limit_w
+    return isinstance(objective, TimeBudget) and excess > _SMALL_MISS * objective.limit_ms
+
+
+def staying(outcome: Outcome) -> Outcome:
+    """The same outcome, with the mode that the job started in as the choice."""
+    start, objective = outcome.selection.start, outcome.selection.objective
+    chosen = Selection(start.mode, objective, start.time_ms, start.power_w, start, measured=start)
+    return replace(outcome, selection=chosen)
+
+
+def what_can_be_had(outcome: Outcome) -> str:
+    """Which powers and times this board has for this job, as measured and predicted.
+
+    Returns:
+        Such as ``"7.6 to 59 W and 64 to 5,800 ms a minibatch"``.
+    """
+    predicted, profile = outcome.forecast.prediction, outcome.profile
+    powers = _range(np.append(predicted.power_w, profile.power_w))
+    times = _range(np.append(predicted.time_ms, profile.time_ms))
+    return f"{powers} W and {times} ms a minibatch"
+
+
+def _range(values: npt.NDArray[np.float64]) -> str:
+    low, high = (float(f"{value:.2g}") for value in (values.min(), values.max()))
+    return f"{low:,g} to {high:,g}"
