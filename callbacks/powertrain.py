@@ -27,8 +27,11 @@ from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, defaul
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Outcome, Tuner, check_seed
+from lightning_powertrain.tuning import Outcome, Status, Tuner, check_seed
+from lightning_powertrain.tuning.status import IDLE
 from lightning_powertrain.warning import warn
+
+_TOGETHER = Status("profiling", "All boards of this job are tuned together.")
 
 
 class PowerTrainCallback(pl.Callback):
@@ -129,11 +132,19 @@ class PowerTrainCallback(pl.Callback):
         self._experience: Profile | None = None
         self._saved: list[int | None] = []
         self._has_failed = False
+        self._status = IDLE
 
     @property
     def outcome(self) -> Outcome | None:
         """All that tuning found out; None until a mode was chosen."""
         return self._tuner.outcome if self._tuner else self._outcome
+
+    @property
+    def status(self) -> Status:
+        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
+        if self._tuner is None:
+            return self._status
+        return self._tuner.status if isinstance(self._tuner, Tuner) else _TOGETHER
 
     @property
     def selection(self) -> Selection | None:
@@ -248,6 +259,7 @@ class PowerTrainCallback(pl.Callback):
         if self._strict:
             raise error
         reason = error if isinstance(error, PowerTrainError) else repr(error)
+        self._status = Status("failed", f"Tuning did not begin: {reason}")
         what = "training runs as ever, in the power mode that the board is in: %s"
         off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
         warn(what, reason, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
@@ -334,6 +346,8 @@ class PowerTrainCallback(pl.Callback):
                 error,
                 see="safety.md#by-hand",
             )
+        finally:
+            self._status = tuner.status if isinstance(tuner, Tuner) else Status("closed", "The job has ended.")
 
     def _unwatch(self) -> None:
         """Leave no hook on the user's model."""

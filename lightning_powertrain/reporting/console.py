@@ -60,6 +60,7 @@ class ConsoleReporter(Observer):
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
             self._closed = self._is_correcting = False
+            self._say("measuring the power mode that the job started in")
         if phase is not Phase.PROFILING:
             self._clear_progress()
 
@@ -76,7 +77,7 @@ class ConsoleReporter(Observer):
                 self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
             elif progress.total:
                 longest = duration(progress.seconds_left)
-                self._say(f"profiling up to {progress.total} power modes takes at most about {longest}")
+                self._say(f"profiling up to {progress.total} power modes takes about {longest}")
         if progress.total and self._owns_terminal():
             self._show_progress(measurement, progress)
         elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):
@@ -104,6 +105,11 @@ class ConsoleReporter(Observer):
         for note in notes(outcome):
             self._show(self._text(note))
         self._say("this power mode stays")
+
+    def ended_early(self, sentence: str) -> None:
+        if not self._closed:
+            self._clear_progress()
+            self._say(sentence)
 
     def drifted(self, drift: Drift) -> None:
         self._is_correcting = True  # One line tells of it once it is made.

@@ -4,6 +4,7 @@ from lightning_powertrain.tuning.checks import check_device, check_predictor, ch
 from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning.status import Status
 from lightning_powertrain.tuning.tuner import Tuner
 from lightning_powertrain.tuning.watch import Drift
 
@@ -15,6 +16,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Progress",
+    "Status",
     "Tuner",
     "check_device",
     "check_hard",

@@ -109,6 +109,21 @@ class Outcome:
         """Whether the figures come from a simulation; whatever shows them must say so."""
         return self.profile.provenance.simulated
 
+    def __str__(self) -> str:
+        """What fits on a screen: the choice, the start, the budget, and what profiling took."""
+        selection, start = self.selection, self.selection.start
+        measured = selection.measured
+        lines = [
+            f"Power mode: {selection.mode}",
+            f"expected: {selection.time_ms:.4g} ms a minibatch, {selection.power_w:.3g} W",
+            "not measured" if measured is None else f"measured: {measured.time_ms:.4g} ms, {measured.power_w:.3g} W",
+            f"start: {start.time_ms:.4g} ms, {start.power_w:.3g} W ({start.mode})",
+            f"budget: {selection.objective}",
+            f"profiling: {len(self.measured_now)} power modes in {self.profiling_s:.0f} s",
+            *(f"correction: {each.action}, {each.mode}" for each in self.corrections),
+        ]
+        return "\n".join(lines) + ("\nsimulated figures" if self.simulated else "")
+
 
 class Observer:
     """Watches a tuner. Subclass it and override what you need; each method is called from the training process."""
@@ -133,6 +148,9 @@ class Observer:
 
     def verified(self, outcome: Outcome) -> None:
         """A measured mode (``outcome.selection.measured``) was found the best and stays."""
+
+    def ended_early(self, sentence: str) -> None:
+        """The job ended before a mode was chosen. The sentence says so, and how much was measured."""
 
     def drifted(self, drift: Drift) -> None:
         """The locked mode is not what it was, for good: a correction begins, which ends with :meth:`verified`."""

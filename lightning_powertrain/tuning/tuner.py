@@ -22,6 +22,7 @@ from lightning_powertrain.tuning.known import Known
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
 from lightning_powertrain.tuning.scope import Job
 from lightning_powertrain.tuning.settings import MOST_MODES, Settings
+from lightning_powertrain.tuning.status import IDLE, TOO_SHORT, Status, at_work, ended
 from lightning_powertrain.tuning.stopwatch import Stopwatch
 from lightning_powertrain.tuning.workbench import EndedError
 from lightning_powertrain.warning import warn
@@ -110,6 +111,7 @@ class Tuner:
         self._audience = Audience(observers, strict)
         self._kind = AdaptiveCourse if adapt else Course
         self._course: Course | None = None
+        self._status = IDLE
         self._is_running = False
         self._is_busy = False
         self._holds_board = False
@@ -121,6 +123,13 @@ class Tuner:
     def phase(self) -> Phase:
         """Where the tuner stands."""
         return self._audience.phase
+
+    @property
+    def status(self) -> Status:
+        """Where the tuner stands, or why nothing was tuned: one word and one sentence."""
+        if not self._holds_board:
+            return self._status
+        return at_work(self.phase, len(self.profile or ()), self.outcome)
 
     @property
     def device(self) -> Device:
@@ -237,6 +246,7 @@ class Tuner:
             self._let_go()
         except Exception as failure:
             state = _not_put_back(failure)
+        self._status = Status("failed", f"Tuning has stopped ({error}); the job trains on without it.")
         if self._settings.strict:
             raise error
         what = "power-mode tuning has stopped (%r); %s, and training goes on"
@@ -259,7 +269,7 @@ class Tuner:
             warn("%s", _not_put_back(error), see="safety.md#by-hand")
 
     def _let_go(self) -> None:
-        course = self._course
+        course, was_busy = self._course, self._is_busy
         self._is_running = self._is_busy = False
         # A signal handler may come in the middle of a switch: whoever is at it comes back here once that is over.
         self._stop_is_due = course is not None and course.is_switching
@@ -268,7 +278,10 @@ class Tuner:
                 course.end()
         finally:
             if self._holds_board and not self._stop_is_due:
+                self._status = ended(len(self.profile or ()), self.outcome)
                 self._restore()
+                if was_busy and self.outcome is None:
+                    self._audience.tell("ended_early", self._status.sentence)
                 self._audience.tell("phase_changed", Phase.OFF)
                 self._audience.tell("closed")
 
@@ -319,6 +332,7 @@ class Tuner:
                 self._is_busy = self._course.interval_ended(interval)
         if self.phase is Phase.OFF:
             self.stop()
+            self._status = TOO_SHORT
         # What was just done in here (fitting, switching) is no part of the next minibatch.
         self._stopwatch.restart()
 

@@ -181,3 +181,62 @@ def test_damage_under_a_right_checksum_raises_nothing(
     sealed(entry.folder)
     cache.load(KEY)
     assert len(cache.entries()) == 1
+
+
+def only_entry(cache: ProfileCache) -> Path:
+    assert cache.folder is not None
+    (entry,) = cache.folder.iterdir()
+    return entry
+
+
+def numbered(entry: Path, number: int) -> Path:
+    """The same entry under another number."""
+    start, _, end = entry.name.split("-")
+    return entry.rename(entry.with_name(f"{start}-{number:08}-{end}"))
+
+
+@pytest.mark.parametrize("number", [5, 99_999_998, 99_999_999])
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_an_entry_with_a_far_number_is_replaced(
+    cache: ProfileCache, warnings: Callable[[], list[str]], number: int, is_damaged: bool
+) -> None:
+    cache.store(KEY, profile(1))
+    entry = numbered(only_entry(cache), number)
+    if is_damaged:
+        (entry / "entry.json").write_text("{}")
+    for count in (2, 3):
+        cache.store(KEY, profile(count))
+        assert cache.load(KEY) == profile(count)
+    assert only_entry(cache) != entry
+    assert warnings() == []
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: os.truncate(_new(path), 2**33)]
+)
+def test_what_is_no_regular_file_of_a_bounded_size_is_not_read(
+    cache: ProfileCache, file: str, make: Callable[[Path], object], warnings: Callable[[], list[str]]
+) -> None:
+    cache.store(KEY, profile(1))
+    path = only_entry(cache) / file
+    path.unlink()
+    make(path)
+    assert cache.load(KEY) is None
+    assert "is no regular file of at most 16 MB" in warnings()[0]
+    cache.store(KEY, profile(2))
+    assert ProfileCache(cache.folder).load(KEY) == profile(2)
+    assert len(cache.entries()) == 1
+
+
+def _new(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def test_a_cache_full_of_foreign_entries_is_emptied_bit_by_bit(cache: ProfileCache, cache_folder: Path) -> None:
+    for number in range(300):
+        (cache_folder / f"{number:032x}-00000001-{number:08x}").mkdir(parents=True)
+    cache.store(KEY, profile(1))
+    assert len(entries(cache_folder)) == 281
+    assert cache.load(KEY) == profile(1)
