@@ -8,15 +8,21 @@ _log = logging.getLogger("lightning_powertrain")
 _given_once: set[str] = set()
 
 
-def page(where: str) -> str:
-    """Where a page of the documentation is found.
+DOCUMENTATION = "https://lightning-powertrain.readthedocs.io/en/latest/"
+"""Where the pages of the documentation are; also in ``[project.urls]`` of pyproject.toml."""
 
-    The only place that knows: the name of a file in the repository, as long as the pages have no address of their own.
+
+def page(where: str) -> str:
+    """The address of a page of the documentation.
+
+    Args:
+        where: Its file below ``docs/``, and a heading if need be.
 
     >>> page("safety.md#by-hand")
-    'docs/safety.md#by-hand'
+    'https://lightning-powertrain.readthedocs.io/en/latest/safety.html#by-hand'
     """
-    return f"docs/{where}"
+    file, mark, heading = where.partition("#")
+    return f"{DOCUMENTATION}{file[: -len('.md')]}.html{mark}{heading}"
 
 
 def warn(message: str, *values: object, see: str, once: bool = False) -> None:

@@ -17,7 +17,7 @@ for module in ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"):
 for name in ("register_at_fork", "geteuid", "getuid", "getegid", "setsid", "sched_getaffinity", "sched_setaffinity"):
     if hasattr(os, name):
         delattr(os, name)
-for name in ("SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPWR", "pthread_sigmask"):
+for name in ("SIGALRM", "SIGPWR", "pthread_sigmask"):
     if hasattr(signal, name):
         delattr(signal, name)
 import lightning_powertrain

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tomli as tomllib
 
 from lightning_powertrain import errors
-from lightning_powertrain.warning import page, warn
+from lightning_powertrain.warning import DOCUMENTATION, page, warn
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -68,9 +69,15 @@ def targets() -> list[str]:
 
 @pytest.mark.parametrize("target", targets())
 def test_every_pointer_leads_somewhere(target: str) -> None:
-    file, _, anchor = page(target).partition("#")
-    assert (ROOT / file).is_file()
-    assert not anchor or anchor in anchors(ROOT / file)
+    file, _, anchor = target.partition("#")
+    assert (DOCS / file).is_file()
+    assert not anchor or anchor in anchors(DOCS / file)
+
+
+def test_the_address_is_that_of_the_package() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert about["project"]["urls"]["Documentation"] == DOCUMENTATION
+    assert page("cache.md") == f"{DOCUMENTATION}cache.html"
 
 
 def test_nobody_warns_past_the_one_place_that_points() -> None:
@@ -128,7 +135,7 @@ def test_a_warning_says_who_speaks_and_where_to_read_on(caplog: pytest.LogCaptur
     warn("%s is missing", "a sensor", see="safety.md#by-hand")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("lightning_powertrain", logging.WARNING)
-    assert record.getMessage() == "PowerTrain: a sensor is missing. See docs/safety.md#by-hand"
+    assert record.getMessage() == f"PowerTrain: a sensor is missing. See {page('safety.md#by-hand')}"
     assert record.filename == Path(__file__).name
 
 

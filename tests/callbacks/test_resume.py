@@ -24,6 +24,8 @@ from resuming import (
     state_in,
 )
 
+from lightning_powertrain.warning import page
+
 pytestmark = RESUME_WARNINGS
 
 
@@ -90,7 +92,7 @@ def test_on_another_board_it_starts_over_and_says_so(
     assert second.outcome.reused == frozenset()
     assert messages(caplog)[-1] == (
         "PowerTrain: the checkpoint is of another board (orin-agx-64gb): measuring power modes starts over. "
-        "See docs/checkpoints.md"
+        f"See {page('checkpoints.md')}"
     )
 
 

@@ -59,10 +59,11 @@ def test_without_a_terminal_there_are_only_plain_lines() -> None:
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
     assert all(line == line.rstrip() for line in lines)
-    assert lines[0] == (
+    assert lines[0] == "PowerTrain (simulated): measuring the power mode that the job started in"
+    assert lines[1] == (
         "PowerTrain (simulated): start mode 55.0 ms, 46.0 W (12 cores, cpu 2201.6 MHz, gpu 1300.5 MHz, emc 3199 MHz)"
     )
-    assert lines[1] == "PowerTrain (simulated): profiling up to 12 power modes takes at most about 4:10"
+    assert lines[2] == "PowerTrain (simulated): profiling up to 12 power modes takes about 4:10"
     progress = [line for line in lines if " left, " in line]
     assert [re.findall(r"mode (\d+) of 12", line) for line in progress] == [
         [each] for each in ("2", "4", "6", "8", "10", "12")

@@ -6,6 +6,7 @@ import pytest
 from watching import train
 
 from lightning_powertrain.devices import SimulatedDevice
+from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
 
@@ -47,12 +48,21 @@ def test_where_only_the_lowest_mode_keeps_a_hard_budget_the_board_stays_there() 
     tuner.stop()
 
 
-def test_a_hard_budget_that_nothing_keeps_leaves_the_board_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hard_budget_that_nothing_keeps_leaves_the_board_in_its_lowest_mode(caplog: pytest.LogCaptureFixture) -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
     found = device.current_mode()
     tuner = Tuner(device, "3 W", hard=True).start()
     train(tuner)
-    assert tuner.phase is Phase.OFF
-    assert device.current_mode() == found
+    assert tuner.phase is Phase.LOCKED
+    assert device.current_mode() == device.modes.mode(0)
     (record,) = caplog.records
     assert "no mode keeps a hard budget of 3 W" in record.getMessage()
+    assert "The board stays in that mode" in record.getMessage()
+    tuner.stop()
+    assert device.current_mode() == found
+
+
+def test_a_hard_budget_that_nothing_keeps_is_an_error_when_strict() -> None:
+    device = SimulatedDevice("orin-agx-64gb", "lstm")
+    with pytest.raises(BudgetError, match="no mode keeps a hard budget of 3 W"):
+        train(Tuner(device, "3 W", hard=True, strict=True).start())
