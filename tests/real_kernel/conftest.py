@@ -25,7 +25,7 @@ Boots = Callable[[str, str], Run]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     wanted = bool(os.environ.get("REAL_KERNEL"))
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if "boots" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.real_kernel)
             if not wanted:
