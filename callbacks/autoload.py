@@ -6,7 +6,6 @@ that costs time, and nothing is raised: an error would take the Trainer with it.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -14,8 +13,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
-
-_log = logging.getLogger("lightning_powertrain")
 
 
 def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTrain]:
@@ -46,7 +43,6 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
     except Exception as error:
         from lightning_powertrain.warning import warn
 
-        _log.debug("Reading the environment variables failed.", exc_info=True)
         what = "Power-mode tuning is disabled: POWERTRAIN_BUDGET, POWERTRAIN or POWERTRAIN_DEVICE is not valid: %s"
         warn(what, error, see="troubleshooting.md#arguments", once=True)
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,7 @@ from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
 from lightning_powertrain.tuning import Known, Observer, Outcome
-from lightning_powertrain.warning import warn
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Memory(Observer):
@@ -94,7 +91,7 @@ class Memory(Observer):
             try:
                 self._workload = workload_fingerprint(trainer, pl_module, batch)
             except Exception as error:  # Any object may be a minibatch.
-                _log.debug("This job has no fingerprint, and so no cached profile: %r", error)
+                log_swallowed("taking the fingerprint of the workload, which the profile cache needs,", error)
         return self._from_checkpoint(device) or self._from_cache()
 
     def verified(self, outcome: Outcome) -> None:

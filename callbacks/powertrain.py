@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.tuning import Outcome, Status, Tuner, check_seed
 from lightning_powertrain.tuning.status import IDLE
-from lightning_powertrain.warning import warn
+from lightning_powertrain.warning import swallowed, warn
 
 _TOGETHER = Status("profiling", "All boards of this job are tuned together.")
 
@@ -249,12 +249,12 @@ class PowerTrainCallback(pl.Callback):
     def _fail(self, error: Exception) -> None:
         """Put the board back and say so once, or raise ``error`` under ``strict``. No more is done in this job."""
         self._has_failed = True
-        with suppress(Exception):
+        with swallowed("removing the hooks from the model"):
             self._unwatch()
         if self._tuner is not None:
             self._tuner.give_up(error)
             return
-        with suppress(Exception):
+        with swallowed("closing the device"):
             self._close()
         if self._strict:
             raise error

@@ -1,8 +1,14 @@
-"""How everything in here warns: in one voice, through ``logging``, each with the page that says more."""
+"""How everything in here warns: in one voice, through ``logging``, each with the page that says more.
+
+Errors that do not reach the user keep their traceback here too, at debug level.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _log = logging.getLogger("lightning_powertrain")
 _given_once: set[str] = set()
@@ -28,6 +34,9 @@ def page(where: str) -> str:
 def warn(message: str, *values: object, see: str, once: bool = False) -> None:
     """Warn of something that does not end the job.
 
+    The traceback of the error behind it is logged at debug level: of the error among ``values``, else of the one that
+    is being handled.
+
     Args:
         message: What is wrong and what to do about it, with a ``%s`` for each value, without a full stop at its end.
         values: Values for the message.
@@ -35,8 +44,37 @@ def warn(message: str, *values: object, see: str, once: bool = False) -> None:
         once: Whether this process gives the very same warning only once.
     """
     text = (message % values).rstrip(".")  # The message of an error may end in one.
-    if once and text in _given_once:
-        return
+    if not once or text not in _given_once:
+        _log.warning("PowerTrain: %s. See %s", text, page(see), stacklevel=2)
     if once:
         _given_once.add(text)
-    _log.warning("PowerTrain: %s. See %s", text, page(see), stacklevel=2)
+    error = next((value for value in values if isinstance(value, BaseException)), sys.exc_info()[1])
+    if error is not None:
+        _log.debug("PowerTrain: the traceback of this warning: %s", text, exc_info=error, stacklevel=2)
+
+
+def log_swallowed(what: str, error: BaseException) -> None:
+    """Log the traceback of an error that goes no further, at debug level.
+
+    Args:
+        what: What failed: ``"closing the device"``.
+        error: The error.
+    """
+    _log.debug("PowerTrain: %s failed with the error below.", what, exc_info=error, stacklevel=2)
+
+
+@contextmanager
+def swallowed(what: str, kinds: type[Exception] | tuple[type[Exception], ...] = Exception) -> Iterator[None]:
+    """Let no error out of the body of a ``with`` statement, and log its traceback at debug level.
+
+    Args:
+        what: What the body does: ``"closing the device"``.
+        kinds: Class or classes of the errors that stay inside.
+
+    >>> with swallowed("parsing a number"):
+    ...     int("three")
+    """
+    try:
+        yield
+    except kinds as error:
+        log_swallowed(what, error)

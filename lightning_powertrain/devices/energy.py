@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.power_source import CountsEnergy, PowerSource
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.warning import log_swallowed
 
 
 class EnergyMeter:
@@ -28,6 +28,7 @@ class EnergyMeter:
         self._period_s = period_s
         self._lock = threading.Lock()
         self._cancel: Cancel | None = None
+        self._has_failed = False
         self._counted_before_j: float | None = None
         self._start_s = self._at_s = self._power_w = self._energy_j = 0.0
 
@@ -67,8 +68,14 @@ class EnergyMeter:
         return self._source.read_energy() if isinstance(self._source, CountsEnergy) else None
 
     def _tick(self) -> None:
-        with contextlib.suppress(DeviceError, OSError):
+        try:
             self._sample()
+        except (DeviceError, OSError) as error:
+            if not self._has_failed:  # Only the first of many in a row.
+                log_swallowed("reading power", error)
+            self._has_failed = True
+        else:
+            self._has_failed = False
 
     def _sample(self) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS, UNSAFE
 from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, SOCKET, powertrain_command
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.warning import log_swallowed
 
 _SUDO_PATIENCE_S = 10.0
 
@@ -24,6 +25,7 @@ def helper_facts(root: Path, start: Callable[[], HelperClient]) -> HelperFacts:
     try:
         client = start()
     except DeviceError as error:
+        log_swallowed("starting the root helper", error)
         return replace(facts, error=str(error))
     try:
         status = client.ask("status")
@@ -31,8 +33,10 @@ def helper_facts(root: Path, start: Callable[[], HelperClient]) -> HelperFacts:
         try:
             return replace(facts, leftover=tuple(client.ask("restore")["differing"]))
         except DeviceError as error:
+            log_swallowed("restoring the board", error)
             return replace(facts, busy=str(error))
     except DeviceError as error:
+        log_swallowed("asking the root helper for its state", error)
         return replace(facts, error=str(error))
     finally:
         client.close()
@@ -61,7 +65,8 @@ def _own_rules() -> str:
     try:
         command = ["sudo", "-n", "-l"]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_SUDO_PATIENCE_S)
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log_swallowed("asking sudo for the rules of this user", error)
         return ""
     return done.stdout
 

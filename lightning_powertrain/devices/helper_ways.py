@@ -10,6 +10,7 @@ from pathlib import Path
 from lightning_powertrain.devices import roothelper
 from lightning_powertrain.devices.helper_transport import HelperProcess, HelperService, Transport
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.warning import log_swallowed
 
 INSTALL_FOLDER = Path("/usr/local/libexec/lightning-powertrain")
 LAUNCHER = "powertrain-helper"
@@ -46,6 +47,7 @@ def usual_transport(path: Path = SOCKET, install_folder: Path = INSTALL_FOLDER) 
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
+        log_swallowed("connecting to the root helper's service", error)
         reason = DeviceError(_why_not(error, path))
         reason.__cause__ = error
     if os.geteuid() == 0 and (reason is None or os.access("/sys/devices/system/cpu", os.W_OK)):

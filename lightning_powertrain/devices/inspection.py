@@ -34,6 +34,7 @@ from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.warning import log_swallowed, swallowed
 
 SAMPLING_S = 1.5
 PERIOD_S = 0.1
@@ -121,6 +122,7 @@ def power_facts(root: Path, board: Board | None) -> PowerFacts:
         rate_hz, sample_ms = sampling(source)
         return PowerFacts(chips, rails, source.source, total_w, rate_hz, sample_ms, source.settle_s, doubt=source.doubt)
     except DeviceError as error:
+        log_swallowed("reading power", error)
         return PowerFacts(chips, rails, error=str(error), shows_zero=sensors.shows_zero)
     finally:
         source.close()
@@ -139,7 +141,7 @@ def sampling(source: SysfsPower | JtopPower, seconds: float | None = None) -> tu
 
     def sample() -> None:
         starts_s.append(time.perf_counter())
-        with contextlib.suppress(DeviceError):
+        with swallowed("reading power", DeviceError):
             source.read()
             costs_s.append(time.perf_counter() - starts_s[-1])
         if len(starts_s) > 1 and costs_s:
@@ -162,8 +164,10 @@ def torch_facts(python: str = sys.executable) -> TorchFacts:
         )
         return TorchFacts(**json.loads(child.stdout.strip().rpartition("\n")[2]))
     except (OSError, subprocess.TimeoutExpired) as error:
+        log_swallowed("looking for PyTorch", error)
         return TorchFacts(error=str(error))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError) as error:
+        log_swallowed("looking for PyTorch", error)
         return TorchFacts(error=child.stderr.strip().rpartition("\n")[2])
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.device import Device, Health
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.warning import log_swallowed
 
 FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -56,9 +57,12 @@ class _Sampler(Generic[T]):
         try:
             reading = self._read()
         except (DeviceError, OSError) as error:
+            if not self.trouble:  # Only the first of many in a row.
+                log_swallowed("taking a sample", error)
             self.trouble = str(error)
             return
         except Exception as error:  # Raised where samples are asked for: a thread has nobody to tell.
+            log_swallowed("taking a sample", error)
             self._failure = error
             return
         self.trouble = ""
@@ -153,6 +157,8 @@ class VitalsSampler(_Sampler[Tuple[float, Health]]):
         try:
             power_w = _power_w(self._device)
         except (DeviceError, OSError) as error:
+            if not self.power_trouble:
+                log_swallowed("reading power", error)
             self.power_trouble, power_w = str(error), math.nan
         else:
             self.power_trouble = ""

@@ -23,7 +23,7 @@ from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
-from lightning_powertrain.warning import warn
+from lightning_powertrain.warning import log_swallowed, warn
 
 COOLING_S = 10.0
 """How long a board that throttles gets to cool down before its state is saved."""
@@ -101,6 +101,7 @@ class SysfsDevice:
                 status = self._hold()
                 self._running_helper().ask("restore")
         except DeviceError as error:
+            log_swallowed("asking the root helper for the settings", error)
             self._helper_error = error
             return ()
         return tuple(Knob(name, knob["role"], tuple(knob["values"])) for name, knob in status["knobs"].items())
@@ -234,9 +235,10 @@ class SysfsDevice:
             return
         try:
             answer = self._running_helper().ask("restore")
-        except DeviceError:
+        except DeviceError as error:
             if self._helper is None or self._helper.alive:
                 raise
+            log_swallowed("restoring the board with a root helper that was killed", error)
             answer = self._running_helper().ask("restore")  # the one that was asked was killed while it did it
         if differing := answer["differing"]:
             raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")

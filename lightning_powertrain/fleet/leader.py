@@ -16,7 +16,7 @@ from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import Known, Outcome, Phase, Tuner
-from lightning_powertrain.warning import warn
+from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Leader:
@@ -207,7 +207,9 @@ class Leader:
         try:
             self._link.gather(Dismissed(failure, keeps_mode) if is_over else GoOn())
         except Exception as error:
-            if not failure:
+            if failure:
+                log_swallowed("ending a meeting that had failed", error)
+            else:
                 self.give_up(error)
         if is_over:
             self._link.hang_up()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,7 @@ from lightning_powertrain.fleet.messages import Dismissed, GoOn, Link, Message
 from lightning_powertrain.fleet.peers import Peers
 from lightning_powertrain.fleet.station import Station
 from lightning_powertrain.tuning import Known, Phase
-from lightning_powertrain.warning import warn
-
-_log = logging.getLogger("lightning_powertrain")
+from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Member:
@@ -90,7 +87,7 @@ class Member:
             self._let_go()
             if self._strict:
                 raise
-            _log.debug("Power-mode tuning has stopped: %r.", error)
+            log_swallowed("tuning all boards together", error)
 
     def _let_go(self) -> None:
         self._link.hang_up()

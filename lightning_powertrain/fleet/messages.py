@@ -10,6 +10,7 @@ from lightning_powertrain.boards import Board, ModeSpace, PowerMode
 from lightning_powertrain.devices import Health
 from lightning_powertrain.errors import DeviceError, PowerTrainError
 from lightning_powertrain.fleet.peers import Peers
+from lightning_powertrain.warning import log_swallowed
 
 M = TypeVar("M", bound="Message")
 
@@ -156,6 +157,7 @@ def attempt(act: Callable[[], M], failed: Callable[[str], M]) -> M:
     try:
         return act()
     except Exception as error:
+        log_swallowed("a part of a meeting", error)
         return failed(described(error))
 
 

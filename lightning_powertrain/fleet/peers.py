@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
 import torch.distributed as dist
 
 from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.warning import swallowed
 
 # As long as torch waits for other processes over NCCL: when these give up, so may we.
 _MOST_WAIT = timedelta(minutes=10)
@@ -65,5 +65,5 @@ class TorchPeers:
     def close(self) -> None:
         group, self._group = self._group, None
         if group not in (None, dist.group.WORLD):
-            with suppress(Exception):  # The job may have ended all groups itself.
+            with swallowed("closing the process group of this job"):  # The job may have ended all groups itself.
                 dist.destroy_process_group(group)

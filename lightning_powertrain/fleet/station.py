@@ -8,6 +8,7 @@ from lightning_powertrain.devices import Device, Samplers, SimulatedDevice, Virt
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.fleet.messages import Done, Hello, Order, Report, attempt, described
 from lightning_powertrain.tuning.threads import TorchThreads
+from lightning_powertrain.warning import log_swallowed
 
 # A window is short, and events on a board are counted between the samples in it.
 _HEALTH_EVERY_S = 0.1
@@ -37,6 +38,7 @@ class Station:
 
     def fail(self, error: Exception) -> None:
         """Remember what went wrong, to be told at the next meeting."""
+        log_swallowed("tuning on this board", error)
         self._failure = self._failure or described(error)
 
     def hello(self) -> Hello:

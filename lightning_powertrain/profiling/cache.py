@@ -25,7 +25,7 @@ from pathlib import Path
 
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.profiling.profile import Profile
-from lightning_powertrain.warning import warn
+from lightning_powertrain.warning import log_swallowed, warn
 
 VARIABLE = "POWERTRAIN_CACHE"
 """Environment variable that names the folder; empty or ``off`` for no cache."""
@@ -144,7 +144,8 @@ class ProfileCache:
             try:
                 key, profile = _read(folder)
                 found.append(Entry(folder, _saved_s(folder), _size_bytes(folder), key, profile))
-            except FileFormatError:
+            except FileFormatError as error:
+                log_swallowed("reading an entry of the profile cache", error)
                 if folder.exists():
                     found.append(Entry(folder, _saved_s(folder), _size_bytes(folder)))
         return tuple(sorted(found, key=lambda entry: entry.saved_s, reverse=True))
@@ -165,6 +166,7 @@ class ProfileCache:
                 try:
                     return _read(folder)[1]
                 except FileFormatError as error:
+                    log_swallowed("reading an entry of the profile cache", error)
                     if folder.exists():
                         damaged = error  # An older entry may still be sound.
             if damaged is not None:
@@ -199,11 +201,13 @@ class ProfileCache:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            reason = error if isinstance(error, FileFormatError) else repr(error)
-            what = "the job does without the cache of profiles (%s): %s"
-            warn(what, self._folder or VARIABLE, reason, see="cache.md#what-can-go-wrong")
+        if self._warned:
+            log_swallowed("using the profile cache", error)
+            return
+        self._warned = True
+        reason = error if isinstance(error, FileFormatError) else repr(error)
+        what = "the job does without the cache of profiles (%s): %s"
+        warn(what, self._folder or VARIABLE, reason, see="cache.md#what-can-go-wrong")
 
 
 def _usual_folder() -> Path | None:
@@ -265,7 +269,8 @@ def _bytes_of(path: Path) -> bytes:
 def _is_sound(folder: Path) -> bool:
     try:
         _read(folder)
-    except FileFormatError:
+    except FileFormatError as error:
+        log_swallowed("reading an entry of the profile cache", error)
         return False
     return True
 

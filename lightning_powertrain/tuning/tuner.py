@@ -25,7 +25,7 @@ from lightning_powertrain.tuning.settings import MOST_MODES, Settings
 from lightning_powertrain.tuning.status import IDLE, TOO_SHORT, Status, at_work, ended
 from lightning_powertrain.tuning.stopwatch import Stopwatch
 from lightning_powertrain.tuning.workbench import EndedError
-from lightning_powertrain.warning import warn
+from lightning_powertrain.warning import log_swallowed, warn
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
@@ -245,6 +245,7 @@ class Tuner:
         try:
             self._let_go()
         except Exception as failure:
+            log_swallowed("restoring the board", failure)
             state = _not_put_back(failure)
         self._status = Status("failed", f"Tuning has stopped ({error}); the job trains on without it.")
         if self._settings.strict:
