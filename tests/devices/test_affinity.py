@@ -147,15 +147,17 @@ class Scheduler:
 
 
 @pytest.fixture
-def scheduler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+def scheduler(request: pytest.FixtureRequest) -> Iterator[Scheduler]:
     process = os.getpid()
     masks = {process: range(6), 1001: (0, 4), 1002: (4, 5), 1003: (0, 1)}
     scheduler = Scheduler({thread: frozenset(cpus) for thread, cpus in masks.items()}, forgets=request.param)
-    monkeypatch.setattr("lightning_powertrain.devices.affinity._masks", lambda: iter(list(scheduler.masks.items())))
-    monkeypatch.setattr("lightning_powertrain.devices.affinity._mask", lambda thread: scheduler.masks[thread])
-    monkeypatch.setattr("lightning_powertrain.devices.affinity._allowed", lambda: scheduler.allowed)
-    monkeypatch.setattr(os, "sched_setaffinity", scheduler.bind)
-    return scheduler
+    module = "lightning_powertrain.devices.affinity"
+    with pytest.MonkeyPatch.context() as patch:  # Undone before other fixtures see real threads.
+        patch.setattr(f"{module}._masks", lambda: iter(list(scheduler.masks.items())))
+        patch.setattr(f"{module}._mask", lambda thread: scheduler.masks[thread])
+        patch.setattr(f"{module}._allowed", lambda: scheduler.allowed)
+        patch.setattr(os, "sched_setaffinity", scheduler.bind)
+        yield scheduler
 
 
 @pytest.mark.parametrize("scheduler", [False], indirect=True, ids=["v2"])

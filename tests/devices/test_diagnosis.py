@@ -216,7 +216,6 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"refused": {"Read-only file system": ("/sys/a", "/sys/b")}}, "knobs", "fail", ""),
         ({"read_only": True}, "knobs", "fail", "sudo mount -o remount,rw /sys"),
         ({"read_only": True, "container": True}, "knobs", "fail", "-v /run/powertrain:/run/powertrain:ro"),
-        ({"read_only": True, "container": True}, "container", "warn", "-v /run/powertrain:/run/powertrain:ro"),
         ({"container": True, "helper": HelperFacts({"knobs": {}}, way="service")}, "container", "ok", ""),
         ({"container": True}, "container", "warn", "-v /run/lightning-powertrain:/run/lightning-powertrain"),
         ({"container": True, "state_mounted": True}, "container", "ok", ""),
@@ -225,7 +224,12 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}}, "emc_hz", "warn", ""),
         ({**NO_EMC, "debug_files": "none"}, "emc_hz", "warn", "sudo mount -t debugfs none"),
         ({**NO_EMC, "debug_files": "others"}, "emc_hz", "warn", ""),
-        ({**NO_EMC, "debug_files": "none", "container": True}, "emc_hz", "warn", "/sys/kernel/debug"),
+        (
+            {**NO_EMC, "debug_files": "none", "container": True},
+            "emc_hz",
+            "warn",
+            "-v /run/powertrain:/run/powertrain:ro",
+        ),
         ({**NO_GPU, "release": JETPACK_5}, "gpu_hz", "warn", "torch.zeros(1, device='cuda')"),
         ({**NO_GPU, "release": "", "kernel": "5.10.104-tegra"}, "gpu_hz", "warn", "torch.zeros(1, device='cuda')"),
         ({**NO_GPU, "release": ""}, "gpu_hz", "warn", ""),
@@ -264,6 +268,13 @@ def test_each_trouble_has_its_finding_and_its_fix(change: dict[str, Any], check:
     assert fix in finding.fix
     assert bool(fix) == bool(finding.fix)
     assert tuning_works(diagnose(facts)) == (status != "fail")
+
+
+def test_a_read_only_container_is_told_to_mount_the_socket() -> None:
+    facts = replace(SOUND, read_only=True, container=True)
+    status, fix = outcome(facts, "container")
+    assert status == "warn"
+    assert "-v /run/powertrain:/run/powertrain:ro" in fix
 
 
 NEWER = {"release": "# R99 (release), REVISION: 1.0", "kernel": "9.9.0-tegra"}

@@ -232,9 +232,9 @@ def test_a_budget_that_cannot_be_met_any_more_is_a_warning_even_under_strict(
     go_on(tuner, device, 1800)
     assert tuner.phase is Phase.LOCKED
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    assert "misses it by" in caplog.text
-    least_w = device.costs_now(device.modes.array)[1].min()
-    assert device.read_power().total_w == pytest.approx(least_w)
+    assert "no power mode meets the budget (fastest within 6 W)" in caplog.text
+    assert tuner.outcome is not None
+    assert device.current_mode() == tuner.outcome.selection.start.mode, "no mode is worth slowing the job down for"
     tuner.stop()
 
 
