@@ -51,6 +51,11 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boots]:
         yield booted
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> None:
+    """Boards boot in threads that end with the session, instead of with the test that asked first."""
+
+
 def _build_and_boot(kernel: str, scenarios: str, folder: Path) -> Run:
     return boot(machine(kernel), [f"{scenarios}.py"], folder)
 
