@@ -32,7 +32,7 @@ PYTHON_FLAGS = "-ISB"
 def powertrain_command(*arguments: str) -> str:
     """What to type to run a ``powertrain`` command as root: sudo does not look into virtual environments."""
     script = Path(sys.executable).with_name("powertrain")
-    return " ".join(("sudo", str(script) if script.exists() else "powertrain", *arguments))
+    return " ".join(("sudo", str(script) if os.access(script, os.F_OK) else "powertrain", *arguments))
 
 
 def usual_transport(path: Path = SOCKET, install_folder: Path = INSTALL_FOLDER) -> Transport:

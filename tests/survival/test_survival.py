@@ -218,8 +218,10 @@ def come_back(board: MountedBoard, *, by_hand: bool) -> None:
         start_helper(board.root).close()
         return
     code = (
-        "import sys; from lightning_powertrain.devices import helper_client; from plain_board import helper_command\n"
-        f"command = helper_command({str(board.root)!r})\n"
+        "import sys; from pathlib import Path; from plain_board import helper_command\n"
+        "from lightning_powertrain.cli import restore; from lightning_powertrain.devices import helper_client\n"
+        f"restore._ROOT = Path({str(board.root)!r})\n"
+        "command = helper_command(restore._ROOT)\n"
         "helper_client.usual_transport = lambda: helper_client.HelperProcess(command)\n"
         "from lightning_powertrain.cli import main; sys.argv = ['powertrain', 'restore']; main()"
     )
