@@ -91,6 +91,7 @@ def test_an_ordinary_user_captures_what_they_see(virtual_board: Mount, name: str
     if os.geteuid() != 0:
         pytest.skip("needs root to become somebody else")
     board = virtual_board(name)
+    capture(board.root)  # Imports what it needs, perhaps from a folder that only root may enter.
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:
