@@ -62,7 +62,7 @@ def _build_and_boot(kernel: str, scenarios: str, folder: Path) -> Run:
 
 @pytest.fixture(params=KERNELS)
 def kernel(request: pytest.FixtureRequest) -> str:
-    """The series of the kernel: the manners of JetPack 5, and those of JetPack 6 and 7."""
+    """The series of the kernel: JetPack 5 behaves as the first, JetPack 6 and 7 as the second."""
     return str(request.param)
 
 
