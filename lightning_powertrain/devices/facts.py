@@ -85,12 +85,18 @@ class PowerFacts:
 
 @dataclass(frozen=True)
 class TorchFacts:
-    """PyTorch, as a Python of its own sees it; no version if it cannot be imported."""
+    """PyTorch, as a Python of its own sees it; no version if it cannot be imported.
+
+    Args:
+        error: Why it could not be imported.
+        waited_s: For how long it was waited for in vain; 0 where it answered.
+    """
 
     version: str = ""
     cuda: str = ""
     gpu: str = ""
     error: str = ""
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,6 @@ PERIOD_S = 0.1
 _SLOWEST_SAMPLING_S = 5.0
 STATE_FOLDER = "run/lightning-powertrain"
 
-_TORCH_PATIENCE_S = 120.0
 _TORCH = """
 import json, torch
 cuda = torch.cuda.is_available()
@@ -156,14 +155,15 @@ def sampling(source: SysfsPower | JtopPower, seconds: float | None = None) -> tu
     return (len(starts_s) - 1) / (starts_s[-1] - starts_s[0]), statistics.median(costs_s) * 1e3
 
 
-def torch_facts(python: str = sys.executable) -> TorchFacts:
+def torch_facts(python: str = sys.executable, patience_s: float = 120.0) -> TorchFacts:
     """PyTorch and CUDA, seen from a child process: looking for a GPU would start CUDA here for good."""
     try:
-        child = subprocess.run(
-            [python, "-c", _TORCH], check=False, capture_output=True, text=True, timeout=_TORCH_PATIENCE_S
-        )
+        child = subprocess.run([python, "-c", _TORCH], check=False, capture_output=True, text=True, timeout=patience_s)
         return TorchFacts(**json.loads(child.stdout.strip().rpartition("\n")[2]))
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        log_swallowed("looking for PyTorch", error)
+        return TorchFacts(waited_s=patience_s)
+    except OSError as error:
         log_swallowed("looking for PyTorch", error)
         return TorchFacts(error=str(error))
     except (ValueError, TypeError) as error:

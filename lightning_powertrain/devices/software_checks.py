@@ -180,7 +180,10 @@ def check_torch(facts: Facts) -> Iterator[Finding]:
     """PyTorch and its GPU; without the GPU a job can still be tuned."""
     torch = facts.torch
     fix = f"NVIDIA's own build of PyTorch: {_TORCH_GUIDE}" if facts.jetson else "pip install torch"
-    if not torch.version:
+    if torch.waited_s:
+        text = f"its import had not ended after {torch.waited_s:.0f} s, so nothing is known of it"
+        yield Finding("PyTorch", "warn", text, "powertrain doctor, once more when the machine has less to do")
+    elif not torch.version:
         yield Finding("PyTorch", "fail", f"cannot be imported: {torch.error}", fix)
     elif torch.gpu:
         yield Finding("PyTorch", "ok", f"{torch.version}, CUDA {torch.cuda} on {torch.gpu}")

@@ -342,3 +342,13 @@ def test_torch_is_asked_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart is missing')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert inspection.torch_facts(sys.executable) == TorchFacts(error="ImportError: libcudart is missing")
+    (tmp_path / "torch.py").write_text("import time; time.sleep(60)")
+    assert inspection.torch_facts(sys.executable, patience_s=0.5) == TorchFacts(waited_s=0.5)
+
+
+def test_a_slow_import_of_torch_is_no_failure() -> None:
+    facts = replace(SOUND, torch=TorchFacts(waited_s=120.0))
+    (finding,) = [each for each in diagnose(facts) if each.check == "PyTorch"]
+    assert finding.status == "warn"
+    assert "120 s" in finding.text
+    assert tuning_works(diagnose(facts))
