@@ -63,7 +63,6 @@ def anchors(path: Path) -> set[str]:
 
 def targets() -> list[str]:
     named = [each.value for _, _, call in WARNINGS for each in call.keywords if each.arg == "see"]
-    named += [call.args[0] for _, _, call in calls("_say_once")]
     return sorted({str(node.value) for node in named if isinstance(node, ast.Constant)})
 
 
@@ -99,8 +98,6 @@ def errors_raised() -> Iterator[tuple[str, ast.expr]]:
 def warnings_said() -> Iterator[tuple[str, ast.expr]]:
     for path, text, call in WARNINGS:
         yield f"{path.stem}-{call.lineno}", text
-    for path, function, call in calls("_say_once"):
-        yield f"{path.stem}-{call.lineno}", message_of(function, call.args[1])
 
 
 def findings() -> Iterator[tuple[str, ast.expr]]:

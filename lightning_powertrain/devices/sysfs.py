@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +85,16 @@ class SysfsDevice:
         identity = {**own_identity(self._root), **self._clusters.identity}
         self._board = replace(with_tables(catalogued, knobs, model), identity=identity)
         if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):
-            _say_once(
-                "boards.md#what-is-set-and-how",
-                f"{self._board.title}: no power mode can set {', '.join(sorted(missing))} here",
-            )
+            what = "%s: no power mode can set %s here"
+            names = ", ".join(sorted(missing))
+            warn(what, self._board.title, names, see="boards.md#what-is-set-and-how", once=True)
 
     def _settable_knobs(self) -> tuple[Knob, ...]:
         """What the helper says can be set; nothing without one."""
         try:
             status = self._running_helper().ask("status")
             for note in status.get("notes", ()):
-                _say_once("safety.md#how-the-board-comes-back", f"the root helper says: {note}")
+                warn("the root helper says: %s", note, see="safety.md#how-the-board-comes-back", once=True)
             if status["asleep"]:  # Clocks of cores that are offline: only waking them shows the table.
                 status = self._hold()
                 self._running_helper().ask("restore")
@@ -132,9 +130,10 @@ class SysfsDevice:
             try:
                 power = JtopPower(rails)
             except DeviceError as error:
-                _say_once("boards.md#power", f"no power sensor can be read here: {error}")
+                warn("no power sensor can be read here: %s", error, see="boards.md#power", once=True)
         if power.doubt:
-            _say_once("boards.md#power", f"the total power of this board ({power.source}) is uncertain: {power.doubt}")
+            what = "the total power of this board (%s) is uncertain: %s"
+            warn(what, power.source, power.doubt, see="boards.md#power", once=True)
         return power
 
     @property
@@ -223,7 +222,7 @@ class SysfsDevice:
         self._hold()
         self._held = True
         if self._clusters.off:
-            _say_once("boards.md#stock-modes-and-the-gpus-clusters", _loss_of(self._clusters))
+            warn("%s", _loss_of(self._clusters), see="boards.md#stock-modes-and-the-gpus-clusters", once=True)
 
     def restore(self) -> None:
         """Put every setting back. A helper that has died is replaced: the new one restores what the old one saved.
@@ -244,11 +243,11 @@ class SysfsDevice:
             raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")
         self._held = False
         if lost := self._affinity.put_back():
-            _say_once(
-                "containers.md",
-                f"this process may no longer use CPUs {', '.join(map(str, sorted(lost)))}, though they are online "
-                "again: its control group (v1) forgets CPUs that were offline",
+            what = (
+                "this process may no longer use CPUs %s, though they are online again: its control group (v1) forgets "
+                "CPUs that were offline"
             )
+            warn(what, ", ".join(map(str, sorted(lost))), see="containers.md", once=True)
 
     def minibatch_ended(self) -> None:
         pass
@@ -283,8 +282,3 @@ def _filled(knobs: Knobs, catalogued: Board | None) -> Knobs:
 
 def _as_knobs(knobs: Knobs) -> tuple[Knob, ...]:
     return tuple(Knob(name, knob.role, knob.values) for name, knob in knobs.known().items())  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=None)
-def _say_once(see: str, message: str) -> None:
-    warn("%s", message, see=see)

@@ -8,7 +8,7 @@ import pytest
 from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
 from plain_board import PlainBoard, start_helper
 
-from lightning_powertrain.devices import SysfsDevice, sysfs
+from lightning_powertrain.devices import SysfsDevice
 
 pytestmark = LIGHTNING_WARNINGS
 
@@ -17,7 +17,6 @@ pytestmark = LIGHTNING_WARNINGS
 def test_the_job_is_told_once_what_no_clock_makes_up_for(
     mask: str, times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sysfs._say_once.cache_clear()
     board = PlainBoard(tmp_path)
     (tmp_path / "sys/devices/17000000.ga10b/tpc_pg_mask").write_text(mask)
     before = board.settings()

@@ -8,7 +8,7 @@ import pytest
 from plain_board import PlainBoard, start_helper
 
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.devices import SysfsDevice, sysfs
+from lightning_powertrain.devices import SysfsDevice
 from lightning_powertrain.devices.gpu_clusters import GpuClusters, judged, read_gpu_clusters
 from lightning_powertrain.devices.nvpmodel import Nvpmodel, StockMode
 
@@ -71,7 +71,6 @@ def test_thors_masks_are_no_masks_of_gpu_clusters(tmp_path: Path) -> None:
 def test_a_job_is_told_once_and_profiles_of_another_mask_do_not_hold(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sysfs._say_once.cache_clear()
     PlainBoard(tmp_path)
     device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
     assert device.board.identity["tpc_pg_mask"] == "240"

@@ -18,7 +18,6 @@ from virtual_board import BOARDS, MountedBoard
 from lightning_powertrain.boards import PowerMode, load_board
 from lightning_powertrain.devices import Device, SysfsDevice, find_jetson
 from lightning_powertrain.devices.helper_client import HelperClient
-from lightning_powertrain.devices.sysfs import _say_once
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, ModeError
 
 Mount = Callable[..., MountedBoard]
@@ -281,7 +280,6 @@ def test_two_devices_cannot_set_one_board(tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_sleeps_is_a_knob_less_and_said_once(virtual_board: Mount, caplog: pytest.LogCaptureFixture) -> None:
-    _say_once.cache_clear()
     board = virtual_board("orin-agx-jp5", gpu_asleep=True)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):

@@ -12,7 +12,7 @@ from plain_board import PlainBoard
 from virtual_board import MountedBoard
 
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.devices import Health, SysfsDevice, sysfs
+from lightning_powertrain.devices import Health, SysfsDevice
 from lightning_powertrain.devices.sysfs_health import over_current_events, temperatures_c, throttling
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
@@ -80,7 +80,6 @@ def test_a_carriers_rails_are_never_added(tmp_path: Path, hidden: bool) -> None:
 
 
 def test_a_total_that_is_uncertain_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    sysfs._say_once.cache_clear()
     PlainBoard(tmp_path)
     place(tmp_path, {**CARRIER, "proc/device-tree/compatible": "someone,a-board\0nvidia,tegra999\0"})
     for _ in range(2):
