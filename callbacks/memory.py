@@ -81,7 +81,7 @@ class Memory(Observer):
             trainer: The Trainer.
             pl_module: What it trains.
             batch: The first minibatch.
-            device: The board, or what stands for all boards of the job.
+            device: The board, or the group of all boards of the job.
             simulated: Name of the workload that a simulated board trains instead of the module; None if it does not.
         """
         self._board = board_fingerprint(device)

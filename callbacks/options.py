@@ -13,7 +13,7 @@ from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import logging_step
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.devices import Device, parse_simulated
-from lightning_powertrain.fleet import Leader, Member, Task, TorchPeers
+from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
 from lightning_powertrain.prediction import Predictor
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Objective
@@ -79,16 +79,16 @@ class Options:
         return isinstance(self.device, str) and parse_simulated(self.device)[1] is None
 
     def tuner(
-        self, device: Device, trainer: pl.Trainer, folder: str | None, memory: Memory, task: Task | None = None
+        self, device: Device, trainer: pl.Trainer, folder: str | None, memory: Memory, task: TuningTask | None = None
     ) -> Tuner:
-        """A tuner of a board, or of the boards of a task.
+        """A tuner for one board, or for the boards of a task.
 
         Args:
-            device: The board, or what stands for all of them.
+            device: The board, or the group of boards.
             trainer: The Trainer.
             folder: Its log folder.
             memory: Keeps what was measured.
-            task: What is to be tuned in a job of several boards.
+            task: The boards to tune in a job with several; None for one board.
         """
         run = None if folder is None else Path(folder, "powertrain", task.name if task else "")
         return Tuner(
@@ -102,24 +102,24 @@ class Options:
             hard=self.hard,
             strict=self.strict,
             match_threads=self.match_threads,
-            adapt=self.adapt and task is None,  # A correction must not begin on one of several boards alone.
+            adapt=self.adapt and task is None,  # Several boards cannot start a correction at the same minibatch.
             observers=self._observers(trainer, run, memory, device.simulated),
             samplers=task.boards.samplers if task else None,
         )
 
-    def part_in_fleet(
+    def distributed_tuner(
         self, trainer: pl.Trainer, folder: str | None, memory: Memory, open_device: Callable[[int], Device]
-    ) -> tuple[Leader | Member, Device | None]:
-        """What this process does in a job of several, and the board that it drives: the first one of each node does."""
-        peers, device, failure = TorchPeers(), None, None
+    ) -> tuple[Coordinator | Worker, Device | None]:
+        """The tuner of this process in a job of several, and its board: only local rank 0 of each node drives one."""
+        communicator, device, failure = TorchCommunicator(), None, None
         try:
             device = open_device(self.seed + trainer.global_rank) if trainer.local_rank == 0 else None
         except Exception as error:
             failure = error
-        part: Leader | Member
+        tuner: Coordinator | Worker
         if trainer.is_global_zero:
-            part = Leader(
-                peers,
+            tuner = Coordinator(
+                communicator,
                 device,
                 lambda task: self.tuner(task.boards, trainer, folder, memory, task),
                 objective=self.budget,
@@ -127,10 +127,10 @@ class Options:
                 strict=self.strict,
             )
         else:
-            part = Member(peers, device, strict=self.strict, match_threads=self.match_threads)
+            tuner = Worker(communicator, device, strict=self.strict, match_threads=self.match_threads)
         if failure is not None:
-            part.give_up(failure)
-        return part, device
+            tuner.give_up(failure)
+        return tuner, device
 
     def _observers(self, trainer: pl.Trainer, run: Path | None, memory: Memory, simulated: bool) -> list[Observer]:
         observers: list[Observer] = [

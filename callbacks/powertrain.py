@@ -21,8 +21,8 @@ from lightning_powertrain.callbacks.job import (
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.callbacks.options import Options
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device
+from lightning_powertrain.distributed import Coordinator, Worker
 from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
-from lightning_powertrain.fleet import Leader, Member
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
@@ -123,7 +123,7 @@ class PowerTrainCallback(pl.Callback):
         self._begins = False
         self._simulated_workload: str | None = None
         self._trainer: pl.Trainer | None = None
-        self._tuner: Tuner | Leader | Member | None = None
+        self._tuner: Tuner | Coordinator | Worker | None = None
         self._probe: ModelProbe | None = None
         self._unmodelled: SimulatedDevice | None = None
         self._opened: Device | None = None
@@ -206,7 +206,7 @@ class PowerTrainCallback(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._while_tuning(lambda tuner: self._minibatch_ended(trainer, tuner))
-        if self._has_failed and isinstance(self._tuner, (Leader, Member)):  # The other processes have to hear of it.
+        if self._has_failed and isinstance(self._tuner, (Coordinator, Worker)):  # Sends the failure to all processes.
             self._tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
@@ -239,7 +239,7 @@ class PowerTrainCallback(pl.Callback):
         except Exception as error:
             self._fail(error)
 
-    def _while_tuning(self, act: Callable[[Tuner | Leader | Member], object]) -> None:
+    def _while_tuning(self, act: Callable[[Tuner | Coordinator | Worker], object]) -> None:
         if self._tuner is not None and not self._has_failed:
             try:
                 act(self._tuner)
@@ -266,9 +266,9 @@ class PowerTrainCallback(pl.Callback):
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
-        tuner: Tuner | Leader | Member
+        tuner: Tuner | Coordinator | Worker
         if trainer.world_size > 1:
-            tuner, device = self._options.part_in_fleet(trainer, folder, self._memory, self._open_device)
+            tuner, device = self._options.distributed_tuner(trainer, folder, self._memory, self._open_device)
         else:
             device = self._open_device(self._options.seed)
             tuner = self._options.tuner(device, trainer, folder, self._memory)
@@ -280,7 +280,7 @@ class PowerTrainCallback(pl.Callback):
         except Exception as error:
             if isinstance(tuner, Tuner):
                 raise
-            tuner.give_up(error)  # It has to start all the same: the other processes wait for its word.
+            tuner.give_up(error)  # It must start all the same: the other processes wait for its registration.
         tuner.start(**about)
 
     def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: Device | None) -> dict[str, Any]:
@@ -304,7 +304,7 @@ class PowerTrainCallback(pl.Callback):
         return device
 
     def _minibatch_starts(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Leader | Member
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Coordinator | Worker
     ) -> None:
         begins, self._begins = self._begins, False
         if begins and tuner.device is not None:
@@ -314,7 +314,7 @@ class PowerTrainCallback(pl.Callback):
         if self._probe is not None:
             self._probe.start()
 
-    def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner | Leader | Member) -> None:
+    def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner | Coordinator | Worker) -> None:
         if self._probe is not None and self._unmodelled is not None:
             # The first minibatch has shown the simulated board what this model asks of it.
             self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))

@@ -25,14 +25,15 @@ ALLOWED = {
     "prediction": {"boards", "devices", "profiling"},
     "selection": {"boards", "devices", "profiling", "prediction"},
     "tuning": {"boards", "devices", "profiling", "prediction", "selection"},
-    "fleet": {"boards", "devices", "profiling", "prediction", "selection", "tuning"},
+    "distributed": {"boards", "devices", "profiling", "prediction", "selection", "tuning"},
     "reporting": {"boards", "profiling", "prediction", "selection", "tuning"},
     "evaluation": {
         *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting"),
     },
     "testing": {"boards", "devices"},
     "callbacks": {
-        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "fleet", "reporting"),
+        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning"),
+        *("distributed", "reporting"),
     },
 }
 ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks"}

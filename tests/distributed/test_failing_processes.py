@@ -1,4 +1,4 @@
-"""Whatever fails on one process ends tuning on all of them, with every board as it was found."""
+"""A failure in one process ends tuning in all of them, and every board is restored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeDevice, Oracle
-from threads import Job
+from threaded_job import ThreadedJob
 
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.devices import Health
@@ -19,8 +19,8 @@ from lightning_powertrain.profiling import Profile
 MINIBATCHES = 3000
 
 
-class Broken(FakeDevice):
-    """Fails in one method, from the given call on."""
+class FailingDevice(FakeDevice):
+    """Raises an error in one method, after a number of calls."""
 
     def __init__(self, method: str, after: int = 0, error: type[Exception] = DeviceError) -> None:
         super().__init__()
@@ -51,15 +51,15 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
         ("minibatch_ended", 200),
     ],
 )
-def test_a_board_that_fails(
+def test_a_failing_board_ends_tuning(
     rank: int, method: str, after: int, oracle: Oracle, caplog: pytest.LogCaptureFixture
 ) -> None:
     devices = [FakeDevice(), FakeDevice(), FakeDevice()]
-    devices[rank] = Broken(method, after)
-    job = Job(devices, "13 W", predictor=oracle, modes=5)
+    devices[rank] = FailingDevice(method, after)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None] * 3
-    assert len({peers.gathers for peers in job.peers}) == 1
+    assert len({communicator.exchanges for communicator in job.communicators}) == 1
     assert [device.mode for device in devices] == [device.found for device in devices]
     assert len(warnings(caplog)) == 1
     assert f"{method} is broken" in warnings(caplog)[0]
@@ -67,10 +67,12 @@ def test_a_board_that_fails(
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_sensor_that_fails_as_no_sensor_should(rank: int, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_of_a_sensor_ends_tuning(
+    rank: int, oracle: Oracle, caplog: pytest.LogCaptureFixture
+) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    devices[rank] = Broken("read_power", 50, error=ZeroDivisionError)
-    job = Job(devices, "13 W", predictor=oracle, modes=5)
+    devices[rank] = FailingDevice("read_power", 50, error=ZeroDivisionError)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
@@ -80,26 +82,26 @@ def test_a_sensor_that_fails_as_no_sensor_should(rank: int, oracle: Oracle, capl
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_sensor_without_a_reading(rank: int, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sensor_without_readings_ends_tuning(rank: int, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    devices[rank] = Broken("read_power", 50)
-    job = Job(devices, "13 W", predictor=oracle, modes=5)
+    devices[rank] = FailingDevice("read_power", 50)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
     job.run(MINIBATCHES)
     assert all(device.mode == device.found for device in devices)
     assert "no power sample" in warnings(caplog)[0]
     job.stop()
 
 
-def test_a_predictor_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    class Confused(Oracle):
+def test_a_failing_predictor_ends_tuning(caplog: pytest.LogCaptureFixture) -> None:
+    class FailingPredictor(Oracle):
         def fit(self, profile: Profile) -> None:
-            raise ArithmeticError("confused")
+            raise ArithmeticError("fit failed")
 
         def predict(self, modes: IntArray) -> Prediction:
             raise NotImplementedError
 
     devices = [FakeDevice(), FakeDevice()]
-    job = Job(devices, "13 W", predictor=Confused(), modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=FailingPredictor(), modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
@@ -108,10 +110,10 @@ def test_a_predictor_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_strict_raises_everywhere(rank: int, oracle: Oracle) -> None:
+def test_strict_raises_in_all_processes(rank: int, oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    devices[rank] = Broken("apply", 2)
-    job = Job(devices, "13 W", predictor=oracle, modes=5, strict=True)
+    devices[rank] = FailingDevice("apply", 2)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5, strict=True)
     job.run(MINIBATCHES)
     assert all(isinstance(error, PowerTrainError) for error in job.errors)
     assert all("apply is broken" in str(error) for error in job.errors)
@@ -119,13 +121,13 @@ def test_strict_raises_everywhere(rank: int, oracle: Oracle) -> None:
     assert all(device.mode == device.found for device in devices)
 
 
-def test_what_a_process_gives_up_on_ends_tuning_everywhere(oracle: Oracle) -> None:
+def test_give_up_in_one_process_ends_tuning_in_all(oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    job = Job(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
 
     def give_up(rank: int, minibatch: int) -> None:
         if (rank, minibatch) == (1, 300):
-            job.parts[1].give_up(ValueError("no more"))
+            job.tuners[1].give_up(ValueError("an error of the callback"))
 
     job.run(MINIBATCHES, give_up)
     assert job.errors == [None, None]
@@ -134,31 +136,31 @@ def test_what_a_process_gives_up_on_ends_tuning_everywhere(oracle: Oracle) -> No
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
-def test_a_process_that_dies(rank: int, oracle: Oracle) -> None:
+def test_the_end_of_a_process_restores_the_other_boards(rank: int, oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice(), FakeDevice()]
-    job = Job(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
 
-    def die(this: int, minibatch: int) -> None:
+    def end_process(this: int, minibatch: int) -> None:
         if (this, minibatch) == (rank, 300):
-            job.peers[rank].die()
-            raise SystemError("dead")
+            job.communicators[rank].abort()
+            raise SystemError("the process ends")
 
-    job.run(MINIBATCHES, die)
+    job.run(MINIBATCHES, end_process)
     assert [error is not None for error in job.errors] == [each == rank for each in range(3)]
     survivors = [device for each, device in enumerate(devices) if each != rank]
     assert all(device.mode == device.found for device in survivors)
     job.stop()
 
 
-def test_a_job_that_is_too_short(oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_that_is_too_short_is_not_tuned(oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    job = Job(devices, "13 W", predictor=oracle, modes=5, max_share=0.001)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5, max_share=0.001)
     job.length = 2000
     job.run(2000)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
     assert "left alone" in warnings(caplog)[0]
-    assert job.peers[0].gathers == job.peers[1].gathers < 2000
+    assert job.communicators[0].exchanges == job.communicators[1].exchanges < 2000
     job.stop()
 
 
@@ -167,7 +169,7 @@ def test_over_currents_are_counted_on_every_board(oracle: Oracle, caplog: pytest
         def health(self) -> Health:
             return Health((), over_current_events=int(self.clock.now()))
 
-    job = Job([FakeDevice(), Counting()], "13 W", predictor=oracle, modes=3)
-    job.run(20_000)  # The board is given two minutes to recover.
+    job = ThreadedJob([FakeDevice(), Counting()], "13 W", predictor=oracle, modes=3)
+    job.run(20_000)  # Tuning waits two minutes for the board to recover.
     assert "throttled (over-current)" in warnings(caplog)[0]
     job.stop()
