@@ -35,7 +35,7 @@ class Regression(pl.LightningModule):
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """What runs on each board."""
+    """Train on one of the boards."""
     pl.seed_everything(0)
     device = arguments.device[
         int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))) % len(arguments.device)
@@ -51,7 +51,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def start_both_here() -> int:
-    """Be the launcher: one process for each of two boards that are not there."""
+    """Start one process for each of two simulated boards, as a launcher does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -62,9 +62,12 @@ def start_both_here() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--budget", default="30 W", help="of each board")
+    parser.add_argument("--budget", default="30 W", help="budget of each board")
     parser.add_argument(
-        "--device", nargs="+", default=["simulated:orin-agx-64gb:resnet18"], help="of each board, if they differ"
+        "--device",
+        nargs="+",
+        default=["simulated:orin-agx-64gb:resnet18"],
+        help="one for all boards, or one each",
     )
     parser.add_argument("--modes", type=int, default=20)
     parser.add_argument("--minibatches", type=int, default=3_000)

@@ -1,7 +1,7 @@
-"""A job over several nodes, each with a board that is not there: ``python nodes.py FOLDER NODES [KEY=VALUE ...]``.
+"""Runs a job over several nodes with fake boards: ``python nodes.py FOLDER NODES [KEY=VALUE ...]``.
 
-Each node is a process of its own, which finds its place in the environment as with any launcher, and writes what became
-of it to ``FOLDER/rank-N.json``. They are forked from this one, which has imported for all of them.
+Each node is a process, which reads its rank from the environment that a launcher sets, and writes its results to
+``FOLDER/rank-N.json``. The processes are forked from this one, so that they import nothing again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import DeviceError
 
 
-class Doomed(pl.Callback):
-    """Kills its process, as a board that loses power does."""
+class KillProcess(pl.Callback):
+    """Ends its process after a minibatch, as a power failure of its board does."""
 
     def __init__(self, after: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Doomed(pl.Callback):
 
 
 class Slow(FakeDevice):
-    """Takes ten times as long for a minibatch, so that few of them make a window."""
+    """Minibatches take ten times as long, so that a window needs few of them."""
 
     settle_s = 0.2
 
@@ -50,7 +50,7 @@ class Slow(FakeDevice):
 
 
 class Slower(Slow):
-    """A board of another kind, half as slow again."""
+    """A board of another kind, 1.5 times as slow."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Slower(Slow):
 
 
 class SlowOracle(Oracle):
-    """Knows both."""
+    """Predicts the true times of both kinds."""
 
     def predict(self, modes: IntArray) -> Prediction:
         prediction = super().predict(modes)
@@ -71,8 +71,8 @@ class SlowOracle(Oracle):
         return replace(prediction, time_ms=times * prediction.time_ms)
 
 
-class Unwilling(Slow):
-    """Refuses to have its mode changed for the second time."""
+class FailingDevice(Slow):
+    """Raises an error at the second change of its mode."""
 
     def apply(self, mode: Any) -> Any:
         if len(self.applied) == 1:
@@ -80,14 +80,14 @@ class Unwilling(Slow):
         return super().apply(mode)
 
 
-def confused(trainer: pl.Trainer) -> int:
-    raise ArithmeticError("how long is this job?")
+def failing_minibatches_left(trainer: pl.Trainer) -> int:
+    raise ArithmeticError("unknown job length")
 
 
 def train(
     folder: str, minibatches: int, *callbacks: pl.Callback, epochs: int = 1, checkpoint: str | None = None
 ) -> dict[str, list[float]]:
-    """The weights that come of it; with a checkpoint a job of two epochs goes on from its first."""
+    """Train and return the weights. With a checkpoint, a job of two epochs resumes after the first."""
     nodes = int(os.environ["NODES"])
     pl.seed_everything(7)
     model = Model()
@@ -108,8 +108,8 @@ def chosen_by(callback: PowerTrainCallback) -> dict[str, int] | None:
     return dict(callback.selection.mode) if callback.selection else None
 
 
-def told() -> list[str]:
-    """What this process warns of from now on."""
+def collect_warnings() -> list[str]:
+    """A list that receives all warnings of this process."""
     warnings: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
@@ -119,18 +119,18 @@ def told() -> list[str]:
 
 def node(folder: str, *asked: str) -> None:
     chosen = {
-        **{"dies": "", "fails": "", "confused": "", "slower": "", "modes": "3", "minibatches": "400", "untuned": "0"},
-        "again": "",
+        **{"killed": "", "failing": "", "no_length": "", "slower": "", "again": ""},
+        **{"modes": "3", "minibatches": "400", "untuned": "0"},
         **dict(each.split("=") for each in asked),
     }
-    rank, warnings = os.environ["NODE_RANK"], told()
+    rank, warnings = os.environ["NODE_RANK"], collect_warnings()
     module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
-    if chosen["confused"] == rank:
-        module.minibatches_left = confused
-    device = Unwilling() if chosen["fails"] == rank else Slower() if chosen["slower"] == rank else Slow()
+    if chosen["no_length"] == rank:
+        module.minibatches_left = failing_minibatches_left
+    device = FailingDevice() if chosen["failing"] == rank else Slower() if chosen["slower"] == rank else Slow()
     about: dict[str, Any] = {"error": "", "warnings": warnings, "first": None, "weights": {}}
     try:
-        callback = train_all(folder, chosen, device, [Doomed(50)] if chosen["dies"] == rank else [], about)
+        callback = train_all(folder, chosen, device, [KillProcess(50)] if chosen["killed"] == rank else [], about)
         about["selection"] = chosen_by(callback)
         about["measured"] = [dict(each.mode) for each in callback.outcome.measured_now] if callback.outcome else []
     except Exception as failure:
@@ -144,9 +144,9 @@ def node(folder: str, *asked: str) -> None:
 
 
 def train_all(
-    folder: str, chosen: dict[str, str], device: FakeDevice, dooms: list[pl.Callback], about: dict[str, Any]
+    folder: str, chosen: dict[str, str], device: FakeDevice, others: list[pl.Callback], about: dict[str, Any]
 ) -> PowerTrainCallback:
-    """Train without tuning, with it, and again from what that has left; returns the last callback."""
+    """Train without tuning, with it, and again from its cache or checkpoint; returns the last callback."""
     cache = Path(folder, "cache") if chosen["again"] == "cache" else False
     checkpoint = str(Path(folder, "first.ckpt")) if chosen["again"] == "checkpoint" else None
     minibatches = int(chosen["minibatches"])
@@ -157,7 +157,7 @@ def train_all(
 
     callback = tuning()
     about["weights"]["without"] = train(folder, int(chosen["untuned"]))
-    about["weights"]["with"] = train(folder, minibatches, *dooms, callback, checkpoint=checkpoint)
+    about["weights"]["with"] = train(folder, minibatches, *others, callback, checkpoint=checkpoint)
     if chosen["again"]:
         about["first"], device.applied[:] = chosen_by(callback), []
         callback = tuning()

@@ -1,4 +1,4 @@
-"""Jobs over several nodes: real processes, real Gloo, a board for each."""
+"""Jobs over several nodes, with real processes, real Gloo and a fake board in each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent.parent
 
 
 def run(folder: Path, nodes: int, *options: str) -> dict[int, dict[str, Any]]:
-    """What the processes wrote down, by rank; those that died did not."""
+    """The results of the processes by rank, except of those that were killed."""
     path = os.pathsep.join([str(TESTS), str(TESTS / "callbacks")])
     command = [sys.executable, str(TESTS / "callbacks" / "nodes.py"), str(folder), str(nodes), *options]
     done = subprocess.run(
@@ -28,7 +28,7 @@ def run(folder: Path, nodes: int, *options: str) -> dict[int, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("nodes", [2, 4])
-def test_one_mode_for_all_and_the_same_weights(tmp_path: Path, nodes: int, brute_force: Any) -> None:
+def test_all_boards_get_the_best_mode_and_weights_are_unchanged(tmp_path: Path, nodes: int, brute_force: Any) -> None:
     ranks = run(tmp_path, nodes, "untuned=400")
     assert sorted(ranks) == list(range(nodes))
     assert [about["error"] for about in ranks.values()] == [""] * nodes
@@ -36,24 +36,24 @@ def test_one_mode_for_all_and_the_same_weights(tmp_path: Path, nodes: int, brute
     assert {json.dumps(about["mode"]) for about in ranks.values()} == {json.dumps(ranks[0]["selection"])}
     assert true_time_ms(TINY.modes.rows([ranks[0]["mode"]]))[0] == pytest.approx(brute_force(13.0)[0])
     assert all(about["weights"]["with"] == about["weights"]["without"] for about in ranks.values())
-    # Only the first process writes.
+    # Only the coordinator writes files.
     assert len(list(tmp_path.rglob("summary.json"))) == 1
 
 
 @pytest.mark.parametrize("again", ["cache", "checkpoint"])
-def test_a_job_that_comes_again_starts_in_the_mode_that_it_kept(tmp_path: Path, again: str) -> None:
+def test_a_repeated_or_resumed_job_starts_in_its_chosen_mode(tmp_path: Path, again: str) -> None:
     ranks = run(tmp_path, 2, f"again={again}")
     assert [about["error"] for about in ranks.values()] == ["", ""]
     assert [about["warnings"] for about in ranks.values()] == [[], []]
     kept = ranks[0]["first"]
     assert ranks[0]["selection"] == kept
-    assert ranks[0]["measured"] == [kept], "verified, and nothing else"
+    assert ranks[0]["measured"] == [kept], "only the chosen mode is measured again, to verify it"
     assert [about["applied"] for about in ranks.values()] == [[kept], [kept]]
     assert all(about["restored"] for about in ranks.values())
 
 
-def test_boards_that_differ(tmp_path: Path, brute_force: Any) -> None:
-    """By trying all: the slower board is as fast as it can be, the other draws as little as can be while it waits."""
+def test_boards_of_different_kinds(tmp_path: Path, brute_force: Any) -> None:
+    """The result equals brute force: least time for the slower board, least power at that pace for the other."""
     ranks = run(tmp_path, 2, "slower=1", "minibatches=1000", "modes=4")
     assert [about["error"] for about in ranks.values()] == ["", ""]
     assert all(about["restored"] for about in ranks.values())
@@ -66,9 +66,10 @@ def test_boards_that_differ(tmp_path: Path, brute_force: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "reason"), [("fails=1", "this board refuses"), ("confused=1", "how long is this job?")]
+    ("trouble", "reason"),
+    [("failing=1", "this board refuses"), ("no_length=1", "unknown job length")],
 )
-def test_what_fails_on_one_node_ends_tuning_on_all(tmp_path: Path, trouble: str, reason: str) -> None:
+def test_a_failure_on_one_node_ends_tuning_on_all(tmp_path: Path, trouble: str, reason: str) -> None:
     ranks = run(tmp_path, 2, trouble)
     assert sorted(ranks) == [0, 1]
     for about in ranks.values():
@@ -80,11 +81,11 @@ def test_what_fails_on_one_node_ends_tuning_on_all(tmp_path: Path, trouble: str,
     assert ranks[1]["warnings"] == []
 
 
-def test_a_process_that_dies_leaves_the_other_board_as_it_was_found(tmp_path: Path) -> None:
-    ranks = run(tmp_path, 2, "dies=1")
+def test_the_end_of_one_process_restores_the_other_board(tmp_path: Path) -> None:
+    ranks = run(tmp_path, 2, "killed=1")
     assert sorted(ranks) == [0]
     assert ranks[0]["restored"]
-    # The error of the job is that of torch.
+    # The job ends with the error of torch.
     assert "lightning_powertrain" not in ranks[0]["error"]
     assert "RuntimeError" in ranks[0]["error"] or "DistBackendError" in ranks[0]["error"]
     assert len(ranks[0]["warnings"]) == 1
