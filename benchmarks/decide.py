@@ -26,10 +26,10 @@ from lightning_powertrain.boards import Knob, ModeSpace, load_board
 from lightning_powertrain.prediction import default_predictor
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, WindowPlan
 from lightning_powertrain.selection import PowerBudget
-from lightning_powertrain.tuning.known import Reused
-from lightning_powertrain.tuning.scope import Job, Scope
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.history import WarmStart
+from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
 from lightning_powertrain.tuning.search import Search, Step
-from lightning_powertrain.tuning.settings import Settings
 
 LIMIT_W = 30.0
 
@@ -129,8 +129,10 @@ def run(case: Case) -> Cost:
     row = 0 if case.hard else int(np.ravel_multi_index(tuple((size - 1) // 2 for size in space.shape), space.shape))
     start = measured(space, row)
     profile = Profile(space.knobs, Provenance("made-up", "law", simulated=True), (start,))
-    scope = Scope(space, settings, WindowPlan(discard=8, settle_s=2.0), Reused(), Job(case.minibatches))
-    search, plan = cost.timed("plan", lambda: scope.plan(start, profile))
+    budget = ProfilingBudget(
+        space, settings, WindowPlan(discard=8, settle_s=2.0), WarmStart(), JobLength(case.minibatches)
+    )
+    search, plan = cost.timed("plan", lambda: budget.plan(start, profile))
     while len(plan):
         step = cost.timed("decide", partial(next_step, search, profile))
         if step is None:
@@ -145,8 +147,8 @@ def next_step(search: Search, profile: Profile) -> Step | None:
     return search.planned(profile) or search.learned(profile)
 
 
-def settings_of(case: Case) -> Settings:
-    return Settings(
+def settings_of(case: Case) -> TuningConfig:
+    return TuningConfig(
         objective=PowerBudget(LIMIT_W),
         predictor=default_predictor(),
         modes=case.modes,
@@ -155,6 +157,7 @@ def settings_of(case: Case) -> Settings:
         strict=False,
         match_threads=False,
         hard=case.hard,
+        adapt=True,
     )
 
 

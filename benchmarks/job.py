@@ -36,7 +36,7 @@ from lightning_powertrain.devices import Samplers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
 from lightning_powertrain.prediction.baselines import PaperTransfer
-from lightning_powertrain.profiling import Interval, Measurement, Profile, Provenance, WindowPlan, measure, random_modes
+from lightning_powertrain.profiling import Interval, Measurement, Profile, Provenance, Window, WindowPlan, random_modes
 from lightning_powertrain.selection import PowerBudget, best_index
 from lightning_powertrain.simulation import workload_names
 from lightning_powertrain.tuning import Phase, Tuner
@@ -125,15 +125,12 @@ def papers(job: Job, seed: int) -> Ended:
     samplers.start()
     plan = WindowPlan(job.workload.prefetched, job.settle_s, precision=None)
     for mode in random_modes(job.modes, PAPERS_MODES, seed):
-        window = measure(job, samplers, job.apply(mode), plan, lambda: None)
-        next(window)
+        window = Window(job, samplers, job.apply(mode), plan, lambda: None)
         while not job.is_over:
             start_s = job.clock.now()
             job.minibatch_ended()
-            try:
-                window.send(Interval(start_s, job.clock.now()))
-            except StopIteration as end:
-                measurements.append(end.value)
+            if window.add(Interval(start_s, job.clock.now())):
+                measurements.append(window.measurement)
                 break
     samplers.stop()
     if job.is_over:
@@ -155,7 +152,7 @@ def ours(**settings: object) -> Callable[[Job, int], Ended]:
         predictor = Counting(job, seed)
         tuner = Tuner(job, LIMIT_W, predictor=predictor, seed=seed, strict=True, **settings)  # type: ignore[arg-type]
         tuner.start(minibatches=job.minibatches, prefetched=job.workload.prefetched, workload=job.name)
-        while not job.is_over and tuner.phase not in (Phase.LOCKED, Phase.OFF):
+        while not job.is_over and tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
             tuner.minibatch_ended()
         mode, profile = job.current_mode(), tuner.profile
         ended = job.ended_in(mode, 0 if profile is None else len(profile))

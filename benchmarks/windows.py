@@ -28,9 +28,9 @@ from lightning_powertrain.profiling import (
     Measurement,
     Profile,
     Provenance,
+    Window,
     WindowPlan,
     latin_hypercube,
-    measure,
     random_modes,
 )
 from lightning_powertrain.simulation import load_physics, steady_state, workload_names
@@ -118,16 +118,13 @@ def profiled(
     samplers.start()
     measurements, truths = [], []
     for mode in modes:
-        window = measure(device, samplers, device.apply(mode), plan, lambda: None)
-        next(window)
-        while True:
+        window = Window(device, samplers, device.apply(mode), plan, lambda: None)
+        is_over = False
+        while not is_over:
             start_s = device.clock.now()
             device.minibatch_ended()
-            try:
-                window.send(Interval(start_s, device.clock.now()))
-            except StopIteration as done:
-                measurements.append(done.value)
-                break
+            is_over = window.add(Interval(start_s, device.clock.now()))
+        measurements.append(window.measurement)
         rows = device.modes.rows([mode])
         state = steady_state(load_physics(BOARD), device.workload, rows, temperature_c=device.temperature_c)
         truths.append((float(state.time_ms[0]), float(state.total_w[0])))

@@ -14,7 +14,7 @@ from lightning_powertrain.callbacks.state import known_from, mismatch, state_of
 from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
-from lightning_powertrain.tuning import Known, Observer, Outcome
+from lightning_powertrain.tuning import History, Observer, Outcome
 from lightning_powertrain.warning import log_swallowed, warn
 
 
@@ -74,7 +74,7 @@ class Memory(Observer):
 
     def recall(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, device: Device, simulated: str | None
-    ) -> Known | None:
+    ) -> History | None:
         """What is known of the job whose first minibatch this is; None if nothing is.
 
         Args:
@@ -108,7 +108,7 @@ class Memory(Observer):
             dated = replace(about, details={**about.details, "date": time.strftime("%Y-%m-%d")})
             self._cache.store(key, replace(outcome.profile, provenance=dated))
 
-    def _from_checkpoint(self, device: Device) -> Known | None:
+    def _from_checkpoint(self, device: Device) -> History | None:
         if self._state == {}:
             return None
         assert self._board is not None
@@ -123,13 +123,13 @@ class Memory(Observer):
             warn("measuring power modes starts over: %s", error, see="checkpoints.md")
         return None
 
-    def _from_cache(self) -> Known | None:
+    def _from_cache(self) -> History | None:
         key = self._key()
         profile = self._cache.load(key) if self._cache is not None and key is not None else None
         if profile is None or len(profile) < self._minimum:
             return None
         self._read = profile
-        return Known(profile, f"an earlier run ({profile.provenance.details.get('date', 'of unknown date')})")
+        return History(profile, f"an earlier run ({profile.provenance.details.get('date', 'of unknown date')})")
 
     def _key(self) -> Key | None:
         return None if self._workload is None or self._board is None else Key(self._workload, self._board)

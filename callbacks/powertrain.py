@@ -129,7 +129,7 @@ class PowerTrainCallback(pl.Callback):
         self._opened: Device | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
-        self._experience: Profile | None = None
+        self._reusable: Profile | None = None
         self._saved: list[int | None] = []
         self._has_failed = False
         self._status = IDLE
@@ -160,7 +160,7 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far and the mode that is locked, as plain Python values."""
         outcome = self.outcome
         kept = outcome.selection.mode if outcome and outcome.selection.measured else None
-        return self._memory.state(self._tuner.experience if self._tuner else self._experience, kept)
+        return self._memory.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Have the next job go on from a state; what is wrong with it is told at its first minibatch.
@@ -187,7 +187,7 @@ class PowerTrainCallback(pl.Callback):
         self._stop(self._trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._outcome = self._profile = self._experience = None
+        self._outcome = self._profile = self._reusable = None
         self._has_failed = False
         self._memory.job_started()
         if getattr(trainer, "fast_dev_run", False):
@@ -310,7 +310,7 @@ class PowerTrainCallback(pl.Callback):
         if begins and tuner.device is not None:
             known = self._memory.recall(trainer, pl_module, batch, tuner.device, self._simulated_workload)
             if known is not None:
-                tuner.recall(known)
+                tuner.warm_start(known)
         if self._probe is not None:
             self._probe.start()
 
@@ -331,7 +331,7 @@ class PowerTrainCallback(pl.Callback):
         if tuner is None or self._trainer is not trainer:
             return
         self._tuner = self._trainer = None
-        self._outcome, self._profile, self._experience = tuner.outcome, tuner.profile, tuner.experience
+        self._outcome, self._profile, self._reusable = tuner.outcome, tuner.profile, tuner.reusable_profile
         try:
             with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
                 endings.callback(self._close)

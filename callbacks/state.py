@@ -12,7 +12,7 @@ from typing import Any
 from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
-from lightning_powertrain.tuning import Known
+from lightning_powertrain.tuning import History
 
 _VERSION = 1
 
@@ -64,7 +64,7 @@ def mismatch(state: Mapping[str, Any], board: str, workload: str | None) -> str 
         raise _damaged(error) from error
 
 
-def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -> Known:
+def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -> History:
     """What :func:`state_of` wrote down.
 
     Args:
@@ -81,7 +81,7 @@ def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -
         )
         kept = None if state["kept"] is None else _mode(state["kept"], knobs)
         finished = kept is not None
-        return Known(profile, "the checkpoint", finished, kept if state["budget"] == budget else None)
+        return History(profile, "the checkpoint", finished, kept if state["budget"] == budget else None)
     except Exception as error:
         raise _damaged(error) from error
 

@@ -16,7 +16,7 @@ from lightning_powertrain.distributed.task_sequence import TaskSequence, TuningT
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import Known, Outcome, Phase, Tuner
+from lightning_powertrain.tuning import History, Outcome, Phase, Tuner
 from lightning_powertrain.warning import log_swallowed, warn
 
 
@@ -59,13 +59,13 @@ class Coordinator:
         self._start_arguments: dict[str, Any] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._tuner: Tuner | None = None
-        self._known: Known | None = None
+        self._history: History | None = None
         self._accepts_requests = False
 
     @property
     def phase(self) -> Phase:
         """The phase of the current tuner."""
-        return self._tuner.phase if self._tuner else Phase.OFF
+        return self._tuner.phase if self._tuner else Phase.IDLE
 
     @property
     def device(self) -> Device | None:
@@ -78,7 +78,7 @@ class Coordinator:
         return self._tuner.profile if self._tuner else None
 
     @property
-    def experience(self) -> Profile | None:
+    def reusable_profile(self) -> Profile | None:
         """The measurements that a later run of this job can use; None if the boards are of different kinds."""
         return self.profile if self.device is not None else None
 
@@ -110,9 +110,9 @@ class Coordinator:
             warn(what, error_text(error), see="multi-board.md#when-something-goes-wrong")
         return self
 
-    def recall(self, known: Known) -> None:
+    def warm_start(self, history: History) -> None:
         """Give earlier measurements of this job to the tuner in the next round; see Tuner.recall."""
-        self._known = known
+        self._history = history
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report the end of a minibatch; see :class:`~lightning_powertrain.tuning.Tuner`."""
@@ -130,9 +130,9 @@ class Coordinator:
             self._tuner.give_up(error)
             return
         with self._requests():
-            if self._known is not None:
-                self._tuner.recall(self._known)
-                self._known = None
+            if self._history is not None:
+                self._tuner.warm_start(self._history)
+                self._history = None
             self._tuner.minibatch_ended()
             try:
                 self._start_next_task_if_locked()
@@ -202,7 +202,7 @@ class Coordinator:
                 self._end_round(failure)
 
     def _end_round(self, failure: str) -> None:
-        is_over = bool(failure) or self.phase in (Phase.OFF, Phase.LOCKED)
+        is_over = bool(failure) or self.phase in (Phase.IDLE, Phase.LOCKED, Phase.CLOSED)
         keep_mode = is_over and not failure and self.phase is Phase.LOCKED
         try:
             self._channel.all_gather(EndOfTuning(failure, keep_mode) if is_over else EndOfRound())

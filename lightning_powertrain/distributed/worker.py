@@ -10,7 +10,7 @@ from lightning_powertrain.distributed.channel import Channel
 from lightning_powertrain.distributed.communicator import Communicator
 from lightning_powertrain.distributed.local_board import LocalBoard
 from lightning_powertrain.distributed.messages import EndOfRound, EndOfTuning, Request
-from lightning_powertrain.tuning import Known, Phase
+from lightning_powertrain.tuning import History, Phase
 from lightning_powertrain.warning import log_swallowed, warn
 
 
@@ -37,7 +37,7 @@ class Worker:
     @property
     def phase(self) -> Phase:
         """Always off: only the coordinator has a phase."""
-        return Phase.OFF
+        return Phase.IDLE
 
     @property
     def device(self) -> None:
@@ -48,7 +48,7 @@ class Worker:
         """None: only the coordinator holds the measurements."""
 
     @property
-    def experience(self) -> None:
+    def reusable_profile(self) -> None:
         """None: only the coordinator holds the measurements."""
 
     @property
@@ -60,7 +60,7 @@ class Worker:
         self._exchange(lambda: self._channel.all_gather(self._board.register()))
         return self
 
-    def recall(self, known: Known) -> None:
+    def warm_start(self, history: History) -> None:
         """Does nothing: only the coordinator uses earlier measurements."""
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:

@@ -26,7 +26,7 @@ from lightning_powertrain.evaluation.metrics import (
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
-from lightning_powertrain.tuning.settings import MOST_MODES
+from lightning_powertrain.tuning.config import MAX_MODES
 
 # The paper's data loader (4 workers, prefetch factor 2) and windows, which is what the measured profiles scatter like.
 _PLAN = WindowPlan(discard=8, settle_s=2.0, precision=None)
@@ -212,7 +212,7 @@ def _run_searching(name: str, case: Case, counts: Sequence[int], seeds: int, lim
             possible_w = possible_w[possible_w >= case.measured.power_w[loop.first_row("hard")]]
         for count in counts if method.search == "search" else [0]:
             objectives = [PowerBudget(limit_w) for limit_w in possible_w.tolist()]
-            found = [loop.search(method.search, objective, count or MOST_MODES) for objective in objectives]
+            found = [loop.search(method.search, objective, count or MAX_MODES) for objective in objectives]
             verified = _judged(case, found, possible_w)
             if verified is not None:
                 yield Run(name, case.name, case.simulated, count, seed, verified.profiling_s, verified=verified)

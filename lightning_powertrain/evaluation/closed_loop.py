@@ -16,9 +16,9 @@ from lightning_powertrain.evaluation.metrics import FloatArray
 from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, select_measured
+from lightning_powertrain.tuning.config import MAX_MODES
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import Search
-from lightning_powertrain.tuning.settings import MOST_MODES
 
 Kind = Literal["search", "auto", "hard"]
 """A number of modes and up to five trials; until the choice is settled; never above a hard limit, until settled."""
@@ -155,7 +155,7 @@ class ClosedLoop:
         search = Search(self._space, self._predictor, objective, start, len(sample) - 1)
         return self._play(search, sample)
 
-    def search(self, kind: Kind, objective: Objective, most: int = MOST_MODES) -> Found:
+    def search(self, kind: Kind, objective: Objective, most: int = MAX_MODES) -> Found:
         """What a job finds from scratch.
 
         Args:

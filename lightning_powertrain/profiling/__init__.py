@@ -6,7 +6,7 @@ from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, lati
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.profiling.samplers import random_modes
 from lightning_powertrain.profiling.visiting import visiting_order
-from lightning_powertrain.profiling.window import Interval, Rhythm, WindowPlan, measure
+from lightning_powertrain.profiling.window import Interval, Stopwatch, UsualPauses, Window, WindowPlan, measure
 
 __all__ = [
     "Entry",
@@ -16,7 +16,9 @@ __all__ = [
     "Profile",
     "ProfileCache",
     "Provenance",
-    "Rhythm",
+    "Stopwatch",
+    "UsualPauses",
+    "Window",
     "WindowPlan",
     "board_fingerprint",
     "canonical",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, PowerSampler, Samplers
-from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.profiling.confidence import expected_half_width, power_half_width, time_half_width
+from lightning_powertrain.devices import Clock, Device, Samplers
+from lightning_powertrain.profiling.confidence import expected_half_width
 from lightning_powertrain.profiling.profile import Measurement
-
-FloatArray = npt.NDArray[np.float64]
+from lightning_powertrain.profiling.window_statistics import (
+    is_precise,
+    spread_of_minibatches,
+    stretch_of,
+    times_ms,
+    watts_in,
+)
 
 # Some jobs interrupt every interval (epochs of one minibatch, validation after each). After this many times the wanted
 # minibatches were interrupted, the window closes with what it has, so that no job can stall it.
@@ -24,20 +26,8 @@ _PATIENCE = 4
 # Mean length of the windows of simulated boards over the shortest that would do: hiccups prolong some of them.
 _LONGER_BY_CHANCE = 1.15
 
-# Shorter than this share of the median, the first intervals of a window are those of a host that runs ahead.
-_RUNS_AHEAD = 0.9
-
-# An interval is a pause if it is so many times as long as the median of its window, and more than so large a share of
-# the window is due to that: a suspended process, a disk that stalls.
+# An interval is a pause (a suspended process, a disk that stalls) if it is so many times the median of its window.
 _PAUSE = 4.0
-_PAUSE_SHARE = 0.01
-
-# Readings of more or less than the median by this factor are no readings: a filtered sensor cannot move so fast.
-_FAR_OFF = 10.0
-
-# Scatter of minibatches, relative to the mean, where a window has too few intervals to show it.
-_TYPICAL_SPREAD = 0.025
-_FEW_INTERVALS = 4
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,51 @@ class Interval:
     def seconds(self) -> float:
         """Length of the interval."""
         return self.end_s - self.start_s
+
+
+class Stopwatch:
+    """Takes the time of gradient-accumulation cycles, or of whole stretches of them.
+
+    Args:
+        clock: The device's clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.restart()
+        self._clean = False  # Nobody knows when the first minibatch began.
+
+    def restart(self) -> None:
+        """The next minibatch begins now."""
+        self._start_s = self._stretch_end_s = self._clock.now()
+        self._minibatches = self._stretch = 0
+        self._clean = True
+
+    def interrupt(self) -> None:
+        """What goes on until the next minibatch ends is no measure of a minibatch."""
+        self._clean = False
+
+    def minibatch_ended(self, *, cycle_complete: bool, at_least_s: float) -> Sequence[Interval]:
+        """The intervals that end with this minibatch; :meth:`restart` once they are dealt with.
+
+        Args:
+            cycle_complete: False for all but the last minibatch of a cycle, with which no interval ends.
+            at_least_s: Cycles that are not interrupted make up one interval until it is as long as this.
+        """
+        self._minibatches += 1
+        if not cycle_complete:
+            return ()
+        now_s = self._clock.now()
+        if self._clean:
+            if now_s - self._start_s >= at_least_s:
+                return (Interval(self._start_s, now_s, self._minibatches),)
+            self._stretch, self._stretch_end_s = self._minibatches, now_s
+            return ()
+        # What came before the interruption counts all the same.
+        interrupted = Interval(self._stretch_end_s, now_s, self._minibatches - self._stretch, clean=False)
+        if not self._stretch:
+            return (interrupted,)
+        return Interval(self._start_s, self._stretch_end_s, self._stretch), interrupted
 
 
 @dataclass(frozen=True)
@@ -99,7 +134,7 @@ class WindowPlan:
         return self.minibatches
 
 
-class Rhythm:
+class UsualPauses:
     """How much longer than the median an interval of a job may be: some jobs pause again and again by themselves."""
 
     def __init__(self) -> None:
@@ -133,18 +168,10 @@ class _Tally:
         return enough and (len(self.intervals) > 1 or self.intervals[0].minibatches == 1)
 
 
-def measure(
-    device: Device,
-    samplers: Samplers,
-    mode: PowerMode,
-    plan: WindowPlan,
-    synchronize: Callable[[], None],
-    rhythm: Rhythm | None = None,
-) -> Generator[None, Interval, Measurement]:
-    """Measure the mode that was just set. Send it every interval as it ends; it returns when the window is over.
+class Window:
+    """One measurement of the mode that was just set: settling first, then intervals until their mean is precise.
 
-    It is over when it is precise or full. That is decided by the ends of minibatches and by power samples alone. A
-    window with a pause in it is measured again, once: if there is one again, that is how the job runs.
+    Whether it is over is decided by the ends of minibatches and by power samples alone.
 
     Args:
         device: The board.
@@ -152,126 +179,110 @@ def measure(
         mode: The mode that the board read back.
         plan: How long to wait and how long to measure.
         synchronize: Waits for the accelerator; called at both ends of the window, never inside.
-        rhythm: What is known of the pauses of the job; learns more of them.
+    """
+
+    def __init__(
+        self, device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+    ) -> None:
+        self._clock = device.clock
+        self._samplers = samplers
+        self._mode = mode
+        self._plan = plan
+        self._synchronize = synchronize
+        self._switched_s = self._clock.now()
+        self._start_s: float | None = None
+        self._discarded = 0
+        self._clean, self._interrupted = _Tally(), _Tally()
+        self.stretch = 1.0
+        """How many times the median its longest interval is; 1 if that changes little. Known once it is over."""
+        self.measurement: Measurement
+        """What was measured; set once the window is over."""
+        self._open_if_settled()
+
+    def add(self, interval: Interval) -> bool:
+        """Take an interval as it ends.
+
+        Returns:
+            Whether the window is over.
+
+        Raises:
+            DeviceError: If it is, and the board gave no power sample in it.
+        """
+        if self._start_s is None:
+            self._discarded += interval.minibatches
+            self._open_if_settled()
+            return False
+        plan, clean, interrupted = self._plan, self._clean, self._interrupted
+        (clean if interval.clean else interrupted).add(interval)
+        precise = self._is_precise()
+        if precise or clean.is_full(plan) or interrupted.minibatches >= _PATIENCE * plan.minibatches:
+            self._close(self._start_s, precise)
+            return True
+        return False
+
+    def _is_precise(self) -> bool:
+        plan, clean = self._plan, self._clean
+        if (
+            plan.precision is None
+            or clean.minibatches < max(plan.least, plan.discard)
+            or clean.seconds < plan.minimum_s
+        ):
+            return False
+        return is_precise(clean.intervals, clean.seconds, self._samplers.power, plan.precision)
+
+    def _open_if_settled(self) -> None:
+        plan = self._plan
+        if self._discarded >= plan.discard and self._clock.now() - self._switched_s >= plan.settle_s:
+            self._synchronize()
+            self._start_s = self._clock.now()
+            self._samplers.health.sample()
+
+    def _close(self, start_s: float, precise: bool) -> None:
+        power, health = self._samplers.power, self._samplers.health
+        health.sample()
+        end_s = self._clock.now()
+        self._synchronize()
+        # Where every interval is interrupted, interruptions are how this job runs.
+        is_usual = not self._clean.intervals
+        kept, left_out = (self._interrupted, 0) if is_usual else (self._clean, self._interrupted.minibatches)
+        times = times_ms(kept.intervals, tail_s=self._clock.now() - end_s)
+        counts = np.array([interval.minibatches for interval in kept.intervals])
+        time_ms = float(np.average(times, weights=counts))
+        watts = watts_in(kept.intervals, power, start_s, end_s)
+        self.stretch = stretch_of(times * counts)
+        self.measurement = Measurement(
+            mode=self._mode,
+            time_ms=time_ms,
+            power_w=float(watts.mean()),
+            time_std_ms=spread_of_minibatches(times, counts, time_ms),
+            power_std_w=float(watts.std()),
+            minibatches=kept.minibatches,
+            power_samples=len(watts),
+            discarded_minibatches=self._discarded + left_out,
+            settle_s=start_s - self._switched_s,
+            throttled_by="+".join(health.throttled_by(start_s, end_s)),
+            capped=self._plan.precision is not None and not precise,
+        )
+
+
+def measure(new_window: Callable[[], Window], pauses: UsualPauses) -> Generator[Window, None, Measurement]:
+    """Measure the mode that was just set. Yields each window, and goes on once that is over.
+
+    A window with a pause in it is measured again, once: if there is one again, that is how the job runs.
+
+    Args:
+        new_window: Opens a window.
+        pauses: The pauses of the job that are known; learns more of them.
 
     Returns:
         The measurement.
-
-    Raises:
-        DeviceError: If the board gave no power sample in the window.
     """
-    rhythm = rhythm or Rhythm()
-    measurement, stretch = yield from _measure_once(device, samplers, mode, plan, synchronize)
-    if rhythm.is_broken_by(stretch):
-        wasted = measurement.minibatches + measurement.discarded_minibatches
-        measurement, stretch = yield from _measure_once(device, samplers, mode, plan, synchronize)
-        rhythm.learn(stretch)
-        measurement = replace(measurement, discarded_minibatches=measurement.discarded_minibatches + wasted)
-    return measurement
-
-
-def _measure_once(
-    device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
-) -> Generator[None, Interval, tuple[Measurement, float]]:
-    """One window: the measurement, and how many times the median its longest interval is (1 if that changes little)."""
-    switched_s = device.clock.now()
-    discarded = 0
-    while discarded < plan.discard or device.clock.now() - switched_s < plan.settle_s:
-        discarded += (yield).minibatches
-    synchronize()
-    start_s = device.clock.now()
-    samplers.health.sample()
-    clean, interrupted = _Tally(), _Tally()
-    precise = False
-    while not (precise or clean.is_full(plan) or interrupted.minibatches >= _PATIENCE * plan.minibatches):
-        interval = yield
-        (clean if interval.clean else interrupted).add(interval)
-        precise = _is_precise(clean, plan, samplers.power)
-    samplers.health.sample()
-    end_s = device.clock.now()
-    synchronize()
-    # Where every interval is interrupted, interruptions are how this job runs.
-    kept, left_out = (clean, interrupted.minibatches) if clean.intervals else (interrupted, 0)
-    times_ms = _times_ms(kept.intervals, tail_s=device.clock.now() - end_s)
-    counts = np.array([interval.minibatches for interval in kept.intervals])
-    time_ms = float(np.average(times_ms, weights=counts))
-    watts = _watts(kept.intervals, samplers.power, start_s, end_s)
-    measurement = Measurement(
-        mode=mode,
-        time_ms=time_ms,
-        power_w=float(watts.mean()),
-        time_std_ms=_spread_of_minibatches(times_ms, counts, time_ms),
-        power_std_w=float(watts.std()),
-        minibatches=kept.minibatches,
-        power_samples=len(watts),
-        discarded_minibatches=discarded + left_out,
-        settle_s=start_s - switched_s,
-        throttled_by="+".join(samplers.health.throttled_by(start_s, end_s)),
-        capped=plan.precision is not None and not precise,
-    )
-    return measurement, _stretch(times_ms * counts)
-
-
-def _is_precise(clean: _Tally, plan: WindowPlan, power: PowerSampler) -> bool:
-    """Whether mean time and mean power are known as well as the plan asks for."""
-    if plan.precision is None or clean.minibatches < max(plan.least, plan.discard) or clean.seconds < plan.minimum_s:
-        return False
-    intervals = clean.intervals
-    if time_half_width(_settled(_times_ms(intervals))) > plan.precision:
-        return False
-    watts = _watts_inside(intervals, *power.between(intervals[0].start_s, intervals[-1].end_s))
-    return power_half_width(watts, clean.seconds) <= plan.precision
-
-
-def _spread_of_minibatches(times_ms: FloatArray, counts: npt.NDArray[np.int64], time_ms: float) -> float:
-    """Standard deviation of single minibatches: a mean over a cycle of four scatters half as much as they do."""
-    spread_ms = math.sqrt(float(np.mean(counts * (times_ms - time_ms) ** 2)))
-    if len(times_ms) < _FEW_INTERVALS and counts.max() > 1:
-        return max(spread_ms, _TYPICAL_SPREAD * time_ms)
-    return spread_ms
-
-
-def _stretch(times_ms: FloatArray) -> float:
-    """How many times the median the longest time is; 1 if the mean hardly depends on it."""
-    longest_ms, median_ms = float(times_ms.max()), float(np.median(times_ms))
-    matters = longest_ms - median_ms > _PAUSE_SHARE * float(times_ms.sum())
-    return longest_ms / median_ms if matters and median_ms > 0 else 1.0
-
-
-def _settled(times_ms: FloatArray) -> FloatArray:
-    """Times without the first short ones, in which the host only refills the accelerator's queue.
-
-    The window began by emptying it. That does no harm to the mean, as the window ends in the same way, but it says
-    nothing about how minibatches scatter.
-    """
-    return times_ms[np.argmax(times_ms > _RUNS_AHEAD * np.median(times_ms)) :]
-
-
-def _times_ms(intervals: Sequence[Interval], tail_s: float = 0.0) -> FloatArray:
-    """Time of a minibatch in each interval; the work still queued on the accelerator at the end is shared by all."""
-    seconds = np.array([interval.seconds for interval in intervals])
-    counts = np.array([interval.minibatches for interval in intervals])
-    times_ms: FloatArray = (seconds / counts + tail_s / counts.sum()) * 1e3
-    return times_ms
-
-
-def _watts(intervals: Sequence[Interval], power: PowerSampler, start_s: float, end_s: float) -> FloatArray:
-    """The samples that fall into one of the intervals, or all if none does."""
-    times_s, watts = power.between(start_s, end_s)
-    if not len(watts):
-        seconds = intervals[-1].end_s - intervals[0].start_s
-        reason = f": {power.trouble}" if power.trouble else ": is the power sensor readable?"
-        raise DeviceError(f"no power sample in a window of {seconds:.3g} s{reason}")
-    inside = _watts_inside(intervals, times_s, watts)
-    inside = inside if len(inside) else watts
-    median_w = float(np.median(inside))
-    return inside[(inside <= _FAR_OFF * median_w) & (inside >= median_w / _FAR_OFF)]
-
-
-def _watts_inside(intervals: Sequence[Interval], times_s: FloatArray, watts: FloatArray) -> FloatArray:
-    """The samples that fall into one of the intervals. Evenly spaced: their mean is over time."""
-    starts = np.array([interval.start_s for interval in intervals])
-    ends = np.array([interval.end_s for interval in intervals])
-    nearest = np.searchsorted(starts, times_s, side="right") - 1
-    inside: FloatArray = watts[(nearest >= 0) & (times_s <= ends[nearest])]
-    return inside
+    window = new_window()
+    yield window
+    if not pauses.is_broken_by(window.stretch):
+        return window.measurement
+    wasted = window.measurement.minibatches + window.measurement.discarded_minibatches
+    window = new_window()
+    yield window
+    pauses.learn(window.stretch)
+    return replace(window.measurement, discarded_minibatches=window.measurement.discarded_minibatches + wasted)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lightning_powertrain.boards import PowerMode, Preset, board_names, load_board
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 START, MAXN = "start", "MAXN"
 

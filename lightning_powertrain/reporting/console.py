@@ -23,9 +23,7 @@ from lightning_powertrain.reporting.tables import (
     time_and_power,
     title,
 )
-from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
-from lightning_powertrain.tuning.known import Known
-from lightning_powertrain.tuning.watch import Drift
+from lightning_powertrain.tuning import Drift, History, Observer, Outcome, Phase, Progress
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -64,9 +62,9 @@ class ConsoleReporter(Observer):
         if phase is not Phase.PROFILING:
             self._clear_progress()
 
-    def recalled(self, known: Known) -> None:
+    def warm_started(self, history: History) -> None:
         if not self._closed:
-            self._say(f"known from {known.source}: {len(known.profile)} power modes")
+            self._say(f"known from {history.source}: {len(history.profile)} power modes")
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
         if self._closed or self._is_correcting:

@@ -21,7 +21,7 @@ from lightning_powertrain.reporting.drawing import (
 )
 from lightning_powertrain.reporting.tables import title
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, TimeBudget, pareto_front
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

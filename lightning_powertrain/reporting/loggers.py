@@ -21,8 +21,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.reporting.writing import LoggerWriter, separated
-from lightning_powertrain.tuning.events import Observer, Outcome, Phase, Progress
-from lightning_powertrain.tuning.watch import Drift
+from lightning_powertrain.tuning import Drift, Observer, Outcome, Phase, Progress
 from lightning_powertrain.warning import warn
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lightning_powertrain.boards import IntArray
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.reporting.comparison import Range, ranges_at
 from lightning_powertrain.selection import pareto_front
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 _FRONT, _OTHERS = 60, 400
 

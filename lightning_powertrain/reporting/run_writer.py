@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_powertrain.reporting.summary import write_run
-from lightning_powertrain.tuning.events import Observer, Outcome
+from lightning_powertrain.tuning import Observer, Outcome
 
 
 class RunWriter(Observer):

@@ -19,8 +19,7 @@ from lightning_powertrain.reporting.predicted import predicted_modes, rounded_ra
 from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
 from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.tuning.events import Correction, Outcome
-from lightning_powertrain.tuning.known import REUSED_FROM
+from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
 from lightning_powertrain.warning import warn
 
 

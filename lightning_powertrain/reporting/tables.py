@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from lightning_powertrain.boards.knobs import PER_MHZ, label_of, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
-from lightning_powertrain.tuning.events import Correction, Outcome
-from lightning_powertrain.tuning.known import REUSED_FROM
+from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
 
 SIMULATED = "SIMULATED"
 """How whatever shows simulated figures says so."""

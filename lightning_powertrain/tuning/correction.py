@@ -10,7 +10,7 @@ from lightning_powertrain.prediction import Prediction, Predictor
 from lightning_powertrain.prediction.predictor import FloatArray
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import NoWorse, Objective
-from lightning_powertrain.tuning.watch import Drift
+from lightning_powertrain.tuning.drift import Drift
 
 # After a correction nothing is corrected for so long, after the next one twice as long, and so on: in ten hours that
 # makes eight at the most, whatever the job does.
@@ -40,7 +40,7 @@ def moved(objective: Objective, drift: Drift) -> Objective:
     return objective
 
 
-class Experienced:
+class WithEarlier:
     """A predictor that also learns from earlier measurements, of all modes that were not measured anew.
 
     Args:
@@ -73,7 +73,7 @@ class Experienced:
         return self._predictor.predict(modes)
 
 
-class Restraint:
+class Backoff:
     """Keeps corrections apart, each further from the last than that was from the one before: none can oscillate."""
 
     def __init__(self) -> None:

@@ -29,9 +29,9 @@ from lightning_powertrain.selection import (
     guarded_excess,
     select_measured,
 )
-from lightning_powertrain.tuning.candidates import Candidates
+from lightning_powertrain.tuning.candidate_pool import CandidatePool
 from lightning_powertrain.tuning.forecast import Forecast
-from lightning_powertrain.tuning.known import select_now
+from lightning_powertrain.tuning.history import select_now
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -139,7 +139,7 @@ class Search:
         self._until_settled = until_settled
         self._seed = seed
         self._ceiling_w = ceiling_w
-        self._candidates = Candidates(space, seed)
+        self._candidates = CandidatePool(space, seed)
         self._design = self._first_modes() if with_first_modes else []
         self._pending: list[Step] = []
         self._trials = 0

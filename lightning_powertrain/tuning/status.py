@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightning_powertrain.tuning.events import Outcome, Phase
+from lightning_powertrain.tuning.outcome import Outcome
+from lightning_powertrain.tuning.phase import Phase
 
 
 @dataclass(frozen=True)
@@ -12,8 +13,8 @@ class Status:
     """Where a tuner stands, or why nothing was tuned.
 
     Args:
-        word: One of ``idle``, ``warming up``, ``profiling``, ``deciding``, ``verifying``, ``locked``, ``closed``,
-            ``failed``.
+        word: One of ``idle``, ``warming up``, ``measuring start``, ``profiling``, ``deciding``, ``verifying``,
+            ``locked``, ``closed``, ``failed``.
         sentence: The same in one sentence, with what is known.
 
     >>> print(Status("idle", "No job has started."))
@@ -32,31 +33,41 @@ TOO_SHORT = Status("closed", "The job is too short for tuning: it stays in the p
 
 
 def at_work(phase: Phase, measured: int, outcome: Outcome | None) -> Status:
-    """The status of a tuner that is at work.
+    """The status of an open session.
 
     Args:
         phase: Its phase.
         measured: Power modes that were measured so far.
-        outcome: What was found out so far.
+        outcome: The result so far.
     """
-    modes = f"{measured} power mode{'' if measured == 1 else 's'}"
     if phase is Phase.LOCKED and outcome is not None:
         return Status("locked", f"The job stays in {_choice(outcome)}.")
-    word, sentence = {
-        Phase.WARMING_UP: ("warming up", "The power mode that the job started in is measured."),
-        Phase.PROFILING: ("profiling", f"The board moves through power modes; {modes} measured so far."),
-        Phase.FITTING: ("deciding", f"The predictor learns from {modes}."),
-        Phase.VERIFYING: ("verifying", f"A promising power mode is measured, after {modes}."),
-    }.get(phase, ("idle", "The board is left alone."))
-    return Status(word, sentence)
+    sentence = {
+        Phase.IDLE: IDLE.sentence,
+        Phase.WARMING_UP: "The first minibatches run in the power mode that the job started in.",
+        Phase.MEASURING_START: "The power mode that the job started in is measured.",
+        Phase.PROFILING: f"The board moves through power modes; {_counted(measured)} measured so far.",
+        Phase.DECIDING: f"The predictor learns from {_counted(measured)}.",
+        Phase.VERIFYING: f"A power mode that is expected to be the best is measured, after {_counted(measured)}.",
+    }[phase]
+    return Status(phase.name.lower().replace("_", " "), sentence)
 
 
 def ended(measured: int, outcome: Outcome | None) -> Status:
-    """The status of a tuner whose job has ended."""
+    """The status of a session whose job has ended."""
     if outcome is not None and outcome.selection.measured is not None:
         return Status("closed", f"The job trained in {_choice(outcome)}; the board is restored.")
-    modes = f"{measured} power mode{'' if measured == 1 else 's'}"
-    return Status("closed", f"The job ended before a power mode was chosen: {modes} measured; the board is restored.")
+    measured_so_far = f"{_counted(measured)} measured"
+    return Status("closed", f"The job ended before a power mode was chosen: {measured_so_far}; the board is restored.")
+
+
+def failed(error: Exception) -> Status:
+    """The status of a session that an error has closed."""
+    return Status("failed", f"Tuning has stopped ({error}); training continues without it.")
+
+
+def _counted(modes: int) -> str:
+    return f"{modes} power mode{'' if modes == 1 else 's'}"
 
 
 def _choice(outcome: Outcome) -> str:

@@ -12,23 +12,24 @@ from typing import Literal
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import Device, Samplers, charged
 from lightning_powertrain.prediction import Predictor, default_predictor
-from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
+from lightning_powertrain.profiling import Interval, Profile, Provenance, Stopwatch, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
-from lightning_powertrain.tuning.adapting import AdaptiveCourse
 from lightning_powertrain.tuning.checks import check_device, check_predictor, check_seed, check_switches
-from lightning_powertrain.tuning.course import Course
-from lightning_powertrain.tuning.events import Audience, Observer, Outcome, Phase
-from lightning_powertrain.tuning.known import Known
+from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
+from lightning_powertrain.tuning.history import History
+from lightning_powertrain.tuning.mode_runner import ClosedError, ModeRunner
+from lightning_powertrain.tuning.observers import Observer, ObserverList
+from lightning_powertrain.tuning.outcome import Outcome
+from lightning_powertrain.tuning.phase import Phase
 from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
-from lightning_powertrain.tuning.scope import Job
-from lightning_powertrain.tuning.settings import MOST_MODES, Settings
-from lightning_powertrain.tuning.status import IDLE, TOO_SHORT, Status, at_work, ended
-from lightning_powertrain.tuning.stopwatch import Stopwatch
-from lightning_powertrain.tuning.workbench import EndedError
+from lightning_powertrain.tuning.profiling_budget import JobLength
+from lightning_powertrain.tuning.session import TuningSession
+from lightning_powertrain.tuning.status import IDLE, Status, failed
 from lightning_powertrain.warning import log_swallowed, warn
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
+_STOPPED = "troubleshooting.md#tuning-stops"
 
 
 class Tuner:
@@ -106,30 +107,25 @@ class Tuner:
         self._device = device
         self._samplers = Samplers(device) if samplers is None else samplers
         self._precision = precision
-        most = min(MOST_MODES, len(device.modes)) if modes is None else modes
-        self._settings = Settings(objective, predictor, most, max_share, seed, strict, match_threads, hard)
-        self._audience = Audience(observers, strict)
-        self._kind = AdaptiveCourse if adapt else Course
-        self._course: Course | None = None
-        self._status = IDLE
-        self._is_running = False
-        self._is_busy = False
-        self._holds_board = False
-        self._stop_is_due = False
+        most = min(MAX_MODES, len(device.modes)) if modes is None else modes
+        self._config = TuningConfig(objective, predictor, most, max_share, seed, strict, match_threads, hard, adapt)
+        self._observers = ObserverList(observers, strict)
+        self._session: TuningSession | None = None
+        self._failure: Exception | None = None
         self._stopwatch = Stopwatch(device.clock)
         self._charged = charged(device)
 
     @property
     def phase(self) -> Phase:
         """Where the tuner stands."""
-        return self._audience.phase
+        return self._session.phase if self._session else Phase.IDLE
 
     @property
     def status(self) -> Status:
         """Where the tuner stands, or why nothing was tuned: one word and one sentence."""
-        if not self._holds_board:
-            return self._status
-        return at_work(self.phase, len(self.profile or ()), self.outcome)
+        if self._failure is not None:
+            return failed(self._failure)
+        return self._session.status if self._session else IDLE
 
     @property
     def device(self) -> Device:
@@ -138,23 +134,24 @@ class Tuner:
 
     @property
     def profile(self) -> Profile | None:
-        """What is known so far; None before the first measurement."""
-        return self._course.profile if self._course and len(self._course.profile) else None
+        """What was measured so far; None before the first measurement."""
+        return self._session.profile if self._session and len(self._session.profile) else None
 
     @property
-    def experience(self) -> Profile | None:
-        """What a later run of this job can go on from: the profile; after a drift also what came before, rescaled."""
-        return self._course.experience if self._course and len(self._course.experience) else None
+    def reusable_profile(self) -> Profile | None:
+        """What a later run can start from: the profile; after a drift also the earlier measurements, rescaled."""
+        reusable = self._session.drift.reusable_profile if self._session else ()
+        return reusable if isinstance(reusable, Profile) and len(reusable) else None
 
     @property
     def outcome(self) -> Outcome | None:
-        """All that was found out; None until a mode was chosen."""
-        return self._course.outcome if self._course else None
+        """The result; None until a mode was chosen."""
+        return self._session.outcome if self._session else None
 
     @property
     def watch_is_paused(self) -> bool:
         """Whether a mode is locked but not watched, since the power of the board can no longer be read."""
-        return self.phase is Phase.LOCKED and self._course is not None and self._course.is_blind
+        return self._session is not None and self.phase is Phase.LOCKED and self._session.drift.is_blind
 
     # What a training loop calls.
 
@@ -166,7 +163,7 @@ class Tuner:
         prefetched: int = 0,
         workload: str = "unnamed",
     ) -> Tuner:
-        """Take hold of the board: remember its state and begin to measure.
+        """Remember the state of the board, and start to measure.
 
         Args:
             minibatches: Length of the job; None if not known, and then it counts as long enough.
@@ -178,34 +175,35 @@ class Tuner:
             This tuner, which is a context manager that stops it.
         """
         self.stop()
-        device, settings = self._device, self._settings
+        device, config = self._device, self._config
         window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
-        asked = {"seed": settings.seed, "modes": settings.modes, "window": asdict(window)}
+        asked = {"seed": config.seed, "modes": config.modes, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
         profile = Profile(device.modes.knobs, about)
-        job = Job(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
-        self._course = self._kind(device, self._samplers, settings, window, job, profile, self._audience)
+        runner = ModeRunner(device, self._samplers, config, window, profile)
+        job = JobLength(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
+        self._failure = None
+        self._session = TuningSession(runner, config, job, self._observers)
         self._stopwatch = Stopwatch(device.clock)
-        with self._guarded():
-            device.snapshot()
-            self._holds_board = self._is_running = self._is_busy = True
-            self._course.start()
+        with self._guarded(self._session):
+            self._session.start()
         return self
 
-    def recall(self, known: Known) -> None:
-        """Tell what was measured of this very job before, on this board: by an earlier run, or before it broke off.
+    def warm_start(self, history: History) -> None:
+        """Use what an earlier run of this very job measured on this board, or this run before it broke off.
 
-        It takes the place of measuring the same again. If it was enough to choose a mode, the best one is set at once,
-        and stays if a new measurement of it agrees. If any new measurement is off by more than 10 %, what was known is
+        It replaces measuring the same again. If it was enough to choose a mode, the best one is set at once, and stays
+        if a new measurement of it agrees. If any new measurement differs by more than 10 %, the earlier ones are
         dropped, and measuring starts over.
 
         Args:
-            known: What was measured. Tell it right after :meth:`start`: measuring begins after 10 minibatches.
+            history: The earlier measurements. Call this right after :meth:`start`: measuring begins after 10
+                minibatches.
         """
-        if self._is_busy:
-            assert self._course is not None
-            with self._guarded():
-                self._course.recall(known)
+        session = self._session
+        if session is not None and session.is_active:
+            with self._guarded(session):
+                session.warm_start(history)
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended.
@@ -213,16 +211,20 @@ class Tuner:
         Args:
             cycle_complete: False for all but the last minibatch of a gradient-accumulation cycle.
         """
-        if not self._is_running:
+        session = self._session
+        if session is None or session.runner.is_closed:
             return
         try:
             self._device.minibatch_ended()
-            if self._is_busy:
-                self._go_on(cycle_complete)
+            if session.is_active:
+                at_least_s = _LOCKED_INTERVAL_S if session.phase is Phase.LOCKED else 0.0
+                intervals = self._stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
+                if intervals:
+                    self._go_on(session, intervals)
         except Exception as error:
             self.give_up(error)
         finally:
-            if self._stop_is_due:
+            if session.close_is_due:
                 self.stop()
 
     def interrupt(self) -> None:
@@ -233,7 +235,7 @@ class Tuner:
         self._stopwatch.interrupt()
 
     def give_up(self, error: Exception) -> None:
-        """Report that something which tuning needs has failed: the board is put back, and training goes on.
+        """Report that something which tuning needs has failed: the board is restored, and training continues.
 
         Args:
             error: What was raised; it is part of the one warning.
@@ -241,71 +243,49 @@ class Tuner:
         Raises:
             Exception: ``error`` itself, under ``strict``.
         """
-        state = "the board is as it was found"
+        state = "the board is restored"
+        self._failure = error
         try:
-            self._let_go()
+            self._close()
         except Exception as failure:
             log_swallowed("restoring the board", failure)
-            state = _not_put_back(failure)
-        self._status = Status("failed", f"Tuning has stopped ({error}); the job trains on without it.")
-        if self._settings.strict:
+            state = _not_restored(failure)
+        if self._config.strict:
             raise error
-        what = "power-mode tuning has stopped (%r); %s, and training goes on"
-        warn(what, error, state, see="troubleshooting.md#tuning-stops")
+        warn("power-mode tuning has stopped (%r); %s, and training continues unchanged", error, state, see=_STOPPED)
 
     def stop(self) -> None:
-        """Put the board back as it was found. May be called at any time, and more than once.
+        """Restore the board. May be called at any time, and more than once.
 
         Also from an observer, and from a signal handler: where that comes in the middle of a switch of power modes, the
-        board is put back as soon as the switch is over.
+        board is restored as soon as the switch is over.
 
         Raises:
-            DeviceError: If some setting could not be put back, under ``strict``; otherwise that is a warning.
+            DeviceError: If some setting could not be restored, under ``strict``; otherwise that is a warning.
         """
         try:
-            self._let_go()
+            self._close()
         except Exception as error:
-            if self._settings.strict:
+            if self._config.strict:
                 raise
-            warn("%s", _not_put_back(error), see="safety.md#by-hand")
+            warn("%s", _not_restored(error), see="safety.md#by-hand")
 
-    def _let_go(self) -> None:
-        course, was_busy = self._course, self._is_busy
-        self._is_running = self._is_busy = False
-        # A signal handler may come in the middle of a switch: whoever is at it comes back here once that is over.
-        self._stop_is_due = course is not None and course.is_switching
-        try:
-            if course is not None:
-                course.end()
-        finally:
-            if self._holds_board and not self._stop_is_due:
-                self._status = ended(len(self.profile or ()), self.outcome)
-                self._restore()
-                if was_busy and self.outcome is None:
-                    self._audience.tell("ended_early", self._status.sentence)
-                self._audience.tell("phase_changed", Phase.OFF)
-                self._audience.tell("closed")
-
-    def _restore(self) -> None:
-        self._holds_board = False  # Before, so that nobody who comes in the middle of it does it again.
-        try:
-            self._device.restore()
-        except BaseException:
-            self._holds_board = True
-            raise
+    def _close(self) -> None:
+        if self._session is not None:
+            self._session.close()
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Whatever fails in the body is no failure of training."""
+    def _guarded(self, session: TuningSession) -> Iterator[None]:
+        """Whatever fails in the body must not fail training."""
         try:
             with self._charged():
                 yield
-        except EndedError:
-            pass  # An observer or a signal handler has stopped the tuner.
+        except ClosedError:
+            pass  # An observer or a signal handler has closed the session.
         except Exception as error:
             self.give_up(error)
         finally:
-            if self._stop_is_due:
+            if session.close_is_due:
                 self.stop()
 
     def __enter__(self) -> Tuner:
@@ -320,30 +300,23 @@ class Tuner:
             if error is None:
                 raise
             # The user's own error is the one that has to surface.
-            warn("%s", _not_put_back(failure), see="safety.md#by-hand")
+            warn("%s", _not_restored(failure), see="safety.md#by-hand")
 
-    def _go_on(self, cycle_complete: bool) -> None:
-        at_least_s = _LOCKED_INTERVAL_S if self._audience.phase is Phase.LOCKED else 0.0
-        intervals = self._stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
-        if not intervals:
-            return
-        assert self._course is not None
+    def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
         with self._charged():
-            for interval in intervals:
-                self._is_busy = self._course.interval_ended(interval)
-        if self.phase is Phase.OFF:
-            self.stop()
-            self._status = TOO_SHORT
-        # What was just done in here (fitting, switching) is no part of the next minibatch.
+            session.intervals_ended(intervals)
+        if not session.is_active and session.phase is not Phase.LOCKED:
+            self.stop()  # The job is too short for tuning.
+        # What the session has just done (fitting, switching) is no part of the next minibatch.
         self._stopwatch.restart()
 
 
 def _described(board: Board) -> dict[str, str]:
-    """Which kind of board it is, and what runs on it; its serial number stays where it is."""
+    """Which kind of board it is, and what runs on it; its serial number is left out."""
     known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
     known["tpc_pg_mask"] = board.identity.get("tpc_pg_mask", "")
     return {name: text for name, text in known.items() if text}
 
 
-def _not_put_back(error: Exception) -> str:
-    return f"the board could not be put back ({error!r}): `powertrain restore` does it by hand"
+def _not_restored(error: Exception) -> str:
+    return f"the board could not be restored ({error!r}): `powertrain restore` does it by hand"

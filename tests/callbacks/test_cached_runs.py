@@ -123,7 +123,7 @@ def test_a_workload_that_has_changed_is_measured_anew_and_replaces_what_was_kept
     assert again.outcome.reused == frozenset()
     assert len(again.outcome.measured_now) >= 6
     (message,) = warnings_of(caplog)
-    assert "no longer holds: time is +40 % off what was known" in message
+    assert "no longer hold: time differs by +40 % from the earlier run" in message
     (new,) = ProfileCache().entries()
     assert old.profile is not None
     assert new.profile is not None

@@ -177,7 +177,7 @@ def test_board_that_cannot_be_put_back_is_one_warning(
     weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", modes=3))
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     assert len(warnings_of(caplog)) == 1
-    assert "could not be put back" in caplog.text
+    assert "could not be restored" in caplog.text
     monkeypatch.undo()
     device = opened(None)
     with pytest.raises(UnforeseenError, match="stuck"):
@@ -195,8 +195,8 @@ def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_th
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     stopped, still = warnings_of(caplog)
     assert "refused a write" in stopped
-    assert "could not be put back" in stopped
-    assert "could not be put back" in still
+    assert "could not be restored" in stopped
+    assert "could not be restored" in still
 
 
 # Those who only watch.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import PowerReading, Samplers, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, DeviceError
-from lightning_powertrain.profiling import Interval, Measurement, Rhythm, WindowPlan, measure, random_modes
+from lightning_powertrain.profiling import Interval, Measurement, UsualPauses, Window, WindowPlan, measure, random_modes
 from lightning_powertrain.simulation import load_physics, steady_state
 
 
@@ -35,18 +35,19 @@ def run(
         synchronized_s.append(device.clock.now())
         device.clock.advance(tail_s)
 
-    window = measure(device, samplers, device.mode, plan, synchronize)
-    next(window)
+    steps = measure(lambda: Window(device, samplers, device.mode, plan, synchronize), UsualPauses())
+    window = next(steps)
     for count in range(100_000):
         start_s = device.clock.now()
         device.clock.advance(seconds[count % len(seconds)])
         clean = not (dirty and dirty[count % len(dirty)])
-        try:
-            window.send(Interval(start_s, device.clock.now(), cycle, clean))
-        except StopIteration as done:
-            samplers.stop()
-            assert synchronized_s[1:] == [device.clock.now() - tail_s], "synchronised inside the window"
-            return done.value, count + 1
+        if window.add(Interval(start_s, device.clock.now(), cycle, clean)):
+            try:
+                window = next(steps)
+            except StopIteration as done:
+                samplers.stop()
+                assert synchronized_s[1:] == [device.clock.now() - tail_s], "synchronised inside the window"
+                return done.value, count + 1
     raise AssertionError("the window never closed")
 
 
@@ -106,11 +107,10 @@ def test_queued_work_at_the_end_is_shared_by_the_window(device: FakeDevice) -> N
 
 def test_dead_sensor_is_an_error(device: FakeDevice) -> None:
     samplers = Samplers(device)
-    window = measure(device, samplers, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
-    next(window)
-    window.send(Interval(0.0, 1.0))
+    window = Window(device, samplers, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
+    assert not window.add(Interval(0.0, 1.0))
     with pytest.raises(DeviceError, match="no power sample"):
-        window.send(Interval(1.0, 3.0))
+        window.add(Interval(1.0, 3.0))
 
 
 def test_steady_job_ends_early(device: FakeDevice) -> None:
@@ -184,21 +184,22 @@ def test_accumulation_cycles_count_as_one_interval_each(device: FakeDevice) -> N
 
 
 def sent(
-    device: FakeDevice, plan: WindowPlan, seconds: Callable[[int], float], rhythm: Rhythm | None = None
+    device: FakeDevice, plan: WindowPlan, seconds: Callable[[int], float], pauses: UsualPauses | None = None
 ) -> tuple[Measurement, int]:
     """The measurement of intervals of which each may take another time, and how many it took."""
     samplers = Samplers(device)
     samplers.start()
-    window = measure(device, samplers, device.mode, plan, lambda: None, rhythm)
-    next(window)
+    steps = measure(lambda: Window(device, samplers, device.mode, plan, lambda: None), pauses or UsualPauses())
+    window = next(steps)
     for count in range(100_000):
         start_s = device.clock.now()
         device.clock.advance(seconds(count))
-        try:
-            window.send(Interval(start_s, device.clock.now()))
-        except StopIteration as done:
-            samplers.stop()
-            return done.value, count + 1
+        if window.add(Interval(start_s, device.clock.now())):
+            try:
+                window = next(steps)
+            except StopIteration as done:
+                samplers.stop()
+                return done.value, count + 1
     raise AssertionError("the window never closed")
 
 
@@ -226,14 +227,14 @@ def test_a_job_that_pauses_by_itself_is_measured_with_its_pauses(device: FakeDev
     def seconds(count: int) -> float:
         return 1.0 if count % 8 == 0 else 0.05
 
-    plan, rhythm = WindowPlan(discard=8, settle_s=0.0, precision=None), Rhythm()
+    plan, pauses = WindowPlan(discard=8, settle_s=0.0, precision=None), UsualPauses()
     mean_ms = 1e3 * (1.0 + 7 * 0.05) / 8
-    first, twice = sent(device, plan, seconds, rhythm)
+    first, twice = sent(device, plan, seconds, pauses)
     assert first.time_ms == pytest.approx(mean_ms, rel=0.01)
-    later, once = sent(device, plan, seconds, rhythm)
+    later, once = sent(device, plan, seconds, pauses)
     assert later.time_ms == pytest.approx(mean_ms, rel=0.01)
     assert twice == 2 * once, "only the first window is measured twice"
-    stalled, _ = sent(device, plan, lambda count: 20.0 if count == 20 else seconds(count), rhythm)
+    stalled, _ = sent(device, plan, lambda count: 20.0 if count == 20 else seconds(count), pauses)
     assert stalled.time_ms == pytest.approx(mean_ms, rel=0.01)
 
 
@@ -331,16 +332,13 @@ def test_a_window_is_expected_to_take_no_longer_than_a_fixed_one(
 
 
 def measured_on(device: SimulatedDevice, samplers: Samplers, mode: PowerMode, plan: WindowPlan) -> Measurement:
-    window = measure(device, samplers, device.apply(mode), plan, lambda: None)
-    next(window)
-    while True:
+    window = Window(device, samplers, device.apply(mode), plan, lambda: None)
+    start_s = device.clock.now()
+    device.minibatch_ended()
+    while not window.add(Interval(start_s, device.clock.now())):
         start_s = device.clock.now()
         device.minibatch_ended()
-        try:
-            window.send(Interval(start_s, device.clock.now()))
-        except StopIteration as done:
-            measurement: Measurement = done.value
-            return measurement
+    return window.measurement
 
 
 @pytest.mark.parametrize("workload", ["resnet18", "mobilenetv3", "bert-base", "yolov8n"])

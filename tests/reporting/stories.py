@@ -11,9 +11,8 @@ from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, best_index
-from lightning_powertrain.tuning.events import Correction, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Correction, Drift, Observer, Outcome, Phase, Progress
 from lightning_powertrain.tuning.forecast import Forecast
-from lightning_powertrain.tuning.watch import Drift
 
 BOARD = ModeSpace(
     (
@@ -104,7 +103,7 @@ def tell_correction(observer: Observer, outcome: Outcome) -> None:
     drift, trial = outcome.corrections[-1].drift, outcome.selection.measured
     assert trial is not None
     observer.drifted(drift)
-    observer.phase_changed(Phase.FITTING)
+    observer.phase_changed(Phase.DECIDING)
     observer.phase_changed(Phase.VERIFYING)
     observer.selected(replace(outcome, selection=replace(outcome.selection, measured=None)))
     observer.phase_changed(Phase.PROFILING)
@@ -124,7 +123,7 @@ def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -
         observer.measured(measurement, Progress(done, len(sampled), seconds_left))
         if until is Phase.PROFILING and done == len(sampled) // 2:
             return
-    observer.phase_changed(Phase.FITTING)
+    observer.phase_changed(Phase.DECIDING)
     observer.phase_changed(Phase.VERIFYING)
     observer.selected(replace(outcome, selection=replace(outcome.selection, measured=None)))
     if until is Phase.VERIFYING:

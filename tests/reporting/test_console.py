@@ -9,7 +9,7 @@ from stories import make_outcome, tell, verified
 
 from lightning_powertrain.reporting import ConsoleReporter
 from lightning_powertrain.selection import PowerBudget
-from lightning_powertrain.tuning.events import Phase, Progress
+from lightning_powertrain.tuning import Phase, Progress
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -78,7 +78,7 @@ def test_after_the_summary_there_is_silence() -> None:
     reporter = ConsoleReporter(Console(file=stream))
     tell(reporter, verified(make_outcome()))
     before = stream.getvalue()
-    reporter.phase_changed(Phase.OFF)
+    reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
     reporter.closed()
     assert stream.getvalue() == before
@@ -167,7 +167,7 @@ def test_a_warning_in_between_meets_no_progress_line() -> None:
     console = terminal()
     reporter = ConsoleReporter(console)
     tell(reporter, make_outcome(), until=Phase.PROFILING)
-    reporter.phase_changed(Phase.FITTING)
+    reporter.phase_changed(Phase.DECIDING)
     assert screen(written(console))[-1] == ""
 
 
@@ -222,7 +222,7 @@ def test_job_too_short_to_profile_shows_its_start_only() -> None:
     reporter = ConsoleReporter(console)
     reporter.phase_changed(Phase.WARMING_UP)
     reporter.measured(make_outcome().selection.start, Progress(0, 0, 0.0))
-    reporter.phase_changed(Phase.OFF)
+    reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
     assert "start mode" in written(console)
     assert "profiling" not in written(console).lower()

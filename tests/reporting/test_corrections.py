@@ -12,7 +12,7 @@ from stories import corrected, make_outcome, tell, tell_correction, verified
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.reporting.html_report import html_report
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.tuning.events import Outcome, Phase
+from lightning_powertrain.tuning import Outcome, Phase
 
 FIRST = verified(make_outcome())
 
@@ -37,7 +37,7 @@ def test_the_next_job_has_its_table_again() -> None:
     reporter = ConsoleReporter(Console(file=stream, width=200))
     tell(reporter, FIRST)
     reporter.drifted(corrected(FIRST).corrections[0].drift)  # Training ended in the middle of a correction.
-    reporter.phase_changed(Phase.OFF)
+    reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
     tell(reporter, FIRST)
     assert stream.getvalue().count("this power mode stays") == 2

@@ -22,7 +22,7 @@ from lightning_powertrain.reporting.html_report import html_report, why
 from lightning_powertrain.reporting.predicted import predicted_modes
 from lightning_powertrain.reporting.saved_run import SavedRun, run_folder
 from lightning_powertrain.selection import LeastEnergy, PowerBudget, TimeBudget, pareto_front
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 _VOID = {"meta", "link"}
 

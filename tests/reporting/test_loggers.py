@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lightning_powertrain.reporting import LoggerReporter, loggers
 from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget, TimeBudget
-from lightning_powertrain.tuning.events import Outcome, Phase, Progress
+from lightning_powertrain.tuning import Outcome, Phase, Progress
 
 DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
 
@@ -132,12 +132,12 @@ def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
     recorder = Recorder()
     outcome = verified(make_outcome())
     reporter = report(recorder, outcome=outcome)
-    reporter.phase_changed(Phase.OFF)
+    reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
     reporter.closed()
     before = len(recorder.sets)
     assert recorder.sets[-1][1]["powertrain/phase"] == 0
-    reporter.phase_changed(Phase.OFF)
+    reporter.phase_changed(Phase.CLOSED)
     reporter.measured(outcome.selection.start, Progress(0, 0, 0.0))
     reporter.selected(outcome)
     reporter.verified(outcome)

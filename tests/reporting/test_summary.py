@@ -12,7 +12,7 @@ from stories import make_outcome, measured_as, verified
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.reporting import summary, write_run
 from lightning_powertrain.selection import LeastEnergy, PowerBudget, Selection
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 
 def test_summary_holds_the_run_as_plain_json() -> None:

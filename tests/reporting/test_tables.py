@@ -20,7 +20,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.selection import LeastEnergy, PowerBudget
-from lightning_powertrain.tuning.events import Outcome
+from lightning_powertrain.tuning import Outcome
 
 
 def cells(outcome: Outcome) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ from lightning_powertrain.callbacks import PowerTrainCallback
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.tuning import Phase, Tuner
-from lightning_powertrain.tuning.course import Course
+from lightning_powertrain.tuning.session import TuningSession
 from survival.board import Board
 from survival.event import MOMENTS, Event, Report
 
@@ -225,8 +225,8 @@ def is_over(event: Event, moment: str) -> bool:
 
 def moment_of(tuner: Tuner | None, device: Board) -> str:
     """In which moment of the matrix a job is; nothing if tuning is over."""
-    phase = tuner.phase if tuner else Phase.OFF
-    names = {Phase.WARMING_UP: "before the first mode", Phase.LOCKED: "locked", Phase.OFF: ""}
+    phase = tuner.phase if tuner else Phase.IDLE
+    names = {Phase.WARMING_UP: "before the first mode", Phase.LOCKED: "locked", Phase.CLOSED: ""}
     return names.get(phase, "settling" if device.is_settling else "measuring")
 
 
@@ -236,7 +236,7 @@ def run(loop: str, root: str, folder: str, kind: str, moment: str, test: Connect
     logging.getLogger("lightning_powertrain").addHandler(said)
     event = Event(kind, moment, test)
     if kind == "exception in our own code" and moment in MOMENTS[:3]:
-        _spoil_course(event)
+        _spoil_session(event)
     error = ""
     try:
         device = Board(Path(root), event)
@@ -247,13 +247,13 @@ def run(loop: str, root: str, folder: str, kind: str, moment: str, test: Connect
     test.send(Report(error, event.steps_afterwards, said.texts))
 
 
-def _spoil_course(event: Event) -> None:
+def _spoil_session(event: Event) -> None:
     """Put a mistake of ours into what is called at the end of every minibatch."""
-    course_goes_on = Course.interval_ended
+    session_goes_on = TuningSession.intervals_ended
 
-    def interval_ended(course: Course, *others: Any) -> bool:
+    def interval_ended(session: TuningSession, *others: Any) -> bool:
         if event.has_come:
             raise ArithmeticError("a mistake of ours")
-        return course_goes_on(course, *others)
+        return session_goes_on(session, *others)
 
-    Course.interval_ended = interval_ended  # type: ignore[method-assign]
+    TuningSession.intervals_ended = interval_ended  # type: ignore[method-assign]

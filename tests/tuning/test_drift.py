@@ -42,7 +42,7 @@ def lock(device: Changing, budget: str | None = "12 W", **settings: object) -> t
 
 def go_on(tuner: Tuner, device: FakeDevice | SimulatedDevice, seconds: float) -> None:
     end_s = device.clock.now() + seconds
-    while device.clock.now() < end_s and tuner.phase is not Phase.OFF:
+    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
         tuner.minibatch_ended()
 
 
@@ -163,7 +163,7 @@ def test_a_square_wave_does_not_make_it_oscillate(half_s: float) -> None:
     tuner, _ = lock(device)
     times_s: list[float] = []
     end_s = device.clock.now() + 2 * 3600
-    while device.clock.now() < end_s and tuner.phase is not Phase.OFF:
+    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
         tuner.minibatch_ended()
         if len(corrections(tuner)) > len(times_s):
             times_s.append(device.clock.now())
@@ -218,7 +218,7 @@ def test_a_failure_while_correcting_restores_the_board_and_is_told_once(caplog: 
     tuner, _ = lock(device)
     device.fail_after = len(device.applied)
     go_on(tuner, device, 600)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
     (record,) = caplog.records
     assert "the board refused a write" in record.getMessage()
@@ -306,7 +306,7 @@ def test_simulated_hard_budget_is_kept_while_correcting() -> None:
     device.workload = "mobilenetv3"
     modes: dict[PowerMode, list[float]] = {}
     end_s = device.clock.now() + 1500
-    while device.clock.now() < end_s and tuner.phase is not Phase.OFF:
+    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
         tuner.minibatch_ended()
         modes.setdefault(device.current_mode(), []).append(device.read_power().total_w)
     assert watcher.drifts

@@ -20,7 +20,7 @@ class Words(Observer):
         self.early: List[str] = []
 
     def phase_changed(self, phase: Phase) -> None:
-        if phase is not Phase.OFF:
+        if phase is not Phase.CLOSED:
             self.words.append(self.tuner.status.word)
 
     def ended_early(self, sentence: str) -> None:

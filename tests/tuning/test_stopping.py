@@ -65,7 +65,7 @@ def test_an_observer_may_stop_the_tuner(device: FakeDevice, oracle: Oracle, even
     tuner.start()
     for _ in range(AT_MOST):
         tuner.minibatch_ended()
-        if tuner.phase is Phase.OFF:
+        if tuner.phase is Phase.CLOSED:
             break
     switches = len(device.applied)
     for _ in range(500):
@@ -74,7 +74,7 @@ def test_an_observer_may_stop_the_tuner(device: FakeDevice, oracle: Oracle, even
     assert len(device.applied) == switches
     assert later.closings == 1
     assert later.late == []
-    assert later.phases[-1] is Phase.OFF
+    assert later.phases[-1] is Phase.CLOSED
 
 
 def test_an_observer_may_stop_a_correction(oracle: Oracle) -> None:
@@ -87,7 +87,7 @@ def test_an_observer_may_stop_a_correction(oracle: Oracle) -> None:
     train(tuner, AT_MOST * 5) if tuner.phase is not Phase.LOCKED else None
     for _ in range(AT_MOST):
         tuner.minibatch_ended()
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert (device.mode, device.saved) == (device.found, None)
 
 
@@ -96,7 +96,7 @@ def test_a_tuner_that_an_observer_stopped_may_start_again(device: FakeDevice, or
     tuner = stopper.tuner = Tuner(device, "13 W", predictor=oracle, modes=7, observers=[stopper], strict=True)
     tuner.start()
     train(tuner)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -136,7 +136,7 @@ def test_a_signal_handler_may_stop_in_the_middle_of_a_switch(oracle: Oracle, nth
     device.handler = tuner.stop
     tuner.start()
     train(tuner)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert (device.mode, device.saved, device.restored) == (device.found, None, 1)
     assert len(device.applied) == nth
 
@@ -161,7 +161,7 @@ def test_a_signal_handler_may_stop_before_the_first_minibatch_under_a_hard_budge
     tuner = Tuner(device, "13 W", predictor=oracle, hard=True, strict=True)
     device.handler = tuner.stop
     tuner.start()
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert (device.mode, device.saved) == (device.found, None)
 
 

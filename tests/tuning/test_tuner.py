@@ -36,12 +36,13 @@ def test_finds_the_best_mode_and_restores_the_board(
     assert device.restored == 1
     assert recorder.phases == [
         Phase.WARMING_UP,
+        Phase.MEASURING_START,
         Phase.PROFILING,
-        Phase.FITTING,
+        Phase.DECIDING,
         Phase.VERIFYING,
-        Phase.FITTING,
+        Phase.DECIDING,
         Phase.LOCKED,
-        Phase.OFF,
+        Phase.CLOSED,
     ]
     assert [progress.done for progress in recorder.progress] == [0, 1, 2, 3, 4, 5]
     assert all(progress.total == 5 for progress in recorder.progress)
@@ -59,7 +60,7 @@ def test_warming_up_takes_ten_minibatches_however_many_are_accumulated(
         starts.append(device.minibatches)
         return measure(*details)
 
-    monkeypatch.setattr("lightning_powertrain.tuning.workbench.measure", measured)
+    monkeypatch.setattr("lightning_powertrain.tuning.mode_runner.measure", measured)
     tuner = Tuner(device, 13, predictor=oracle, modes=3).start()
     while not starts:
         tuner.minibatch_ended(cycle_complete=(device.minibatches + 1) % cycle == 0)
@@ -177,7 +178,7 @@ def test_too_short_a_job_is_left_alone(device: FakeDevice, oracle: Oracle, caplo
     tuner = Tuner(device, 12, predictor=oracle, modes=30)
     tuner.start(minibatches=500)
     train(tuner)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert device.applied == []
     assert device.mode == device.found
     assert tuner.outcome is None

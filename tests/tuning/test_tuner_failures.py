@@ -19,7 +19,7 @@ def test_failing_board_is_restored_and_training_goes_on(
     tuner = Tuner(device, 13, predictor=oracle, modes=5)
     tuner.start()
     train(tuner)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
     assert "the board refused a write" in caplog.text
     assert len(caplog.records) == 1
@@ -62,7 +62,7 @@ def test_board_that_cannot_be_put_back_is_said_so(
     tuner.start()
     for _ in range(2000):
         tuner.minibatch_ended()
-    assert "could not be put back" in caplog.text
+    assert "could not be restored" in caplog.text
 
 
 def test_failing_observer_is_left_out(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
@@ -131,7 +131,7 @@ def test_users_error_surfaces_even_if_the_board_cannot_be_put_back(
         tuner = Tuner(device, 12, predictor=oracle, modes=3, strict=strict).start()
         with pytest.raises(ZeroDivisionError), tuner:
             raise ZeroDivisionError
-    assert caplog.text.count("could not be put back") == 2
+    assert caplog.text.count("could not be restored") == 2
 
 
 def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
@@ -141,7 +141,7 @@ def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
     monkeypatch.setattr(device, "restore", unable)
     with Tuner(device, 12, predictor=oracle, modes=3).start():
         pass
-    assert caplog.text.count("could not be put back") == 1
+    assert caplog.text.count("could not be restored") == 1
     strict = Tuner(device, 12, predictor=oracle, modes=3, strict=True).start()
     with pytest.raises(DeviceError, match="stuck"):
         strict.stop()
@@ -168,6 +168,6 @@ def test_what_fails_around_a_tuner_can_be_left_to_it(
             tuner.give_up(error)
             assert "cannot count" in caplog.text
         assert device.mode == device.found
-        assert tuner.phase is Phase.OFF
+        assert tuner.phase is Phase.CLOSED
         tuner.stop()
     assert len(caplog.records) == 1

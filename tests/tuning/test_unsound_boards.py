@@ -87,7 +87,7 @@ def test_a_board_that_follows_nothing_ends_tuning(oracle: Oracle, caplog: pytest
     device = Held(**FakeDevice().found)
     tuner = Tuner(device, "13 W", predictor=oracle, modes=8).start()
     train(tuner, 20_000)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
     assert "so few knobs of this board move" in messages(caplog)[-1]
 
@@ -118,7 +118,7 @@ def test_a_sensor_that_tells_nothing_ends_tuning_in_words(
     device = with_power(lambda n, true: watts)
     tuner = Tuner(device, budget, predictor=oracle, modes=8).start()
     train(tuner)
-    assert tuner.phase is Phase.OFF
+    assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
     (said,) = messages(caplog)
     assert reason in said
@@ -159,7 +159,7 @@ class Dying(Changing):
 
 def run(device: FakeDevice, tuner: Tuner, seconds: float) -> None:
     end_s = device.clock.now() + seconds
-    while device.clock.now() < end_s and tuner.phase is not Phase.OFF:
+    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
         tuner.minibatch_ended()
 
 

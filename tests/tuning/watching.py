@@ -33,6 +33,6 @@ def train(tuner: Tuner, minibatches: int = 100_000) -> int:
     """Minibatches until the tuner has locked a mode or let go of the board."""
     for done in range(minibatches):
         tuner.minibatch_ended()
-        if tuner.phase in (Phase.LOCKED, Phase.OFF):
+        if tuner.phase in (Phase.LOCKED, Phase.CLOSED):
             return done + 1
     raise AssertionError(f"still {tuner.phase.name} after {minibatches} minibatches")

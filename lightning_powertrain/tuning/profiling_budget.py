@@ -1,4 +1,4 @@
-"""How much of a board a job can pay to look at, and the search that does."""
+"""How many modes a job can afford to measure, and the search that measures them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import select_measured
-from lightning_powertrain.tuning.known import Reused
+from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
+from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import MOST_TRIALS, Search
-from lightning_powertrain.tuning.settings import MOST_MODES, Settings
 
 
 @dataclass(frozen=True)
-class Job:
+class JobLength:
     """How long a job is, as far as that is known.
 
     Args:
@@ -33,114 +33,107 @@ class Job:
         return min((self.minibatches - done) * time_ms / 1e3, self.seconds - spent_s)
 
 
-class Scope:
-    """What a job can pay for.
+class ProfilingBudget:
+    """How much of a job may go into profiling.
 
     Args:
         space: The modes of the board.
-        settings: What the user decided.
+        config: What the user decided.
         window: How long a mode is measured.
-        reused: What is known from before the job.
-        job: Its length.
+        warm: What an earlier run measured.
+        job: How long it is.
         ceiling_w: Power above which the board is known to throttle.
     """
 
     def __init__(
         self,
         space: ModeSpace,
-        settings: Settings,
+        config: TuningConfig,
         window: WindowPlan,
-        reused: Reused,
-        job: Job,
+        warm: WarmStart,
+        job: JobLength,
         ceiling_w: float = math.inf,
     ) -> None:
         self._space = space
-        self._settings = settings
+        self.config = config
         self._window = window
-        self._reused = reused
+        self._warm = warm
         self._ceiling_w = ceiling_w
         self._job = job
 
     def plan(self, start: Measurement, profile: Profile) -> tuple[Search, ProfilingPlan]:
         """How many modes the job can pay for, and the search that measures them."""
-        settings = self._settings
+        config = self.config
         done = len(profile.besides(start))
         most = max(0, self._most(done) - done)
-        minimum = settings.least_modes(self._space)
+        minimum = config.minimum_modes(self._space)
 
         def costs_s(count: int) -> list[float]:
             """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
             if not count:
                 return []
-            times_ms = self._expected_ms(start, self._search(start, done, count).first_modes)
+            times_ms = self._expected_ms(start, self._search_for(start, done, count).first_modes)
             known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
         job_s = self._job.seconds_left(start.time_ms)
-        if settings.hard or math.isinf(job_s):
+        if config.hard or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
-            plan = plan_within_share(costs_s, most, job_s, settings.max_share, max(0, minimum - done))
-        return self._search(start, done, max(len(plan), minimum - done)), plan
+            plan = plan_within_share(costs_s, most, job_s, config.max_share, max(0, minimum - done))
+        return self._search_for(start, done, max(len(plan), minimum - done)), plan
 
     def allowance_s(self, search: Search, plan: ProfilingPlan, profile: Profile) -> float:
         """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
-        if not self._settings.hard:
+        if not self.config.hard:
             return plan.allowance_s
         best = select_measured(search.objective, profile, search.start)
-        return self._settings.max_share * self._job.seconds_left(best.time_ms)
+        return self.config.max_share * self._job.seconds_left(best.time_ms)
 
     def _most(self, done: int) -> int:
         """Modes to know in the end; ``done`` of them were measured already."""
-        settings = self._settings
-        if not settings.is_open:
-            return done if self._is_served(done) else int(settings.modes)
-        most = MOST_MODES if settings.modes == "auto" else int(settings.modes)
+        config = self.config
+        if not config.ends_early:
+            return done if self._is_served(done) else int(config.modes)
+        most = MAX_MODES if config.modes == "auto" else int(config.modes)
         # A search that ends by itself may look for a few more: another budget may ask for others.
         return min(len(self._space), max(most, done + MOST_TRIALS) if self._is_served(done) else most)
 
     def _is_served(self, done: int) -> bool:
         """Whether what is known from before is all that this job wants to learn."""
-        known = self._reused.known
-        enough = done >= self._settings.least_modes(self._space)
-        return known is not None and enough and known.serves(self._settings.modes)
+        history = self._warm.history
+        enough = done >= self.config.minimum_modes(self._space)
+        return history is not None and enough and history.serves(self.config.modes)
 
-    def _search(self, start: Measurement, done: int, more: int) -> Search:
-        with_first_modes = not self._is_served(done)
-        return prepare_search(self._space, self._settings, start, done + more, with_first_modes, self._ceiling_w)
+    def search(self, start: Measurement, most: int, with_first_modes: bool) -> Search:
+        """The search that the configuration asks for.
+
+        Args:
+            start: The mode that the job started in, as measured.
+            most: Modes to know in the end.
+            with_first_modes: Whether to measure some modes before the predictor is asked.
+        """
+        config = self.config
+        kind = SafeSearch if config.hard else Search
+        return kind(
+            *(self._space, config.predictor, config.objective_from(start), start, most),
+            until_settled=config.ends_early,
+            seed=config.seed,
+            with_first_modes=with_first_modes,
+            ceiling_w=self._ceiling_w,
+        )
+
+    def renewed(self, search: Search, space: ModeSpace) -> Search:
+        """The same search on other modes: those that are left where a knob does not move."""
+        self._space = space
+        return self.search(search.start, min(search.most, len(space)), bool(search.first_modes))
+
+    def _search_for(self, start: Measurement, done: int, more: int) -> Search:
+        return self.search(start, done + more, with_first_modes=not self._is_served(done))
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
-        prior_ms = self._settings.predictor.prior_time_ms(self._space.rows([start.mode, *modes]))
+        prior_ms = self.config.predictor.prior_time_ms(self._space.rows([start.mode, *modes]))
         if prior_ms is None:
             return [start.time_ms] * len(modes)
         return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
-
-
-def prepare_search(
-    space: ModeSpace, settings: Settings, start: Measurement, most: int, with_first_modes: bool, ceiling_w: float
-) -> Search:
-    """The search that a user's settings ask for.
-
-    Args:
-        space: The modes of the board.
-        settings: What the user decided.
-        start: The mode that the job started in, as measured.
-        most: Modes to know in the end.
-        with_first_modes: Whether to measure some to learn from before the predictor is asked.
-        ceiling_w: Power above which the board is known to throttle.
-    """
-    kind = SafeSearch if settings.hard else Search
-    return kind(
-        *(space, settings.predictor, settings.objective_from(start), start, most),
-        until_settled=settings.is_open,
-        seed=settings.seed,
-        with_first_modes=with_first_modes,
-        ceiling_w=ceiling_w,
-    )
-
-
-def renewed_search(search: Search, space: ModeSpace, settings: Settings, ceiling_w: float = math.inf) -> Search:
-    """The same search on other modes: those that are left where a knob does not move."""
-    most = min(search.most, len(space))
-    return prepare_search(space, settings, search.start, most, bool(search.first_modes), ceiling_w)

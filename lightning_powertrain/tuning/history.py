@@ -1,4 +1,4 @@
-"""What is known of a job from before it started, and whether that still holds."""
+"""Measurements of an earlier run of the same job, and whether they still hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightning_powertrain.selection import Objective, Selection, select_measured
 # What was measured before is contradicted by a difference of more than this. A window knows its means to 2 %; the
 # temperature of the room moves power by a few per cent. A change that matters (another dataset, another cooling, a
 # neighbour on the board) moves one of the two by more, and a smaller one hardly changes which mode is the best.
-_TOLERANCE = 0.10
+_CONTRADICTION = 0.10
 # Where the measurements themselves scatter more, so many of their standard errors; likewise of a prediction.
 _SPREADS = 3.0
 
@@ -27,8 +27,8 @@ REUSED_FROM = "reused_from"
 
 
 @dataclass(frozen=True)
-class Known:
-    """What was measured of a job before.
+class History:
+    """What an earlier run of the same job measured.
 
     Args:
         profile: The measurements.
@@ -62,53 +62,51 @@ class ContradictionError(PowerTrainError):
     """What is measured now is not what was measured before."""
 
 
-class Reused:
-    """Measurements from before that stand in for new ones. They are part of the profile of a job.
+class WarmStart:
+    """Measurements of an earlier run that replace new ones. They are part of the profile of a session.
 
-    A mode that is measured again loses its old measurements: each mode is known either from before or from now.
+    A mode that is measured again loses its earlier measurements: each mode has either earlier or new ones.
     """
 
     def __init__(self) -> None:
-        self.known: Known | None = None
+        self.history: History | None = None
         """Where they come from; None if there are none."""
         self.modes: set[PowerMode] = set()
-        """The modes that are known from before alone."""
+        """The modes that only the earlier run measured."""
 
-    def taken(self, known: Known, profile: Profile) -> Profile:
-        """A profile and, before its own measurements, all that is known; its provenance tells of them."""
-        self.known = known
-        before = (*known.profile.measurements, *known.profile.throttled)
+    def begin(self, history: History, profile: Profile) -> Profile:
+        """A profile with all measurements of the history before its own; its provenance names their source."""
+        self.history = history
+        before = (*history.profile.measurements, *history.profile.throttled)
         self.modes = {each.mode for each in before} - {
             each.mode for each in (*profile.measurements, *profile.throttled)
         }
         about = profile.provenance
-        told_about = replace(about, details={**about.details, REUSED_FROM: known.source})
-        reused = Profile(profile.knobs, told_about).with_measurements(
-            each for each in before if each.mode in self.modes
-        )
+        described = replace(about, details={**about.details, REUSED_FROM: history.source})
+        reused = Profile(profile.knobs, described).with_measurements(each for each in before if each.mode in self.modes)
         return reused.with_measurements((*profile.measurements, *profile.throttled))
 
-    def of(self, profile: Profile, mode: PowerMode) -> Measurement | None:
-        """What was last measured of a mode before; None if it is not known from there."""
+    def find(self, profile: Profile, mode: PowerMode) -> Measurement | None:
+        """The last earlier measurement of a mode; None if there is none."""
         found = [each for each in profile.measurements if each.mode == mode and mode in self.modes]
         return found[-1] if found else None
 
-    def renewed(self, profile: Profile, fresh: Measurement) -> Profile:
-        """A profile with a new measurement in place of what was known of its mode."""
+    def replaced(self, profile: Profile, fresh: Measurement) -> Profile:
+        """A profile with a new measurement in place of the earlier ones of its mode."""
         if fresh.mode in self.modes:
             profile = _without(profile, {fresh.mode})
             self.modes.discard(fresh.mode)
         return profile.with_measurements([fresh])
 
     def dropped(self, profile: Profile) -> Profile:
-        """A profile of what was measured now alone."""
+        """A profile of the new measurements alone."""
         details = {name: value for name, value in profile.provenance.details.items() if name != REUSED_FROM}
         profile = _without(profile, self.modes)
-        self.known, self.modes = None, set()
+        self.history, self.modes = None, set()
         return replace(profile, provenance=replace(profile.provenance, details=details))
 
     def check_predicted(self, profile: Profile, fresh: Measurement, predictor: Predictor) -> None:
-        """Compare a mode that was never measured before with what the known ones make of it.
+        """Compare a mode that the earlier run did not measure with a prediction from its measurements.
 
         Raises:
             ContradictionError: If they differ by more than the prediction may be wrong.
@@ -144,10 +142,10 @@ def check(what: str, now: float, before: float, spread: float, mode: PowerMode) 
     >>> check("time", 112.0, 100.0, 0.01, PowerMode(cores=4))
     Traceback (most recent call last):
     ...
-    lightning_powertrain.tuning.known.ContradictionError: time is +12 % off what was known (4 cores)
+    lightning_powertrain.tuning.history.ContradictionError: time differs by +12 % from the earlier run (4 cores)
     """
-    if abs(now / before - 1) > max(_TOLERANCE, _SPREADS * spread):
-        raise ContradictionError(f"{what} is {(now / before - 1) * 100:+.0f} % off what was known ({mode})")
+    if abs(now / before - 1) > max(_CONTRADICTION, _SPREADS * spread):
+        raise ContradictionError(f"{what} differs by {(now / before - 1) * 100:+.0f} % from the earlier run ({mode})")
 
 
 def select_now(

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_powertrain.devices import VirtualClock
-from lightning_powertrain.profiling import Interval
-from lightning_powertrain.tuning.stopwatch import Stopwatch
+from lightning_powertrain.profiling import Interval, Stopwatch
 
 
 def started() -> tuple[VirtualClock, Stopwatch]:

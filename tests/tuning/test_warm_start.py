@@ -17,7 +17,7 @@ from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import PowerReading, SimulatedDevice
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, sensor_noise
-from lightning_powertrain.tuning import Known, Observer, Phase, Tuner
+from lightning_powertrain.tuning import History, Observer, Phase, Tuner
 
 BruteForce = Callable[[float], Tuple[float, float]]
 
@@ -52,13 +52,13 @@ class Learning(Oracle):
         return Prediction(true_time_ms(modes) * time, true_power_w(modes) * power, 0.0, 0.0)
 
 
-def run(device: FakeDevice, budget: str | None = "13 W", known: Known | None = None, **options: object) -> Tuner:
+def run(device: FakeDevice, budget: str | None = "13 W", history: History | None = None, **options: object) -> Tuner:
     """A tuner that has come to its end; the board is put back."""
     usual: dict[str, object] = {"predictor": Learning(), "modes": 8}
     length = options.pop("minibatches", None)
     tuner = Tuner(device, budget, **{**usual, **options}).start(minibatches=length)  # type: ignore[arg-type]
-    if known is not None:
-        tuner.recall(known)
+    if history is not None:
+        tuner.warm_start(history)
     train(tuner)
     return tuner
 
@@ -88,14 +88,14 @@ def test_a_second_run_starts_in_the_best_mode_and_measures_it_once(
     first = profile_of()
     recorder = Recorder()
     tuner = Tuner(device, "13 W", predictor=Learning(), modes=8, observers=[recorder]).start()
-    tuner.recall(Known(first))
+    tuner.warm_start(History(first))
     assert device.applied == [device.mode]
     used = train(tuner)
     assert brute_force(13.0) == kept(tuner)
     window_s = used * tuner.outcome.selection.time_ms / 1e3  # type: ignore[union-attr]
     assert window_s < 2.0 + 1.0 + 11 * 0.02, "one window, the time to settle, and the warm-up"
     assert len(device.applied) == 1
-    assert recorder.phases == [Phase.WARMING_UP, Phase.VERIFYING, Phase.FITTING, Phase.LOCKED]
+    assert recorder.phases == [Phase.WARMING_UP, Phase.VERIFYING, Phase.DECIDING, Phase.LOCKED]
     assert recorder.progress == []
     assert tuner.outcome is not None
     assert len(tuner.outcome.reused) == len({each.mode for each in first.measurements}) - 1
@@ -112,7 +112,7 @@ def test_a_second_run_starts_in_the_best_mode_and_measures_it_once(
 def test_another_budget_is_served_from_the_same_profile(
     device: FakeDevice, brute_force: BruteForce, limit_w: float
 ) -> None:
-    tuner = run(device, f"{limit_w} W", Known(profile_of()))
+    tuner = run(device, f"{limit_w} W", History(profile_of()))
     assert brute_force(limit_w) == kept(tuner)
     assert len(device.applied) <= 3
     tuner.stop()
@@ -121,7 +121,7 @@ def test_another_budget_is_served_from_the_same_profile(
 def test_what_was_broken_off_goes_on_where_it_was(device: FakeDevice, brute_force: BruteForce) -> None:
     whole = profile_of()
     half = replace(whole, measurements=whole.measurements[:5])
-    tuner = run(device, known=Known(half, finished=False))
+    tuner = run(device, history=History(half, finished=False))
     assert brute_force(13.0) == kept(tuner)
     assert not {each.mode for each in half.measurements} & set(device.applied)
     assert tuner.profile is not None
@@ -136,7 +136,7 @@ def test_who_asks_for_more_modes_measures_the_rest(
     device: FakeDevice, before: int | str, now: int | str, more: int
 ) -> None:
     known = profile_of(modes=before)
-    tuner = run(device, known=Known(known), modes=now)
+    tuner = run(device, history=History(known), modes=now)
     assert tuner.outcome is not None
     assert more <= len(tuner.outcome.measured_now) - 1 <= more + 1
     tuner.stop()
@@ -145,7 +145,7 @@ def test_who_asks_for_more_modes_measures_the_rest(
 def test_a_job_too_short_to_measure_anything_is_served_all_the_same(
     device: FakeDevice, brute_force: BruteForce, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tuner = run(device, known=Known(profile_of()), minibatches=300)
+    tuner = run(device, history=History(profile_of()), minibatches=300)
     assert brute_force(13.0) == kept(tuner)
     assert warnings_of(caplog) == []
     tuner.stop()
@@ -161,7 +161,7 @@ def test_a_board_that_is_not_as_it_was_is_measured_anew(
 ) -> None:
     known = profile_of()
     device = Changed(**change)
-    tuner = run(device, known=Known(known, finished=finished))
+    tuner = run(device, history=History(known, finished=finished))
     fresh = run(Changed(**change))
     assert kept(fresh) == kept(tuner).expected
     assert tuner.outcome is not None
@@ -173,8 +173,8 @@ def test_a_board_that_is_not_as_it_was_is_measured_anew(
     ), "nothing of what was known is left"
     assert "reused_from" not in tuner.profile.provenance.details
     (message,) = warnings_of(caplog)
-    assert "what is known from an earlier run no longer holds" in message
-    assert "off what was known" in message
+    assert "the measurements of an earlier run no longer hold" in message
+    assert "from the earlier run" in message
     tuner.stop()
     assert device.mode == device.found
 
@@ -182,7 +182,7 @@ def test_a_board_that_is_not_as_it_was_is_measured_anew(
 @pytest.mark.parametrize("change", [{"time": 1.08}, {"power": 0.93}])
 def test_a_little_off_is_no_contradiction(change: dict[str, float], caplog: pytest.LogCaptureFixture) -> None:
     device = Changed(**change)
-    tuner = run(device, "energy", Known(profile_of(budget="energy")))
+    tuner = run(device, "energy", History(profile_of(budget="energy")))
     assert len(device.applied) <= 2
     assert warnings_of(caplog) == []
     tuner.stop()
@@ -192,7 +192,7 @@ def test_a_known_mode_that_no_longer_meets_the_budget_is_not_kept(caplog: pytest
     known = profile_of()
     best = run(FakeDevice()).outcome.selection.mode  # type: ignore[union-attr]
     device = Changed(power=1.07, which=lambda mode: mode == best)
-    tuner = run(device, known=Known(known))
+    tuner = run(device, history=History(known))
     assert tuner.outcome is not None
     assert tuner.outcome.selection.mode != best
     assert tuner.outcome.selection.is_confirmed
@@ -210,7 +210,7 @@ def test_a_start_that_was_never_measured_is_compared_with_what_is_to_be_expected
             for mode in map(TINY.modes.mode, range(len(TINY.modes)))
             if mode not in {each.mode for each in known.measurements}
         )
-        tuner = run(device, known=Known(known))
+        tuner = run(device, history=History(known))
         assert len(warnings_of(caplog)) == complaints
         if not complaints:
             assert brute_force(13.0) == kept(tuner)
@@ -226,10 +226,10 @@ def test_what_is_of_another_board_is_left_aside(device: FakeDevice, caplog: pyte
         replace(known, knobs=known.knobs[::-1]),
     ):
         caplog.clear()
-        tuner = run(device, known=Known(other))
+        tuner = run(device, history=History(other))
         assert tuner.outcome is not None
         assert tuner.outcome.reused == frozenset()
-        assert "is of another board: measuring starts over" in caplog.text
+        assert "are of another board: measuring starts over" in caplog.text
         tuner.stop()
 
 
@@ -239,7 +239,7 @@ def test_a_mode_in_which_the_board_throttled_before_is_still_avoided(device: Fak
     was_hot.is_hot = lambda mode: mode == hot
     known = profile_of(was_hot)
     assert hot in known.throttling_modes
-    tuner = run(device, known=Known(known))
+    tuner = run(device, history=History(known))
     assert hot not in device.applied
     assert tuner.outcome is not None
     assert tuner.outcome.selection.mode != hot
@@ -252,7 +252,7 @@ def test_a_board_that_throttles_now_where_it_did_not_before_is_served_another_mo
     known = profile_of()
     hot = run(FakeDevice()).outcome.selection.mode  # type: ignore[union-attr]
     device.is_hot = lambda mode: mode == hot
-    tuner = run(device, known=Known(known))
+    tuner = run(device, history=History(known))
     assert tuner.outcome is not None
     assert tuner.outcome.selection.mode != hot
     assert tuner.outcome.selection.measured not in known.measurements
@@ -277,7 +277,7 @@ def test_whatever_is_known_the_choice_is_measured_now_and_as_good_as_by_trying_a
         Measurement(mode, float(time_ms), float(power_w), minibatches=40)
         for mode, time_ms, power_w in zip(modes, true_time_ms(rows), true_power_w(rows))
     )
-    tuner = run(device, f"{limit_w} W", Known(known, finished=finished), modes=asked)
+    tuner = run(device, f"{limit_w} W", History(known, finished=finished), modes=asked)
     times, powers = true_time_ms(TINY.modes.array), true_power_w(TINY.modes.array)
     best_ms = times[powers * (1 + sensor_noise(powers)) <= limit_w].min()
     time_ms, power_w = kept(tuner).expected
@@ -318,7 +318,7 @@ def test_what_is_known_never_leads_above_a_hard_budget(caplog: pytest.LogCapture
     device = SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=3)
     watch = Watch(device)
     tuner = Tuner(device, "20 W", hard=True).start(minibatches=100_000, prefetched=8)
-    tuner.recall(Known(soft.profile))
+    tuner.warm_start(History(soft.profile))
     assert device.current_mode() == device.modes.mode(0)
     used = train(tuner)
     assert watch.most_w <= 20.5

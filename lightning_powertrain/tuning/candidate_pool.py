@@ -16,7 +16,7 @@ _SAMPLE = 1000
 _STRIDES = (1, 2, 4)
 
 
-class Candidates:
+class CandidatePool:
     """The modes of a board as a search looks at them: some of all, then the neighbours of some of those.
 
     An acquisition function over many modes is largest somewhere near where it is large in a sample, and a local search

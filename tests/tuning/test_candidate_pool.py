@@ -19,7 +19,7 @@ from lightning_powertrain.selection import (
     expected_improvement,
     select_measured,
 )
-from lightning_powertrain.tuning.candidates import Candidates
+from lightning_powertrain.tuning.candidate_pool import CandidatePool
 from lightning_powertrain.tuning.search import Search
 
 ORIN = load_board("orin-agx-64gb")
@@ -33,7 +33,7 @@ def space_of(shape: list[int]) -> ModeSpace:
 def test_neighbours_differ_by_a_few_values_of_one_knob_or_by_one_of_two(shape: list[int], data: st.DataObject) -> None:
     space = space_of(shape)
     row = data.draw(st.integers(0, len(space) - 1))
-    near = Candidates(space, 0).near(np.array([row]), np.array([row]))
+    near = CandidatePool(space, 0).near(np.array([row]), np.array([row]))
     apart = np.sort(np.abs(space.array - space.array[row]), axis=1)
     one_knob = (apart[:, :-1] == 0).all(axis=1) & np.isin(apart[:, -1], (1, 2, 4))
     two_knobs = (apart.sum(axis=1) == 2) & (apart[:, -1] == 1)
@@ -41,14 +41,14 @@ def test_neighbours_differ_by_a_few_values_of_one_knob_or_by_one_of_two(shape: l
 
 
 def test_a_small_board_is_looked_at_as_a_whole() -> None:
-    candidates = Candidates(space_of([10, 10, 10]), 0)
+    candidates = CandidatePool(space_of([10, 10, 10]), 0)
     assert candidates.is_complete
     assert candidates.sample.tolist() == list(range(1000))
     assert candidates.pool(1000).tolist() == list(range(1000))
 
 
 def test_a_large_board_is_looked_at_in_part_and_never_without_its_highest_mode() -> None:
-    candidates = Candidates(ORIN.modes, 3)
+    candidates = CandidatePool(ORIN.modes, 3)
     assert len(np.unique(candidates.sample)) == 1000
     pool = candidates.pool(2000)
     assert len(np.unique(pool)) == len(pool)

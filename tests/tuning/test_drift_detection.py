@@ -11,8 +11,8 @@ from fakes import TINY, FakeDevice
 from lightning_powertrain.devices import Health, VitalsSampler
 from lightning_powertrain.profiling import Interval, Measurement
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget
-from lightning_powertrain.tuning.correction import Restraint
-from lightning_powertrain.tuning.watch import Blocks, Drift, DriftDetector
+from lightning_powertrain.tuning.correction import Backoff
+from lightning_powertrain.tuning.drift import Blocks, Drift, DriftDetector
 
 MODE = TINY.preset("LOW")
 LOCKED = Measurement(MODE, 100.0, 29.5)
@@ -207,9 +207,9 @@ def test_memory_does_not_grow(device: FakeDevice) -> None:
 
 
 def test_corrections_come_at_ever_longer_distances() -> None:
-    restraint, made = Restraint(), []
+    backoff, made = Backoff(), []
     for minute in range(60 * 24 * 30):
-        if not restraint.is_exhausted and restraint.allows(60.0 * minute):
-            restraint.corrected(60.0 * minute)
+        if not backoff.is_exhausted and backoff.allows(60.0 * minute):
+            backoff.corrected(60.0 * minute)
             made.append(minute)
     assert np.diff(made).tolist() == [5, 10, 20, 40, 80, 160, 320]

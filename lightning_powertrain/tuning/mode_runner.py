@@ -1,4 +1,4 @@
-"""A board in the hands of one job: its modes are set, and measured into one profile."""
+"""Sets the modes of a board, and measures them into one profile."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Generator
+from typing import Generator, Protocol
 
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, Samplers, charged, core_speed
+from lightning_powertrain.devices import Clock, Device, HealthSampler, Samplers, charged, core_speed
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.profiling import Interval, Measurement, Profile, Rhythm, WindowPlan, measure
+from lightning_powertrain.profiling import (
+    Interval,
+    Measurement,
+    Profile,
+    UsualPauses,
+    Window,
+    WindowPlan,
+    measure,
+)
 from lightning_powertrain.selection import Objective, is_confirmed
-from lightning_powertrain.tuning.known import Reused, check_measured
-from lightning_powertrain.tuning.settings import Settings
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.history import WarmStart, check_measured
 from lightning_powertrain.tuning.threads import BlasThreads, TorchThreads
 from lightning_powertrain.warning import warn
 
@@ -33,80 +41,113 @@ _REFUSALS = 2
 # A sensor that shows one and the same figure in so many modes, one after the other, shows nothing.
 _STUCK = 4
 
-Measuring = Generator[None, Interval, Measurement]
-"""Takes the intervals of a job as they end, and returns a measurement."""
+
+class Awaited(Protocol):
+    """What a step of a session waits for, such as a measurement window."""
+
+    def add(self, interval: Interval) -> bool:
+        """Take an interval as it ends; returns whether the wait is over."""
+        ...
 
 
-class EndedError(Exception):
-    """The tuner was stopped in the middle of what it did: nothing may be set any more."""
+Waiting = Generator[Awaited, None, None]
+"""A step of a session: yields what it waits for, and goes on once that is over."""
+
+Measuring = Generator[Awaited, None, Measurement]
+"""The same, and returns a measurement."""
 
 
-class Workbench:
+class ClosedError(Exception):
+    """The session was closed in the middle of a step: no mode may be set any more."""
+
+
+class Cooling:
+    """Waits until nothing has throttled the board for some seconds, for two minutes at the longest."""
+
+    def __init__(self, clock: Clock, health: HealthSampler) -> None:
+        self._clock = clock
+        self._health = health
+        self._start_s = clock.now()
+        health.sample()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the board has cooled, or time is up."""
+        now_s = self._clock.now()
+        return now_s >= self._start_s + _COOLING_S or not self._health.throttled_by(now_s - _LATELY_S, now_s)
+
+    def add(self, interval: Interval) -> bool:
+        """Take an interval as it ends; returns whether the wait is over."""
+        return self.is_over
+
+
+class ModeRunner:
     """Sets modes and measures them.
 
     Args:
         device: The board; its state is remembered already.
         samplers: Sample its power and its health.
-        settings: What the user decided.
+        config: What the user decided.
         window: How long a mode is measured.
         profile: Empty, with the provenance of what will be measured.
     """
 
     def __init__(
-        self, device: Device, samplers: Samplers, settings: Settings, window: WindowPlan, profile: Profile
+        self, device: Device, samplers: Samplers, config: TuningConfig, window: WindowPlan, profile: Profile
     ) -> None:
         self.device = device
         self.samplers = samplers
         self.window = window
         self.profile = profile
-        """What is known so far."""
-        self.reused = Reused()
-        """Which of it was measured before this job."""
-        self.found: PowerMode
-        """The mode in which measuring begins: as the job found it; under a hard budget the lowest."""
+        """All measurements so far, those of a warm start included."""
+        self.warm = WarmStart()
+        """Which of them an earlier run made."""
+        self.start_mode: PowerMode
+        """The mode in which measuring begins: the mode of the board before the job; under a hard limit the lowest."""
         self.space = device.modes
         """The modes of the board, without those that differ in a knob that does not move."""
-        self.has_ended = False
-        """Whether the board is in other hands again."""
+        self.is_closed = False
+        """Whether no mode may be set any more."""
         self.is_switching = False
-        """Whether the board is in the middle of a switch, where nobody else may set it."""
-        self._least_modes = settings.predictor.minimum_modes
+        """Whether a switch of modes is in progress, during which the board must not be restored."""
+        self._minimum_modes = config.predictor.minimum_modes
         self._refusals: Counter[str] = Counter()
-        self._hard = settings.hard
-        self._threads = TorchThreads(device.modes.knobs, settings.match_threads)
+        self._hard = config.hard
+        self._threads = TorchThreads(device.modes.knobs, config.match_threads)
         self._blas = BlasThreads()
         self._charged = charged(device)
-        self._rhythm = Rhythm()
+        self._pauses = UsualPauses()
         self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 
     def start(self) -> None:
-        """Begin to sample, in the mode in which measuring begins."""
-        self.found = self.apply(self.device.modes.mode(0)) if self._hard else self.device.current_mode()
+        """Start sampling, in the mode in which measuring begins."""
+        self.start_mode = self.apply(self.device.modes.mode(0)) if self._hard else self.device.current_mode()
         self.samplers.start()
 
-    def end(self) -> None:
-        """Leave this process as it was found; from now on nothing is set any more."""
-        self.has_ended = True
+    def close(self) -> None:
+        """Stop sampling and restore the threads of this process; no mode can be set any more."""
+        self.is_closed = True
         self._threads.put_back()
+        self.samplers.stop()
 
     def check_open(self) -> None:
-        """Call after whatever may have stopped the tuner.
+        """Call after whatever may have closed the session.
 
         Raises:
-            EndedError: If it did.
+            ClosedError: If it did.
         """
-        if self.has_ended:
-            raise EndedError
+        if self.is_closed:
+            raise ClosedError
 
     def start_over(self) -> None:
-        """Forget what was measured, but not in which modes the board throttled."""
-        self.profile = replace(self.reused.dropped(self.profile), measurements=())
+        """Drop all measurements, but not in which modes the board throttled."""
+        self.profile = replace(self.warm.dropped(self.profile), measurements=())
 
     def apply(self, mode: PowerMode) -> PowerMode:
         """Set a mode; returns it as read back.
 
         Raises:
-            EndedError: If the tuner was stopped, before or meanwhile.
+            ClosedError: If the session was closed, before or meanwhile.
             DeviceError: If the board refused, or too few knobs of it move.
         """
         with self._switching():
@@ -117,8 +158,8 @@ class Workbench:
 
     def keep(self, mode: PowerMode) -> None:
         """Set the mode that stays."""
-        if mode == self.found and not self._hard:
-            # As it was found may be more than a power mode: clocks that a governor moves between two limits.
+        if mode == self.start_mode and not self._hard:
+            # The state before the job may be more than a power mode: clocks that a governor moves between two limits.
             with self._switching():
                 self.device.restore()
                 self.device.snapshot()
@@ -128,7 +169,7 @@ class Workbench:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Training waits for what the body computes: no thread of it gets into the way of another."""
+        """Training waits while the body computes, so it computes in one thread, and simulated clocks are charged."""
         with self._charged(), self._blas.only_one():
             yield
 
@@ -138,9 +179,9 @@ class Workbench:
         Training waits for one core meanwhile, so that the clock of the CPU is all that counts. Good enough are modes
         that were measured in this job and are within the budget; without a hard one also the mode that it started in.
         """
-        known = [each for each in self.profile.measurements if each.mode not in self.reused.modes]
+        known = [each for each in self.profile.measurements if each.mode not in self.warm.modes]
         within = [each.mode for each in known if is_confirmed(objective, each)]
-        modes = within or ([] if self._hard else [self.found])
+        modes = within or ([] if self._hard else [self.start_mode])
         speeds = {mode: core_speed(self.device.modes, mode) for mode in modes}
         fastest = max(speeds, key=lambda mode: speeds[mode], default=None)
         if fastest and core_speed(self.device.modes, self.device.current_mode()) < _SLOW * speeds[fastest]:
@@ -153,15 +194,17 @@ class Workbench:
             ContradictionError: If it is not what was measured before this job.
             DeviceError: If the power sensor shows nothing, or always the same.
         """
-        measurement = yield from measure(self.device, self.samplers, mode, self.window, _synchronize, self._rhythm)
+        measurement = yield from measure(
+            lambda: Window(self.device, self.samplers, mode, self.window, _synchronize), self._pauses
+        )
         self._powers.append((mode, measurement.power_w, measurement.power_std_w))
         self._check_sensor()
-        before = self.reused.of(self.profile, mode)
-        self.profile = self.reused.renewed(self.profile, measurement)
+        before = self.warm.find(self.profile, mode)
+        self.profile = self.warm.replaced(self.profile, measurement)
         check_measured(before, measurement)
         return measurement
 
-    def measured_in_earnest(self, mode: PowerMode) -> Measuring:
+    def measured_cool(self, mode: PowerMode) -> Measuring:
         """Measure the mode that is set, and once more if the board throttled, after it has had time to cool."""
         measurement = yield from self.measured(mode)
         if not measurement.throttled_by:
@@ -171,7 +214,7 @@ class Workbench:
 
     @contextmanager
     def _switching(self) -> Iterator[None]:
-        """A signal handler that stops the tuner in here leaves the board to whoever entered."""
+        """A session that a signal handler closes in here restores the board only after the switch."""
         self.check_open()
         self.is_switching = True
         try:
@@ -187,12 +230,12 @@ class Workbench:
                 continue
             self._refusals[knob.name] += 1
             if self._refusals[knob.name] == _REFUSALS:
-                self._tell_of_refusal(knob.name, asked[knob.name], read[knob.name])
+                self._warn_of_refusal(knob.name, asked[knob.name], read[knob.name])
                 self.space = self.space.subset({knob.name: (knob.at_most(read[knob.name]),)})
-        if len(self.space) < min(self._least_modes + 1, len(self.device.modes)):
+        if len(self.space) < min(self._minimum_modes + 1, len(self.device.modes)):
             raise DeviceError(f"so few knobs of this board move that only {len(self.space)} of its modes are left")
 
-    def _tell_of_refusal(self, knob: str, asked: int, read: int) -> None:
+    def _warn_of_refusal(self, knob: str, asked: int, read: int) -> None:
         what = (
             "%s does not move: it was set to %d and reads back as %d, for the second time. Something else holds it, "
             "such as the firmware or another program; power modes are compared without it"
@@ -207,14 +250,11 @@ class Workbench:
                 f"the power sensor is stuck: it showed exactly {watts[0]:g} W in each of the last {_STUCK} power modes"
             )
 
-    def cooled(self) -> Generator[None, Interval, None]:
-        """Wait until nothing has held the board back for some seconds, but not for ever."""
-        start_s = now_s = self.device.clock.now()
-        health = self.samplers.health
-        health.sample()
-        while now_s < start_s + _COOLING_S and health.throttled_by(now_s - _LATELY_S, now_s):
-            yield
-            now_s = self.device.clock.now()
+    def cooled(self) -> Waiting:
+        """Wait until nothing has throttled the board for some seconds, but not for ever."""
+        cooling = Cooling(self.device.clock, self.samplers.health)
+        if not cooling.is_over:
+            yield cooling
 
 
 def _synchronize() -> None:

@@ -1,4 +1,4 @@
-"""What a user decides about tuning."""
+"""What a user decides about tuning, checked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lightning_powertrain.prediction import Predictor
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import NoWorse, Objective
 
-MOST_MODES = 50
+MAX_MODES = 50
 """Modes to measure where ``"auto"`` finds no earlier end: the paper's number (arXiv 2407.13944)."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class TuningConfig:
     """What a user decides about tuning; see :class:`~lightning_powertrain.tuning.Tuner`."""
 
     objective: Objective | None
@@ -26,13 +26,14 @@ class Settings:
     strict: bool
     match_threads: bool
     hard: bool
+    adapt: bool
 
     @property
-    def is_open(self) -> bool:
-        """Whether measuring ends by itself once the choice is settled."""
+    def ends_early(self) -> bool:
+        """Whether profiling ends by itself once the choice is settled."""
         return self.hard or self.modes == "auto"
 
-    def least_modes(self, space: ModeSpace) -> int:
+    def minimum_modes(self, space: ModeSpace) -> int:
         """The fewest modes to measure besides the start: what the predictor needs, or all others of a small board."""
         return min(self.predictor.minimum_modes, len(space) - 1)
 

@@ -1,0 +1,351 @@
+"""One tuning session: the life of a job, from its first minibatch to the board restored.
+
+::
+
+    IDLE -> WARMING_UP -> MEASURING_START -> PROFILING <-> DECIDING -> VERIFYING -> LOCKED -> CLOSED
+                                                 ^                                    |
+                                                 +-------- drift: short profile ------+
+
+Any phase may go to CLOSED; :data:`~lightning_powertrain.tuning.phase.TRANSITIONS` lists all legal transitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Dict, Generator, Tuple
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.profiling import Interval, Measurement, Profile
+from lightning_powertrain.selection import Selection, select_measured
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.drift_handler import DriftHandler
+from lightning_powertrain.tuning.forecast import Forecast
+from lightning_powertrain.tuning.history import ContradictionError, History
+from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
+from lightning_powertrain.tuning.observers import ObserverList, Progress
+from lightning_powertrain.tuning.outcome import Outcome
+from lightning_powertrain.tuning.phase import Phase, is_legal
+from lightning_powertrain.tuning.plan import ProfilingPlan
+from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.search import Search, Step
+from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
+from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying
+from lightning_powertrain.warning import warn
+
+# Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
+_WARM_UP_MINIBATCHES = 10
+
+Searching = Generator[Awaited, None, Tuple[Search, Dict[PowerMode, Selection]]]
+Tuning = Generator[Awaited, None, "Outcome | None"]
+
+
+class WarmUp:
+    """Waits for the first minibatches of a job."""
+
+    def __init__(self) -> None:
+        self._minibatches = 0
+
+    def add(self, interval: Interval) -> bool:
+        """Take an interval as it ends; returns whether the wait is over."""
+        self._minibatches += interval.minibatches
+        return self._minibatches >= _WARM_UP_MINIBATCHES
+
+
+class TuningSession:
+    """Tunes one job. It owns the phase; whatever it waits for takes the intervals of the job as they end.
+
+    Args:
+        runner: Sets and measures the modes of the board.
+        config: What the user decided.
+        job: How long the job is.
+        observers: Are notified of every step.
+    """
+
+    def __init__(self, runner: ModeRunner, config: TuningConfig, job: JobLength, observers: ObserverList) -> None:
+        self.runner = runner
+        self.config = config
+        self.job = job
+        self.observers = observers
+        self.budget = ProfilingBudget(runner.device.modes, config, runner.window, runner.warm, job)
+        self.phase = Phase.IDLE
+        """Where the session stands."""
+        self.outcome: Outcome | None = None
+        """The result; None until a mode was chosen."""
+        self.is_active = False
+        """Whether the session waits for minibatches."""
+        self.is_too_short = False
+        """Whether the job turned out too short for tuning."""
+        self.close_is_due = False
+        """Whether :meth:`close` came during a switch of modes, and has to be called again after it."""
+        self.drift = DriftHandler(self)
+        self.minibatches_done = 0
+        """Minibatches of the job so far."""
+        self._steps = self._run()
+        self._awaited: Awaited
+        self._interrupted_s = 0.0
+        self._warm_mode: PowerMode | None = None
+        self._has_warned_of_budget = False
+        self._holds_board = False
+
+    @property
+    def profile(self) -> Profile:
+        """What was measured so far."""
+        return self.runner.profile
+
+    @property
+    def status(self) -> Status:
+        """Where the session stands, in one word and one sentence."""
+        measured = len(self.profile)
+        if self.phase is not Phase.CLOSED:
+            return at_work(self.phase, measured, self.outcome)
+        return TOO_SHORT if self.is_too_short else ended(measured, self.outcome)
+
+    # What happens to a session.
+
+    def start(self) -> None:
+        """Remember the state of the board, and start to measure; under a hard limit in the lowest mode.
+
+        Raises:
+            ClosedError: If an observer or a signal handler closed the session meanwhile, as in :meth:`warm_start`.
+        """
+        self.runner.device.snapshot()
+        self._holds_board = True
+        self.runner.start()
+        self.is_active = True
+        self._awaited = next(self._steps)
+
+    def warm_start(self, history: History) -> None:
+        """Use the measurements of an earlier run; if they were enough to choose a mode, set the best one at once.
+
+        Under a hard limit the board stays in the lowest mode until a measurement has confirmed the earlier ones.
+        """
+        runner = self.runner
+        if not history.belongs_to(runner.device):
+            warn("the measurements of %s are of another board: measuring starts over", history.source, see="cache.md")
+            return
+        runner.profile = runner.warm.begin(history, runner.profile)
+        self.observers.warm_started(history)
+        runner.check_open()
+        start = runner.warm.find(runner.profile, runner.start_mode)
+        if history.finished and start is not None and not self.config.hard:
+            best = history.kept or select_measured(self.config.objective_from(start), runner.profile, start).mode
+            if best != runner.start_mode and best in runner.device.modes:
+                self._warm_mode = runner.apply(best)
+
+    def intervals_ended(self, intervals: Iterable[Interval]) -> None:
+        """Go on by some intervals of the job."""
+        for interval in intervals:
+            self._interrupted_s += 0.0 if interval.clean else interval.seconds
+            self.minibatches_done += interval.minibatches
+            if self.is_active and self._awaited.add(interval):
+                self._go_on()
+
+    def close(self) -> None:
+        """Restore the board, then notify the observers. May come at any time, and more than once.
+
+        During a switch of modes, where a signal handler may call it, it only sets :attr:`close_is_due`.
+
+        Raises:
+            DeviceError: If the board could not be restored; another call tries again.
+        """
+        ended_early = self.is_active and self.outcome is None
+        self.is_active = False
+        self.runner.close()
+        self.drift.close()
+        self.close_is_due = self.runner.is_switching
+        if self.close_is_due or not self._holds_board:
+            return
+        self._holds_board = False  # Before, so that a signal handler that comes meanwhile does not do it again.
+        try:
+            self.runner.device.restore()
+        except BaseException:
+            self._holds_board = True
+            raise
+        self.phase = Phase.CLOSED
+        if ended_early:
+            self.observers.ended_early(self.status.sentence)
+        self.observers.phase_changed(Phase.CLOSED)
+        self.observers.closed()
+
+    def _go_on(self) -> None:
+        try:
+            self._awaited = next(self._steps)
+        except (StopIteration, ClosedError):
+            self.is_active = False
+            self.runner.samplers.stop()
+
+    def enter(self, phase: Phase) -> None:
+        """Go to another phase, and notify the observers.
+
+        Raises:
+            ClosedError: If one of them closed the session.
+        """
+        self.runner.check_open()
+        if phase is not self.phase:
+            assert is_legal(self.phase, phase), f"{self.phase.name} -> {phase.name}"
+            self.phase = phase
+            self.observers.phase_changed(phase)
+            self.runner.check_open()
+
+    # The life of a job.
+
+    def _run(self) -> Waiting:
+        self.enter(Phase.WARMING_UP)
+        yield WarmUp()
+        try:
+            outcome = yield from self.tune(self.budget)
+        except ContradictionError as contradiction:
+            self._drop_history(contradiction)
+            outcome = yield from self.tune(self.budget)
+        if outcome is None:
+            self.is_too_short = True
+            return
+        self.lock(outcome)
+        if self.config.adapt:
+            yield from self.drift.run()
+
+    def tune(self, budget: ProfilingBudget) -> Tuning:
+        """Measure the start mode, search for the best mode, and return the outcome; None if the job is too short."""
+        start = yield from self._start_measured()
+        try:
+            with self.runner.computing():
+                search, plan = budget.plan(start, self.profile)
+        except BudgetError as error:
+            return self._stay_in_lowest(start, error)
+        if start.mode not in self.runner.warm.modes:
+            self._notify_measured(start, plan, 0, 0.0)
+        minimum = budget.config.minimum_modes(self.runner.device.modes)
+        if not len(plan) and len(self.profile.besides(start)) < minimum:
+            return None
+        profiling_start_s = self._uninterrupted_s()
+        search, expected = yield from self.search_best(search, plan, budget)
+        best = search.best(self.profile, self.runner.warm.modes)
+        if best.mode in expected:
+            best = replace(expected[best.mode], measured=best.measured)
+        spent_s = self._uninterrupted_s() - profiling_start_s
+        return self.settled(search, best, spent_s)
+
+    def _start_measured(self) -> Measuring:
+        """Measure the start mode, or the best mode of an earlier run if that was set instead."""
+        runner = self.runner
+        if self._warm_mode is not None:
+            mode, self._warm_mode = self._warm_mode, None
+            self.enter(Phase.VERIFYING)
+            yield from runner.measured_cool(mode)
+            start = runner.warm.find(runner.profile, runner.start_mode)
+            assert start is not None
+            return start
+        self.enter(Phase.MEASURING_START)
+        is_warm = runner.start_mode in runner.warm.modes
+        measured = [each for each in runner.profile.measurements if each.mode == runner.start_mode]
+        if measured and not is_warm:
+            return measured[0]  # Measured before the history was dropped.
+        start = yield from runner.measured_cool(runner.device.current_mode())
+        if not is_warm:
+            with runner.computing():
+                runner.warm.check_predicted(runner.profile, start, self.config.predictor)
+        return start
+
+    def _drop_history(self, contradiction: ContradictionError) -> None:
+        """Drop the measurements of the earlier run, and return to the start mode."""
+        history = self.runner.warm.history
+        assert history is not None
+        what = "the measurements of %s no longer hold: %s. Measuring starts over"
+        warn(what, history.source, contradiction, see="cache.md#what-a-second-job-does-with-it")
+        self.runner.profile = self.runner.warm.dropped(self.profile)
+        self.outcome = None
+        self.runner.keep(self.runner.start_mode)
+
+    def search_best(self, search: Search, plan: ProfilingPlan, budget: ProfilingBudget) -> Searching:
+        """Measure what the search asks for; returns it, and what was predicted of modes before they were measured.
+
+        Where a knob turns out not to move it is another search, on the modes that are left.
+        """
+        runner = self.runner
+        expected: dict[PowerMode, Selection] = {}
+        start_s, done, spent_s = self._uninterrupted_s(), 0, 0.0
+        while step := self._next(search, budget, spent_s <= budget.allowance_s(search, plan, self.profile)):
+            self.enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
+            space = runner.space
+            mode = runner.apply(step.mode)
+            if mode != step.mode:
+                search.not_reached(step.mode)
+            if step.expected is not None:
+                expected[mode] = search.selection_of(step)
+            if step.is_trial:
+                self.outcome = self._outcome(search, expected[mode], spent_s)
+                self.observers.selected(self.outcome)
+                runner.check_open()
+                yield from runner.measured_cool(mode)
+            else:
+                measurement = yield from runner.measured(mode)
+                done += 1
+                if measurement.throttled_by and done <= len(search.first_modes):
+                    plan = plan.with_one_more()
+                self._notify_measured(measurement, plan, done, self._uninterrupted_s() - start_s)
+            spent_s = self._uninterrupted_s() - start_s
+            if runner.space is not space:
+                search = budget.renewed(search, runner.space)
+        return search, expected
+
+    def _next(self, search: Search, budget: ProfilingBudget, may_explore: bool) -> Step | None:
+        """The next mode to measure; None if the search is over."""
+        enough = len(self.profile) >= budget.config.minimum_modes(self.runner.device.modes)
+        if may_explore or not enough:
+            step = search.planned(self.profile)
+            if step is not None:
+                return step
+        self.enter(Phase.DECIDING)
+        self.runner.leave_slow_mode(search.objective)
+        with self.runner.computing():
+            step = search.learned(self.profile, may_explore)
+            return step or search.recalled(self.profile, self.runner.warm.modes)
+
+    # What comes of it.
+
+    def settled(self, search: Search, best: Selection, spent_s: float) -> Outcome:
+        """The outcome; where the budget is out of reach, the start mode stays."""
+        outcome = self._outcome(search, best, spent_s)
+        return staying(outcome) if is_far_off(best) and not self.config.hard else outcome
+
+    def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
+        reused = frozenset(self.runner.warm.modes)
+        forecast = search.forecast(self.profile)
+        return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused)
+
+    def _stay_in_lowest(self, lowest: Measurement, error: BudgetError) -> Outcome:
+        """Where not even the lowest mode keeps a hard limit: no other mode draws less."""
+        if self.config.strict:
+            raise error
+        self._has_warned_of_budget = True
+        warn("%s. The board stays in that mode", error, see="budgets.md#a-hard-limit")
+        objective = self.config.objective_from(lowest)
+        chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
+        forecast = Forecast(self.runner.space, self.config.predictor, self.profile)
+        return Outcome(self.runner.space, self.profile, forecast, chosen, 0.0)
+
+    def lock(self, outcome: Outcome) -> None:
+        """Set the chosen mode, and stay in it."""
+        if outcome.selection.measured_excess and not self._has_warned_of_budget:
+            self._has_warned_of_budget = True
+            # Hours into a job it is no error of the user that a drifting board no longer meets the budget.
+            report_unmet(outcome, hard=self.config.hard, strict=self.config.strict and not outcome.corrections)
+        self.runner.keep(outcome.selection.mode)
+        if self.outcome is None:  # Nothing had to be verified, so no observer was notified of a choice yet.
+            self.observers.selected(outcome)
+            self.runner.check_open()
+        self.outcome = outcome
+        self.enter(Phase.LOCKED)
+        self.observers.verified(outcome)
+        self.runner.check_open()
+
+    def _notify_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
+        seconds_left = plan.seconds_left(done, spent_s)
+        self.observers.measured(measurement, Progress(done, len(plan), seconds_left, self.config.ends_early))
+        self.runner.check_open()
+
+    def _uninterrupted_s(self) -> float:
+        """Time without interruptions: validation costs no more during profiling than at any other time."""
+        return self.runner.device.clock.now() - self._interrupted_s

@@ -1,0 +1,81 @@
+"""Budgets that are out of reach: a slip of a finger must not make a job many times slower."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget
+from lightning_powertrain.tuning.outcome import Outcome
+from lightning_powertrain.warning import warn
+
+# A mode that misses a limit by no more than this is used all the same.
+_SMALL_MISS = 0.05
+
+
+def is_far_off(selection: Selection) -> bool:
+    """Whether the best mode that was measured misses a limit by more than 5 % of it."""
+    objective, excess = selection.objective, selection.measured_excess or 0.0
+    if isinstance(objective, PowerBudget):
+        return excess > _SMALL_MISS * objective.limit_w
+    return isinstance(objective, TimeBudget) and excess > _SMALL_MISS * objective.limit_ms
+
+
+def staying(outcome: Outcome) -> Outcome:
+    """The same outcome, with the mode that the job started in as the choice."""
+    start, objective = outcome.selection.start, outcome.selection.objective
+    chosen = Selection(start.mode, objective, start.time_ms, start.power_w, start, measured=start)
+    return replace(outcome, selection=chosen)
+
+
+def report_unmet(outcome: Outcome, *, hard: bool, strict: bool) -> None:
+    """Warn that the choice misses the budget.
+
+    Raises:
+        BudgetError: Instead of the warning, under ``strict``.
+    """
+    selection, excess = outcome.selection, outcome.selection.measured_excess or 0.0
+    if is_far_off(selection) and not hard:
+        message = f"no power mode meets the budget ({selection.objective}): this board and job can do "
+        message += achievable(outcome)
+        stays = ". The power mode that the job started in stays"
+    else:
+        message = (
+            f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
+            f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
+        )
+        message, stays = message + _larger(selection.objective, excess), ". It is used"
+    if strict:
+        raise BudgetError(message)
+    warn("%s%s", message, stays, see="budgets.md#what-is-promised")
+
+
+def achievable(outcome: Outcome) -> str:
+    """Which powers and times this board has for this job, as measured and predicted.
+
+    Returns:
+        Such as ``"7.6 to 59 W and 64 to 5,800 ms a minibatch"``.
+    """
+    predicted, profile = outcome.forecast.prediction, outcome.profile
+    powers = _range(np.append(predicted.power_w, profile.power_w))
+    times = _range(np.append(predicted.time_ms, profile.time_ms))
+    return f"{powers} W and {times} ms a minibatch"
+
+
+def _range(values: npt.NDArray[np.float64]) -> str:
+    low, high = (float(f"{value:.2g}") for value in (values.min(), values.max()))
+    return f"{low:,g} to {high:,g}"
+
+
+def _larger(objective: Objective, excess: float) -> str:
+    """What budget would have been met, of those that are a figure."""
+    if isinstance(objective, PowerBudget):
+        limit = objective.limit_w
+    elif isinstance(objective, TimeBudget):
+        limit = objective.limit_ms
+    else:
+        return ""
+    return f"; a budget of more than {limit + excess:.4g} {objective.unit} would be met"
