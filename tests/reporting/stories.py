@@ -116,6 +116,7 @@ def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -
     """Tell the story of an outcome as a tuner does, up to a phase, without closing."""
     start, *sampled = outcome.profile.measurements
     observer.phase_changed(Phase.WARMING_UP)
+    observer.phase_changed(Phase.MEASURING_START)
     observer.measured(start, Progress(0, len(sampled), outcome.profiling_s))
     observer.phase_changed(Phase.PROFILING)
     for done, measurement in enumerate(sampled, start=1):

@@ -63,7 +63,7 @@ def test_every_logger_gets_every_scalar() -> None:
     assert selection.measured is not None
     report(one, other, outcome=outcome)
     assert one.sets == other.sets
-    assert series(one.sets, "powertrain/phase") == [1, 2, 3, 4, 5]
+    assert series(one.sets, "powertrain/phase") == [1, 2, 3, 4, 5, 6]
     measured = [*outcome.profile.measurements, selection.measured]
     assert series(one.sets, "powertrain/time_ms") == [each.time_ms for each in measured]
     assert series(one.sets, "powertrain/power_w") == [each.power_w for each in measured]
@@ -136,7 +136,7 @@ def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
     reporter.closed()
     reporter.closed()
     before = len(recorder.sets)
-    assert recorder.sets[-1][1]["powertrain/phase"] == 0
+    assert recorder.sets[-1][1]["powertrain/phase"] == 7
     reporter.phase_changed(Phase.CLOSED)
     reporter.measured(outcome.selection.start, Progress(0, 0, 0.0))
     reporter.selected(outcome)
@@ -235,7 +235,7 @@ def test_dummies_mocks_and_others_get_scalars_only(caplog: pytest.LogCaptureFixt
     mock, comet = MagicMock(), Comet()
     report(DummyLogger(), mock, comet)
     assert caplog.records == []
-    assert series(comet.sets, "powertrain/phase") == [1, 2, 3, 4, 5]
+    assert series(comet.sets, "powertrain/phase") == [1, 2, 3, 4, 5, 6]
     assert mock.log_metrics.call_args_list[0].args[0] == {"powertrain/simulated": 1.0, "powertrain/phase": 1.0}
     assert not mock.experiment.add_text.called
     assert not mock.experiment.add_figure.called
@@ -277,7 +277,7 @@ def test_tensorboard_gets_scalars_tables_and_the_figure(tensorboard: TensorBoard
     found = events(tensorboard)
     times = [event.value for event in found.Scalars("powertrain/time_ms")]
     assert times[:-1] == pytest.approx(outcome.profile.time_ms.tolist())
-    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5]
+    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5, 6]
     (modes,) = text(found, "powertrain/modes")
     assert modes.startswith("**Measured power modes: resnet18 on test-board (SIMULATED)**")
     assert modes.count("\n| ") == 1 + len(outcome.profile)
@@ -309,7 +309,7 @@ def test_without_a_figure_tensorboard_still_gets_the_rest(
     found = events(tensorboard)
     assert found.Tags()["images"] == []
     assert len(text(found, "powertrain/choice")) == 2
-    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5]
+    assert [event.value for event in found.Scalars("powertrain/phase")] == [1, 2, 3, 4, 5, 6]
     assert len(caplog.records) == 1
 
 
