@@ -35,7 +35,7 @@ from lightning_powertrain.boards import PowerMode, load_board
 from lightning_powertrain.devices import Samplers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
-from lightning_powertrain.prediction.baselines import PaperTransfer
+from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
 from lightning_powertrain.profiling import Interval, Measurement, Profile, Provenance, Window, WindowPlan, random_modes
 from lightning_powertrain.selection import PowerBudget, best_index
 from lightning_powertrain.simulation import workload_names
@@ -135,7 +135,7 @@ def papers(job: Job, seed: int) -> Ended:
     samplers.stop()
     if job.is_over:
         return job.ended_in(start, len(measurements))
-    predictor = PaperTransfer(load_reference(DEFAULT_REFERENCE), seed)
+    predictor = PaperTransfer(PaperNetworks.load(DEFAULT_REFERENCE), seed)
     with job.computing():
         predictor.fit(Profile(job.modes.knobs, Provenance(BOARD, job.name, simulated=True), tuple(measurements)))
         prediction = predictor.predict(job.modes.array)

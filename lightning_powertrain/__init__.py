@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lightning_powertrain.callbacks import PowerMonitor, PowerTrainCallback
     from lightning_powertrain.devices import Device, SimulatedDevice, open_device
     from lightning_powertrain.errors import PowerTrainError
-    from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, Predictor, Reference, load_reference
-    from lightning_powertrain.prediction.baselines import PaperTransfer
+    from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, Predictor, ReferenceProfile, load_reference
+    from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
     from lightning_powertrain.profiling import Measurement, Profile
     from lightning_powertrain.reporting import ConsoleReporter
     from lightning_powertrain.selection import Objective, Selection
@@ -26,8 +26,8 @@ _ROOMS = {
     "callbacks": ("PowerMonitor", "PowerTrainCallback"),
     "devices": ("Device", "SimulatedDevice", "open_device"),
     "errors": ("PowerTrainError",),
-    "prediction": ("GreyBoxTransfer", "Prediction", "Predictor", "Reference", "load_reference"),
-    "prediction.baselines": ("PaperTransfer",),
+    "prediction": ("GreyBoxTransfer", "Prediction", "Predictor", "ReferenceProfile", "load_reference"),
+    "prediction.baselines": ("PaperNetworks", "PaperTransfer"),
     "profiling": ("Measurement", "Profile"),
     "reporting": ("ConsoleReporter",),
     "selection": ("Objective", "Selection"),
@@ -46,6 +46,7 @@ __all__ = [
     "Objective",
     "Observer",
     "Outcome",
+    "PaperNetworks",
     "PaperTransfer",
     "Phase",
     "PowerMode",
@@ -55,7 +56,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Profile",
-    "Reference",
+    "ReferenceProfile",
     "Selection",
     "SimulatedDevice",
     "Tuner",

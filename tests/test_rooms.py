@@ -99,6 +99,25 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_default_predictor_loads_neither_the_papers_networks_nor_what_trains_them() -> None:
+    code = (
+        "import builtins, io, pathlib, sys\n"
+        "opened, really_open = [], io.open\n"
+        "io.open = builtins.open = lambda file, *rest, **named: (opened.append(str(file)), "
+        "really_open(file, *rest, **named))[1]\n"
+        "from lightning_powertrain.prediction import default_predictor, load_reference\n"
+        "profile = load_reference('orin-agx-64gb-resnet18').profile\n"
+        "predictor = default_predictor()\n"
+        "predictor.fit(type(profile)(profile.knobs, profile.provenance, profile.measurements[:8]))\n"
+        "predictor.predict(profile.modes[:3])\n"
+        "assert any(path.endswith('.safetensors') for path in opened)\n"
+        "loaded = [name for name in sys.modules if name.startswith('lightning_powertrain.prediction.baselines')]\n"
+        "assert not loaded and 'torch' not in sys.modules, loaded\n"
+        "assert not [path for path in opened if 'baselines' in path], opened\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_public_names_exist_and_no_other() -> None:
     import lightning_powertrain
 

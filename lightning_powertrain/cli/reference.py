@@ -1,9 +1,11 @@
-"""``powertrain reference fit|show``: reference networks from a profile, and what is known of those there are.
+"""``powertrain reference fit|show``: fits references to profiles, and shows where they come from.
 
-The bundled reference is fitted by one command, from the root of the repository::
+The bundled files are fitted by two commands, from the root of the repository::
 
     powertrain reference fit simulated:orin-agx-64gb:resnet18 --modes 4368 --name orin-agx-64gb-resnet18 \
         --out lightning_powertrain/prediction/references
+    powertrain reference fit simulated:orin-agx-64gb:resnet18 --modes 4368 --name orin-agx-64gb-resnet18 \
+        --paper --out lightning_powertrain/prediction/baselines/paper/pretrained
 
 That is as many modes as the paper's reference has, but drawn from all: the paper's grid has no odd numbers of cores.
 """
@@ -23,8 +25,9 @@ from typing_extensions import Annotated
 from lightning_powertrain.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from lightning_powertrain.prediction import Reference
-    from lightning_powertrain.profiling import Profile
+    from lightning_powertrain.prediction import ReferenceProfile
+    from lightning_powertrain.prediction.baselines import PaperNetworks
+    from lightning_powertrain.profiling import Profile, Provenance
 
 app = typer.Typer(help="References, from which predictions for other workloads start.", no_args_is_help=True)
 
@@ -40,19 +43,31 @@ def fit(
         Optional[int], typer.Option(min=1, help="Of a simulated board: only so many modes, a Latin hypercube.")
     ] = None,
     date: Annotated[Optional[str], typer.Option(help="Kept in the file as given; never taken from the clock.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Instead of a reference, fit the networks of the paper, for PaperTransfer.")
+    ] = False,
 ) -> None:
-    """Make a reference of a profile: the profile, and networks that are fitted to it."""
-    from lightning_powertrain.prediction import fit_reference
-
+    """Fit a reference to a profile: the model from which predictions for other workloads start."""
     if not name or Path(name).name != name:
         raise ArgumentError.of("--name", name, "a name without folders, such as orin-agx-64gb-resnet18")
     options = {"--name": name, "--seed": seed, "--grid": grid, "--modes": modes, "--date": date}
     words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    words += ["--paper"] if paper else []
     details = {"command": shlex.join(["powertrain", "reference", "fit", profile, *words])}
     details.update({key: value for key, value in (("grid", grid), ("date", date)) if value is not None})
-    reference = fit_reference(_profile(profile, grid, modes, seed), seed, details)
-    reference.save(out / name)
-    _print(reference, name)
+    measured = _profile(profile, grid, modes, seed)
+    if paper:
+        from lightning_powertrain.prediction.baselines import fit_paper_networks
+
+        networks = fit_paper_networks(measured, seed, details)
+        networks.save(out / name)
+        _print_networks(networks, name)
+    else:
+        from lightning_powertrain.prediction import fit_reference
+
+        reference = fit_reference(measured, seed, details)
+        reference.save(out / name)
+        _print(reference, name)
     typer.echo(f"Written: {out / name}.safetensors and {name}.json")
 
 
@@ -104,57 +119,70 @@ def _simulated(source: str, grid: str | None, count: int | None, seed: int) -> P
     return simulated_profile(board, workload, modes, seed)
 
 
-def _origin(reference: Reference) -> str:
-    return "SIMULATED" if reference.provenance.simulated else "measured"
+def _origin(provenance: Provenance) -> str:
+    return "SIMULATED" if provenance.simulated else "measured"
 
 
-def _print_list(references: dict[str, Reference]) -> None:
+def _print_list(references: dict[str, ReferenceProfile]) -> None:
     table = _table()
     for heading in ("Name", "Board", "Workload", "Origin", "Modes"):
         table.add_column(heading, no_wrap=True)
     for name, each in references.items():
-        provenance = each.provenance
-        table.add_row(name, provenance.board, provenance.workload, _origin(each), f"{len(each.profile):,}")
+        source = each.provenance
+        table.add_row(name, source.board, source.workload, _origin(source), f"{len(each.profile):,}")
     console = Console(highlight=False)
     console.print(table)
     console.print("powertrain reference show NAME shows one of them.", style="dim")
 
 
-def _print(reference: Reference, name: str) -> None:
+def _print(reference: ReferenceProfile, name: str) -> None:
+    facts = {"modes": f"{len(reference.profile):,}", "seed": reference.seed}
+    errors = {"modes left out one by one": (reference.time_error, reference.power_error)}
+    _print_facts(name, reference, facts, errors)
+
+
+def _print_networks(networks: PaperNetworks, name: str) -> None:
+    errors = {"all modes": networks.all_modes, "modes held out": networks.held_out}
+    _print_facts(name, networks, {}, {title: (each.time, each.power) for title, each in errors.items()})
+
+
+def _print_facts(
+    name: str,
+    fitted: ReferenceProfile | PaperNetworks,
+    more: dict[str, Any],
+    errors: dict[str, tuple[float, float]],
+) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{name}[/bold]")
-    if reference.provenance.simulated:
+    provenance = fitted.provenance
+    if provenance.simulated:
         console.print("[bold yellow]SIMULATED: no figure in it was measured on a board.[/bold yellow]", markup=True)
-    facts = _table()
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for key, value in _facts(reference).items():
-        facts.add_row(key, str(value))
-    console.print(facts)
-    console.print(_error_table(reference))
-
-
-def _facts(reference: Reference) -> dict[str, Any]:
-    return {
-        "origin": _origin(reference),
-        "board": reference.provenance.board,
-        "workload": reference.provenance.workload,
-        "knobs": ", ".join(knob.name for knob in reference.knobs),
-        "modes": f"{len(reference.profile):,}",
-        "seed": reference.seed,
-        **reference.provenance.details,
-        **reference.details,
-        "versions": ", ".join(f"{package} {version}" for package, version in reference.versions.items()),
+    facts = {
+        "origin": _origin(provenance),
+        "board": provenance.board,
+        "workload": provenance.workload,
+        "knobs": ", ".join(knob.name for knob in fitted.knobs),
+        **more,
+        **provenance.details,
+        **fitted.details,
+        "versions": ", ".join(f"{package} {version}" for package, version in fitted.versions.items()),
     }
+    table = _table()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in facts.items():
+        table.add_row(key, str(value))
+    console.print(table)
+    console.print(_error_table(errors))
 
 
-def _error_table(reference: Reference) -> Table:
+def _error_table(errors: dict[str, tuple[float, float]]) -> Table:
     table = _table()
     table.add_column("Mean error (MAPE)")
     table.add_column("time", justify="right")
     table.add_column("power", justify="right")
-    for title, errors in (("all modes", reference.fit.all_modes), ("modes held out", reference.fit.held_out)):
-        table.add_row(title, f"{errors.time:.1%}", f"{errors.power:.1%}")
+    for title, (time, power) in errors.items():
+        table.add_row(title, f"{time:.1%}", f"{power:.1%}")
     return table
 
 

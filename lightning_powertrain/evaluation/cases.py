@@ -12,7 +12,8 @@ from pathlib import Path
 from lightning_powertrain.boards import Board, IntArray, Knob, PowerMode, Role, load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.evaluation.ground_truth import simulated_profile
-from lightning_powertrain.prediction import Reference, fit_reference, load_reference, reference_names
+from lightning_powertrain.prediction import load_reference, reference_names
+from lightning_powertrain.prediction.baselines import PaperNetworks, fit_paper_networks
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 
 _SCATTER_SEED = 1
@@ -33,9 +34,9 @@ class ReferenceWorkload:
     studied: Profile | None = None
 
     @cached_property
-    def networks(self) -> Reference:
-        """The paper's networks, fitted once, which takes some 40 s; a power that is not known is taken for 1 W."""
-        return fit_reference(with_power(self.profile if self.studied is None else self.studied))
+    def networks(self) -> PaperNetworks:
+        """The paper's networks, fitted once, which takes about a minute; a power that is not known is taken for 1 W."""
+        return fit_paper_networks(with_power(self.profile if self.studied is None else self.studied))
 
 
 def with_power(profile: Profile) -> Profile:

@@ -1,17 +1,21 @@
 """What the modes that were not measured would cost."""
 
-from lightning_powertrain.prediction.bundled import load_reference, reference_names
-from lightning_powertrain.prediction.default import DEFAULT_REFERENCE, default_predictor
-from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer
+from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer, default_predictor
 from lightning_powertrain.prediction.predictor import Prediction, Predictor
-from lightning_powertrain.prediction.reference import Reference, fit_reference
+from lightning_powertrain.prediction.reference import (
+    DEFAULT_REFERENCE,
+    ReferenceProfile,
+    fit_reference,
+    load_reference,
+    reference_names,
+)
 
 __all__ = [
     "DEFAULT_REFERENCE",
     "GreyBoxTransfer",
     "Prediction",
     "Predictor",
-    "Reference",
+    "ReferenceProfile",
     "default_predictor",
     "fit_reference",
     "load_reference",

@@ -43,7 +43,7 @@ class Target:
 
     def tightened(self, other: Learned, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
-        return replace(self, kernel=self.kernel.tightened(other.settings, factor))
+        return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor))
 
 
 TIME = Target(0.03, 24, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5)))
@@ -92,9 +92,9 @@ class GreyBox:
         """What another workload may start from; for a box that borrowed nothing itself."""
         count, process = len(self.parameters), self._process
         weights = process.feature_weights
-        bend = self._prior.mean - self.parameters + self._prior.spread * weights[:count]
+        shift = self._prior.mean - self.parameters + self._prior.spread * weights[:count]
         kernel = process.settings, process.inputs, process.solution
-        return Learned(self.parameters, bend, self.doubt, *kernel, weights[count:])
+        return Learned(self.parameters, shift, self.doubt, *kernel, weights[count:])
 
     def _linearised(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms before any measurement, and features whose weights are N(0, 1) then."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout, layout_of
-from lightning_powertrain.prediction.predictor import Prediction
-from lightning_powertrain.prediction.recent import Recent
-from lightning_powertrain.prediction.reference import Reference, fit_grey_boxes
+from lightning_powertrain.prediction.predictor import Prediction, check_profile
+from lightning_powertrain.prediction.reference import (
+    DEFAULT_REFERENCE,
+    ReferenceProfile,
+    fit_reference_model,
+    load_reference,
+)
 from lightning_powertrain.prediction.reference_model import ReferenceModel, Residuals
 from lightning_powertrain.prediction.workload_model import WorkloadModel, informative_rows
 from lightning_powertrain.profiling import Profile
@@ -23,6 +30,10 @@ MINIMUM_MODES = 5
 # So many modes stand for all where it is asked which tell most; and so many of them are chosen at once.
 _CANDIDATES = 400
 _DESIGNED = 10
+# One decision asks for a sample of all modes and, a few times, for the neighbours of some.
+_CACHED = 8
+
+Value = TypeVar("Value")
 
 
 class GreyBoxTransfer:
@@ -38,27 +49,27 @@ class GreyBoxTransfer:
 
     Args:
         reference: A reference, or the profile of a reference workload, a few hundred modes or more; None to do without.
-            A :class:`Reference` brings what was fitted to its profile, a profile is fitted when it is first needed.
-            Its board may be another, as long as the knobs have the same roles in the same order; otherwise the log
-            says so once, and the reference is not used.
+            A :class:`ReferenceProfile` holds a fitted model, a profile is fitted when it is first needed. Its board may
+            be another, as long as the knobs have the same roles in the same order; otherwise the log says so once, and
+            the reference is not used.
         seed: Makes a fit reproducible.
 
     Raises:
         ArgumentError: If the reference has too few modes, or a time or power that is not a positive number.
     """
 
-    def __init__(self, reference: Reference | Profile | None = None, seed: int = 0) -> None:
-        profile = reference.profile if isinstance(reference, Reference) else reference
+    def __init__(self, reference: ReferenceProfile | Profile | None = None, seed: int = 0) -> None:
+        profile = reference.profile if isinstance(reference, ReferenceProfile) else reference
         if profile is not None:
-            _check(profile)
+            check_profile(profile, MINIMUM_MODES, needs_power=False)
         self._reference = profile
-        self._shipped = reference.grey_boxes if isinstance(reference, Reference) else None
+        self._shipped = reference.model if isinstance(reference, ReferenceProfile) else None
         self._seed = seed
         self._has_warned = False
         self._fitted: tuple[KnobLayout, WorkloadModel, bool] | None = None
-        self._priors = Recent[FloatArray]()
-        self._borrowed = Recent[Residuals]()
-        self._designs = Recent[IntArray]()
+        self._priors = _Cache[FloatArray]()
+        self._borrowed = _Cache[Residuals]()
+        self._designs = _Cache[IntArray]()
 
     @property
     def minimum_modes(self) -> int:
@@ -71,7 +82,7 @@ class GreyBoxTransfer:
         Raises:
             ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
-        _check(profile)
+        check_profile(profile, MINIMUM_MODES, needs_power=False)
         layout = layout_of(profile.knobs, profile.modes)
         reference = self._model_for(profile.knobs)
         if reference is None:
@@ -137,7 +148,7 @@ class GreyBoxTransfer:
     @cached_property
     def _reference_model(self) -> ReferenceModel:
         assert self._reference is not None
-        return self._shipped or fit_grey_boxes(self._reference, self._seed)
+        return self._shipped or fit_reference_model(self._reference, self._seed).learned()
 
     def _model_for(self, knobs: Sequence[Knob]) -> ReferenceModel | None:
         """The reference's, if it suits a board of such knobs."""
@@ -159,16 +170,18 @@ class GreyBoxTransfer:
         )
 
 
-def _check(profile: Profile) -> None:
-    if len(profile) < MINIMUM_MODES:
-        raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {MINIMUM_MODES} modes")
-    for measurement in profile.measurements:
-        if not (np.isfinite(measurement.time_ms) and measurement.time_ms > 0):
-            raise ArgumentError.of("time_ms", measurement.time_ms, f"a positive number ({measurement.mode})")
-        if not (np.isnan(measurement.power_w) or (np.isfinite(measurement.power_w) and measurement.power_w > 0)):
-            raise ArgumentError.of(
-                "power_w", measurement.power_w, f"a positive number, or NaN if not measured ({measurement.mode})"
-            )
+def default_predictor(reference: str | Path = DEFAULT_REFERENCE, seed: int = 0) -> GreyBoxTransfer:
+    """The predictor that is used where nobody asks for another.
+
+    Args:
+        reference: Name of a bundled reference, or the path of another.
+        seed: Makes fits reproducible.
+
+    Raises:
+        ArgumentError: If there is no bundled reference of that name.
+        FileFormatError: If the files are damaged, or not a reference.
+    """
+    return GreyBoxTransfer(load_reference(reference), seed)
 
 
 def _roles(knobs: Sequence[Knob]) -> list[str]:
@@ -180,3 +193,23 @@ def _candidates(layout: KnobLayout, modes: IntArray, count: int, seed: int) -> I
     highest = int(np.argmax(layout.logs(modes).sum(axis=1)))
     others = np.random.default_rng(seed).permutation(len(modes))
     return np.array([highest, *others[others != highest][: count - 1]], dtype=np.int64)
+
+
+class _Cache(Generic[Value]):
+    """The last few values, by the modes that they were computed for and anything else that they depend on.
+
+    A search asks for the same modes again and again.
+    """
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def get(self, modes: IntArray, compute: Callable[[], Value], *others: Hashable) -> Value:
+        """The value for some modes; computed if it is not in the cache."""
+        key = (modes.shape, modes.tobytes(), *others)
+        if key not in self._values:
+            self._values[key] = compute()
+            if len(self._values) > _CACHED:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]

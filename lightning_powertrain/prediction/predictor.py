@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.profiling import Profile, Provenance
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,3 +107,24 @@ class Predictor(Protocol):
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs."""
         ...
+
+
+def check_profile(profile: Profile, minimum_modes: int, *, needs_power: bool = True) -> None:
+    """Refuse a profile that nothing can be learnt from.
+
+    Args:
+        profile: What was measured.
+        minimum_modes: The fewest modes that it may have.
+        needs_power: Whether a power may not be NaN, which means that it was not measured.
+
+    Raises:
+        ArgumentError: If it has too few modes, or a time or power that is not a positive number.
+    """
+    if len(profile) < minimum_modes:
+        raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {minimum_modes} modes")
+    for measurement in profile.measurements:
+        if not 0 < measurement.time_ms < np.inf:
+            raise ArgumentError.of("time_ms", measurement.time_ms, f"a positive number ({measurement.mode})")
+        if not 0 < measurement.power_w < np.inf and (needs_power or not np.isnan(measurement.power_w)):
+            allowed = "a positive number" if needs_power else "a positive number, or NaN if not measured"
+            raise ArgumentError.of("power_w", measurement.power_w, f"{allowed} ({measurement.mode})")

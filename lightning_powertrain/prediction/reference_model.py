@@ -26,29 +26,30 @@ class Learned:
 
     Args:
         parameters: Of the physical curve, shape ``(p,)``.
-        bend: How the process moves the parameters of the linearised curve, shape ``(p,)``.
-        doubt: Turns independent standard normal numbers into deviations of the parameters, shape ``(p, p)``.
-        settings: Of the process: logarithms of a length for each knob, of the amplitude, of the noise.
+        shift: How the process moves the parameters of the linearised curve, shape ``(p,)``.
+        posterior_root: A square root of the posterior covariance of the parameters: turns independent standard normal
+            numbers into deviations of them, shape ``(p, p)``.
+        hyperparameters: Of the process: logarithms of a length scale for each knob, of the amplitude, of the noise.
         inputs: Modes that it was fitted to, as logarithms of the knobs, shape ``(n, knobs)``.
-        solution: Weights of the kernels of those modes, shape ``(n,)``.
-        unsure: Weights of what else was uncertain, shape ``(k,)``.
+        dual_coefficients: Weights of the kernels of those modes, shape ``(n,)``.
+        nuisance_weights: Weights of what else was uncertain, shape ``(k,)``.
     """
 
     parameters: FloatArray
-    bend: FloatArray
-    doubt: FloatArray
-    settings: FloatArray
+    shift: FloatArray
+    posterior_root: FloatArray
+    hyperparameters: FloatArray
     inputs: FloatArray
-    solution: FloatArray
-    unsure: FloatArray
+    dual_coefficients: FloatArray
+    nuisance_weights: FloatArray
 
     def residual(self, points: Points) -> FloatArray:
         """What the physical curve leaves over, as far as known, shape ``(n,)``."""
-        bent = slope_along(points.curve, self.parameters, self.bend)
-        local = Levels(points.inputs).covariance(self.inputs, self.settings) @ self.solution
+        shifted = slope_along(points.curve, self.parameters, self.shift)
+        local = Levels(points.inputs).covariance(self.inputs, self.hyperparameters) @ self.dual_coefficients
         if points.unsure is None:
-            return np.asarray(bent + local, dtype=np.float64)
-        return np.asarray(bent + local + points.unsure(self.parameters) @ self.unsure, dtype=np.float64)
+            return np.asarray(shifted + local, dtype=np.float64)
+        return np.asarray(shifted + local + points.unsure(self.parameters) @ self.nuisance_weights, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class ReferenceModel:
         if self.power is None:
             return time, None
         log_time = points.curve(self.time.parameters) + time
-        of_power = power_points(layout, modes, self.time.parameters, self.time.doubt, log_time)
+        of_power = power_points(layout, modes, self.time.parameters, self.time.posterior_root, log_time)
         return time, self.power.residual(of_power)
 
     def tensors(self) -> dict[str, FloatArray]:
@@ -110,19 +111,17 @@ class ReferenceModel:
         """What :meth:`tensors` gave.
 
         Raises:
-            ValueError: If they are not those of a model of such knobs, or hold numbers that are not finite.
+            ValueError: If they are not those of a model of such knobs.
         """
         counts = {"time": len(TimeModel(layout).prior.mean), "power": len(PowerModel(layout).prior.mean)}
-        unsure = {"time": 0, "power": counts["time"]}
+        nuisances = {"time": 0, "power": counts["time"]}
         parts: dict[str, Learned] = {}
         for target in counts if any(name.startswith("power.") for name in tensors) else ("time",):
-            rows, knobs, count = len(tensors[f"{target}.solution"]), len(layout.knobs), counts[target]
-            shapes = ((count,), (count,), (count, count), (knobs + 2,), (rows, knobs), (rows,), (unsure[target],))
+            rows, knobs, count = len(tensors[f"{target}.dual_coefficients"]), len(layout.knobs), counts[target]
+            shapes = ((count,), (count,), (count, count), (knobs + 2,), (rows, knobs), (rows,), (nuisances[target],))
             arrays = [tensors[f"{target}.{each.name}"] for each in fields(Learned)]
             if [(str(array.dtype), array.shape) for array in arrays] != [("float64", shape) for shape in shapes]:
                 raise ValueError(f"its grey box of {target} is not one of {count} parameters and {knobs} knobs")
-            if not all(np.isfinite(array).all() for array in arrays):
-                raise ValueError("its grey box holds numbers that are not finite")
             parts[target] = Learned(*arrays)
         if len(tensors) != len(parts) * len(fields(Learned)):
             raise ValueError(f"its grey box has other tensors than {', '.join(each.name for each in fields(Learned))}")

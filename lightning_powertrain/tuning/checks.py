@@ -34,7 +34,7 @@ def check_predictor(predictor: object) -> None:
     """
     missing = [name for name in ("fit", "predict", "minimum_modes") if not hasattr(predictor, name)]
     if missing or isinstance(predictor, type):
-        allowed = "None, or a predictor such as PaperTransfer(load_reference('orin-agx-64gb-resnet18'))"
+        allowed = "None, or a predictor such as GreyBoxTransfer(load_reference('orin-agx-64gb-resnet18'))"
         raise ArgumentError.of("predictor", predictor, allowed)
 
 

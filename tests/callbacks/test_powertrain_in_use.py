@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lightning_powertrain import PaperTransfer, load_reference
+from lightning_powertrain import PaperNetworks, PaperTransfer
 from lightning_powertrain.errors import ArgumentError, FileFormatError, PowerTrainError
 from lightning_powertrain.tuning import Phase
 
@@ -118,7 +118,7 @@ def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
 
 
 def test_the_papers_method_can_be_asked_for(tiny: FakeDevice) -> None:
-    callback = powertrain(predictor=PaperTransfer(load_reference("orin-agx-64gb-resnet18")), modes=10)
+    callback = powertrain(predictor=PaperTransfer(PaperNetworks.load("orin-agx-64gb-resnet18")), modes=10)
     trainer(callback, max_epochs=4).fit(Model(), data(1500))
     assert callback.selection is not None
     assert callback.selection.measured is not None

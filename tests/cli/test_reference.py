@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.cli import app
 from lightning_powertrain.evaluation import simulated_profile
-from lightning_powertrain.prediction import Reference, load_reference, reference_names
+from lightning_powertrain.prediction import ReferenceProfile, load_reference, reference_names
+from lightning_powertrain.prediction.baselines import PaperNetworks
 from lightning_powertrain.profiling import Profile
 
 BUNDLED = "orin-agx-64gb-resnet18"
@@ -47,16 +48,26 @@ def test_fit_writes_a_reference_that_show_and_the_library_read(profile: Path, tm
     written = run("fit", profile, "--name", "mine", "--out", tmp_path, "--seed", 3, "--date", "2026-01-02")
     assert "SIMULATED" not in written
     assert "measured" in written
-    reference = Reference.load(tmp_path / "mine")
+    reference = ReferenceProfile.load(tmp_path / "mine")
     assert (len(reference.profile), reference.seed) == (15, 3)
     assert reference.details["date"] == "2026-01-02"
     assert reference.details["command"] == (
         f"powertrain reference fit {profile} --name mine --seed 3 --date 2026-01-02"
     )
     shown = run("show", tmp_path / "mine.json")
-    assert f"{reference.fit.held_out.time:.1%}" in shown
-    assert f"{reference.fit.all_modes.power:.1%}" in shown
+    assert f"{reference.time_error:.1%}" in shown
+    assert f"{reference.power_error:.1%}" in shown
     assert "2026-01-02" in shown
+
+
+def test_fit_writes_networks_of_the_paper_instead(profile: Path, tmp_path: Path) -> None:
+    written = run("fit", profile, "--name", "mine", "--out", tmp_path, "--seed", 3, "--paper")
+    networks = PaperNetworks.load(tmp_path / "mine")
+    assert networks.details["seed"] == 3
+    assert networks.details["command"] == f"powertrain reference fit {profile} --name mine --seed 3 --paper"
+    assert f"{networks.held_out.time:.1%}" in written
+    assert f"{networks.all_modes.power:.1%}" in written
+    assert "cannot be read as a reference file" in run("show", tmp_path / "mine.json", exit_code=1)
 
 
 def test_same_command_writes_the_same_bytes(profile: Path, tmp_path: Path) -> None:
@@ -69,7 +80,7 @@ def test_same_command_writes_the_same_bytes(profile: Path, tmp_path: Path) -> No
 def test_fit_simulates_a_profile_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[Profile] = []
 
-    def fit_reference(profile: Profile, seed: int, details: dict[str, Any]) -> Reference:
+    def fit_reference(profile: Profile, seed: int, details: dict[str, Any]) -> ReferenceProfile:
         fitted.append(profile)
         return replace(load_reference(BUNDLED), seed=seed, details=details)
 
@@ -79,7 +90,7 @@ def test_fit_simulates_a_profile_and_says_so(tmp_path: Path, monkeypatch: pytest
     run(*command, "--modes", 30)
     profile, sampled = fitted
     assert (len(profile), profile.provenance.workload, profile.provenance.simulated) == (4368, "lstm", True)
-    assert Reference.load(tmp_path / "x").details["grid"] == "study"
+    assert ReferenceProfile.load(tmp_path / "x").details["grid"] == "study"
     assert len({measurement.mode for measurement in sampled.measurements}) == 30
     assert {tuple(mode) for mode in sampled.modes} <= {tuple(mode) for mode in profile.modes}
 
@@ -119,4 +130,4 @@ def test_wrong_calls_exit_2(arguments: tuple[str, ...], message: str) -> None:
 
 def test_files_that_cannot_be_read_exit_1(tmp_path: Path) -> None:
     assert "is not a profile" in run("fit", tmp_path / "none.csv", "--name", "x", exit_code=1)
-    assert "is not a reference" in run("show", tmp_path / "none.json", exit_code=1)
+    assert "cannot be read as a reference file" in run("show", tmp_path / "none.json", exit_code=1)

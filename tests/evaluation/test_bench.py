@@ -173,7 +173,7 @@ def test_reference_is_no_case(file: Path) -> None:
 def test_the_papers_networks_come_from_the_papers_grid_where_there_is_one(
     board: str, reference: str, grid: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases_module, "fit_reference", lambda profile: profile)
+    monkeypatch.setattr(cases_module, "fit_paper_networks", lambda profile: profile)
     (case,) = simulated_cases(board, ["lstm"], reference, grid)
     assert case.reference is not None
     fitted_to = case.reference.networks

@@ -8,12 +8,11 @@ import pytest
 from lightning_powertrain.boards import IntArray, load_board
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation import simulated_profile
-from lightning_powertrain.prediction import load_reference
-from lightning_powertrain.prediction.baselines import GradientBoosting
+from lightning_powertrain.prediction.baselines import GradientBoosting, PaperNetworks
 from lightning_powertrain.profiling import Profile
 
 BOARD = load_board("orin-agx-64gb")
-REFERENCE = load_reference("orin-agx-64gb-resnet18")
+REFERENCE = PaperNetworks.load("orin-agx-64gb-resnet18")
 
 
 @pytest.fixture(scope="module")

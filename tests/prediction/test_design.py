@@ -11,7 +11,8 @@ from lightning_powertrain.boards import IntArray, Knob, ModeSpace, load_board
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import GreyBoxTransfer, load_reference
-from lightning_powertrain.prediction.design import FloatArray, greedy_design
+from lightning_powertrain.prediction.knob_layout import FloatArray
+from lightning_powertrain.prediction.workload_model import greedy_design
 from lightning_powertrain.profiling import Profile, latin_hypercube_rows
 
 ORIN = load_board("orin-agx-64gb")

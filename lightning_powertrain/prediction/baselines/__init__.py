@@ -2,6 +2,6 @@
 
 from lightning_powertrain.prediction.baselines.boosting import GradientBoosting
 from lightning_powertrain.prediction.baselines.linear import LinearRegression
-from lightning_powertrain.prediction.baselines.paper import PaperTransfer
+from lightning_powertrain.prediction.baselines.paper import PaperNetworks, PaperTransfer, fit_paper_networks
 
-__all__ = ["GradientBoosting", "LinearRegression", "PaperTransfer"]
+__all__ = ["GradientBoosting", "LinearRegression", "PaperNetworks", "PaperTransfer", "fit_paper_networks"]

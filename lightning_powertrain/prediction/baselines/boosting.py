@@ -8,17 +8,15 @@ import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
+from lightning_powertrain.prediction.baselines.paper import PaperNetworks
 from lightning_powertrain.prediction.knob_layout import FloatArray
-from lightning_powertrain.prediction.predictor import Prediction
-from lightning_powertrain.prediction.reference import Reference
+from lightning_powertrain.prediction.predictor import Prediction, check_profile
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 5
 # Each tree sees a part of the modes (stochastic gradient boosting, Friedman 2002). Of five settings tried on simulated
 # and recorded workloads the one with the least errors, which favours this baseline a little.
 _TREES, _LEARNING_RATE, _DEPTH, _SHARE = 300, 0.05, 3, 0.7
-# Networks may predict times and powers below zero: never below this share of the least in the reference's profile.
-_FLOOR = 0.1
 
 
 class GradientBoosting:
@@ -27,15 +25,16 @@ class GradientBoosting:
     Needs scikit-learn, which is an optional extra.
 
     Args:
-        reference: Its predicted time and power in a mode are two more features; None for the knobs alone, which is also
-            what is used where the knobs of the board have other roles than the reference's.
+        reference: Networks of a reference workload, whose predicted time and power in a mode are two more features;
+            None for the knobs alone, which is also what is used where the knobs of the board have other roles than the
+            reference's.
         seed: Makes a fit reproducible.
 
     Raises:
         MissingPackageError: If scikit-learn is not installed.
     """
 
-    def __init__(self, reference: Reference | None, seed: int = 0) -> None:
+    def __init__(self, reference: PaperNetworks | None, seed: int = 0) -> None:
         try:
             from sklearn.ensemble import GradientBoostingRegressor
         except ModuleNotFoundError as missing:
@@ -58,10 +57,9 @@ class GradientBoosting:
         """Learn from measured modes.
 
         Raises:
-            ArgumentError: If there are fewer than :attr:`minimum_modes`.
+            ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
-        if len(profile) < MINIMUM_MODES:
-            raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {MINIMUM_MODES} modes")
+        check_profile(profile, MINIMUM_MODES)
         self._knobs = profile.knobs
         features = self._features(profile.modes, profile.knobs)
         self._time.fit(features, np.log(profile.time_ms))
@@ -97,12 +95,10 @@ class GradientBoosting:
         reference = self._suited(knobs)
         if reference is None:
             return modes.astype(np.float64)
-        predicted, known = reference.predict(modes), reference.profile
-        time_ms = np.maximum(predicted.time_ms, _FLOOR * known.time_ms.min())
-        power_w = np.maximum(predicted.power_w, _FLOOR * known.power_w.min())
-        return np.column_stack([modes, np.log(time_ms), np.log(power_w)])
+        predicted = reference.predict(modes)
+        return np.column_stack([modes, np.log(predicted.time_ms), np.log(predicted.power_w)])
 
-    def _suited(self, knobs: tuple[Knob, ...]) -> Reference | None:
+    def _suited(self, knobs: tuple[Knob, ...]) -> PaperNetworks | None:
         """The reference, if its knobs have the roles of this board's."""
         reference = self._reference
         suits = reference is not None and [knob.role for knob in knobs] == [knob.role for knob in reference.knobs]

@@ -9,8 +9,7 @@ import numpy as np
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.knob_layout import FloatArray
-from lightning_powertrain.prediction.predictor import Prediction
-from lightning_powertrain.prediction.samples import Scaler
+from lightning_powertrain.prediction.predictor import Prediction, check_profile
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 2
@@ -22,7 +21,7 @@ class LinearRegression:
     """Time and power as a constant and a slope for each knob, by least squares, without a reference."""
 
     def __init__(self) -> None:
-        self._scaler: Scaler | None = None
+        self._weights: FloatArray | None = None
 
     @property
     def minimum_modes(self) -> int:
@@ -33,11 +32,11 @@ class LinearRegression:
         """Learn from measured modes.
 
         Raises:
-            ArgumentError: If there are fewer than :attr:`minimum_modes`.
+            ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
-        if len(profile) < MINIMUM_MODES:
-            raise ArgumentError.of("profile", f"{len(profile)} modes", f"a profile of at least {MINIMUM_MODES} modes")
-        self._scaler = Scaler.fit(profile.modes)
+        check_profile(profile, MINIMUM_MODES)
+        std = profile.modes.std(axis=0)
+        self._mean, self._std = profile.modes.mean(axis=0), np.where(std > 0, std, 1.0)
         targets = np.column_stack([profile.time_ms, profile.power_w])
         self._floors = _FLOOR * targets.min(axis=0)
         self._weights = np.linalg.pinv(self._inputs(profile.modes)) @ targets
@@ -56,11 +55,10 @@ class LinearRegression:
         Raises:
             ArgumentError: If :meth:`fit` was not called before.
         """
-        if self._scaler is None:
+        if self._weights is None:
             raise ArgumentError("predict() was called before fit(). Call fit() with a profile first.")
         time_ms, power_w = np.maximum(self._inputs(modes) @ self._weights, self._floors).T
         return Prediction(time_ms, power_w)
 
     def _inputs(self, modes: IntArray) -> FloatArray:
-        assert self._scaler is not None
-        return np.column_stack([np.ones(len(modes)), self._scaler(modes).astype(np.float64)])
+        return np.column_stack([np.ones(len(modes)), (modes - self._mean) / self._std])

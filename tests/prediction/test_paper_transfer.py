@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -12,8 +11,10 @@ from profiles import SPACE, profile
 
 from lightning_powertrain.boards import Knob, ModeSpace
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction import Predictor, Reference, fit_reference, training
-from lightning_powertrain.prediction.baselines import PaperTransfer
+from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer, fit_paper_networks
+from lightning_powertrain.prediction.baselines.paper import fitting
+from lightning_powertrain.prediction.baselines.paper.training import train
 
 TWO_CLUSTERS = ModeSpace((replace(SPACE.knobs[0], name="a57_khz", role="cpu"), *SPACE.knobs[1:]))
 
@@ -21,15 +22,15 @@ TWO_CLUSTERS = ModeSpace((replace(SPACE.knobs[0], name="a57_khz", role="cpu"), *
 @pytest.fixture(autouse=True)
 def few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not take a hundred."""
-    monkeypatch.setattr(training, "train", partial(training.train, epochs=8))
+    monkeypatch.setattr(fitting, "train", lambda *some, epochs, rows: train(*some, epochs=8, rows=rows))
 
 
 @pytest.fixture(scope="module")
-def reference() -> Reference:
-    return fit_reference(profile(20))
+def reference() -> PaperNetworks:
+    return fit_paper_networks(profile(20))
 
 
-def test_predicts_every_mode_with_finite_positive_figures(reference: Reference) -> None:
+def test_predicts_every_mode_with_finite_positive_figures(reference: PaperNetworks) -> None:
     predictor: Predictor = PaperTransfer(reference)
     predictor.fit(profile(predictor.minimum_modes, weight=1.5))
     prediction = predictor.predict(SPACE.array)
@@ -42,7 +43,7 @@ def test_predicts_every_mode_with_finite_positive_figures(reference: Reference) 
     assert 0 < prediction.power_error < 1
 
 
-def test_a_later_fit_replaces_an_earlier_one(reference: Reference) -> None:
+def test_a_later_fit_replaces_an_earlier_one(reference: PaperNetworks) -> None:
     predictor, once = PaperTransfer(reference, seed=3), PaperTransfer(reference, seed=3)
     predictor.fit(profile(10, weight=0.5))
     predictor.fit(profile(10, weight=2))
@@ -50,14 +51,16 @@ def test_a_later_fit_replaces_an_earlier_one(reference: Reference) -> None:
     np.testing.assert_array_equal(predictor.predict(SPACE.array).time_ms, once.predict(SPACE.array).time_ms)
 
 
-def test_transfer_starts_from_the_reference(reference: Reference) -> None:
+def test_transfer_starts_from_the_reference(reference: PaperNetworks) -> None:
     transfer, scratch = PaperTransfer(reference), PaperTransfer(None)
     for predictor in (transfer, scratch):
         predictor.fit(profile(10, weight=1.5))
     assert not np.array_equal(transfer.predict(SPACE.array).time_ms, scratch.predict(SPACE.array).time_ms)
 
 
-def test_other_roles_train_from_scratch_and_say_so_once(reference: Reference, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_roles_train_from_scratch_and_say_so_once(
+    reference: PaperNetworks, caplog: pytest.LogCaptureFixture
+) -> None:
     measured = profile(10, space=TWO_CLUSTERS)
     transfer, scratch = PaperTransfer(reference), PaperTransfer(None)
     with caplog.at_level(logging.INFO, "lightning_powertrain"):
@@ -71,7 +74,7 @@ def test_other_roles_train_from_scratch_and_say_so_once(reference: Reference, ca
     np.testing.assert_array_equal(transfer.predict(SPACE.array).time_ms, scratch.predict(SPACE.array).time_ms)
 
 
-def test_more_knobs_than_the_reference_has_train_from_scratch(reference: Reference) -> None:
+def test_more_knobs_than_the_reference_has_train_from_scratch(reference: PaperNetworks) -> None:
     knobs = (*SPACE.knobs, Knob("dla_hz", "other", (1, 2)))
     measured = profile(10)
     rows = tuple(replace(row, mode=type(row.mode)(**row.mode, dla_hz=1)) for row in measured.measurements)
@@ -82,19 +85,19 @@ def test_more_knobs_than_the_reference_has_train_from_scratch(reference: Referen
     assert predictor.prior_time_ms(modes) is None
 
 
-def test_prior_is_the_reference_workload(reference: Reference) -> None:
+def test_prior_is_the_reference_workload(reference: PaperNetworks) -> None:
     prior = PaperTransfer(reference).prior_time_ms(SPACE.array)
     np.testing.assert_array_equal(prior, reference.predict(SPACE.array).time_ms)
     assert PaperTransfer(None).prior_time_ms(SPACE.array) is None
 
 
-def test_too_few_modes_are_refused(reference: Reference) -> None:
+def test_too_few_modes_are_refused(reference: PaperNetworks) -> None:
     predictor = PaperTransfer(reference)
     with pytest.raises(ArgumentError, match=r"profile='9 modes' is not valid.*at least 10 modes"):
         predictor.fit(profile(predictor.minimum_modes - 1))
 
 
-def test_predicting_before_fitting_or_other_knobs_is_refused(reference: Reference) -> None:
+def test_predicting_before_fitting_or_other_knobs_is_refused(reference: PaperNetworks) -> None:
     predictor = PaperTransfer(reference)
     with pytest.raises(ArgumentError, match=r"before fit\(\)"):
         predictor.predict(SPACE.array)

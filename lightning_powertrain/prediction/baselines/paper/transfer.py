@@ -1,16 +1,15 @@
-"""The paper's own method: two networks, transferred from a reference workload (arXiv 2407.13944)."""
+"""The predictor of the paper: its networks, transferred from a reference workload (arXiv 2407.13944)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction.fitting import Fit, fit_networks
-from lightning_powertrain.prediction.networks import Networks
+from lightning_powertrain.prediction.baselines.paper.fitted import PaperNetworks
+from lightning_powertrain.prediction.baselines.paper.fitting import MINIMUM_MODES, fit_networks
 from lightning_powertrain.prediction.predictor import FloatArray, Prediction
-from lightning_powertrain.prediction.reference import Reference
-from lightning_powertrain.prediction.samples import MINIMUM_MODES
 from lightning_powertrain.profiling import Profile, Provenance
 from lightning_powertrain.warning import warn
 
@@ -18,26 +17,26 @@ from lightning_powertrain.warning import warn
 class PaperTransfer:
     """Transfers the networks of a reference workload to the measured one, as the paper does.
 
-    Drop the output layer, put a fresh one in its place, freeze nothing, and train all layers again with the settings of
-    the reference, on inputs standardised by the sampled modes alone. A fifth of the modes is held out: it chooses the
-    epoch, and the mean absolute percentage error on it is the prediction's ``time_error`` and ``power_error`` (a little
-    optimistic, as the epoch was chosen on it). What is not exactly the paper's is listed in
-    :mod:`lightning_powertrain.prediction.training`.
+    The output layer is replaced by a new one, and all layers are trained again with the settings of the reference, on
+    inputs standardised by the measured modes alone. A fifth of the modes is held out: it chooses the epoch, and the
+    mean absolute percentage error on it is the prediction's ``time_error`` and ``power_error`` (a little optimistic, as
+    the epoch was chosen on it). Differences from the paper are listed in
+    :mod:`lightning_powertrain.prediction.baselines.paper.training`.
 
     A board whose knobs differ in role from the reference's (a Jetson TX2 has two CPU clusters) cannot use its first
     layer. The networks are then trained from scratch, which needs more modes for the same accuracy, and the log says so
     once.
 
     Args:
-        reference: What to transfer from; None trains from scratch, which is a baseline of the paper.
+        reference: Networks to transfer; None trains from scratch, which is a baseline of the paper.
         seed: Makes a fit reproducible, on the same machine bit for bit.
     """
 
-    def __init__(self, reference: Reference | None, seed: int = 0) -> None:
+    def __init__(self, reference: PaperNetworks | None, seed: int = 0) -> None:
         self._reference = reference
         self._seed = seed
         self._has_warned = False
-        self._fit: Fit | None = None
+        self._fitted: PaperNetworks | None = None
         self._transferred: Provenance | None = None
 
     @property
@@ -51,9 +50,9 @@ class PaperTransfer:
         Raises:
             ArgumentError: If there are fewer than :attr:`minimum_modes`, or a time or power is not a positive number.
         """
-        pretrained = self._pretrained_for(profile)
-        self._fit = fit_networks(profile, self._seed, pretrained)
-        self._transferred = self._reference.provenance if self._reference and pretrained else None
+        start = self._reference_for(profile)
+        self._fitted = fit_networks(profile, self._seed, start)
+        self._transferred = None if start is None else start.provenance
 
     def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
@@ -74,30 +73,29 @@ class PaperTransfer:
         Raises:
             ArgumentError: If :meth:`fit` was not called before, or the number of columns is not the profile's.
         """
-        if self._fit is None:
+        if self._fitted is None:
             raise ArgumentError("predict() was called before fit(). Call fit() with a profile first.")
-        knobs = self._fit.fitted.networks.knobs
+        knobs = len(self._fitted.knobs)
         if modes.ndim != 2 or modes.shape[1] != knobs:
             raise ArgumentError.of("modes.shape", modes.shape, f"(n, {knobs}), one column for each knob of the profile")
-        time_ms, power_w = self._fit.fitted.predict(modes)
-        errors = self._fit.held_out
-        return Prediction(time_ms, power_w, errors.time, errors.power, reference=self._transferred)
+        return replace(self._fitted.predict(modes), reference=self._transferred)
 
-    def _pretrained_for(self, profile: Profile) -> Networks | None:
+    def _reference_for(self, profile: Profile) -> PaperNetworks | None:
+        """The networks to start from, if they suit the board of a profile."""
         if self._reference is None:
             return None
-        roles, known = ([knob.role for knob in knobs] for knobs in (profile.knobs, self._reference.knobs))
-        if roles == known:
-            return self._reference.fit.fitted.networks
+        roles, expected = ([knob.role for knob in knobs] for knobs in (profile.knobs, self._reference.knobs))
+        if roles == expected:
+            return self._reference
         if not self._has_warned:
             self._has_warned = True
             warn(
                 "the knobs of %s are %s, those of the reference %s: its networks cannot be transferred. "
                 "They are trained from scratch, which needs more modes for the same accuracy. "
-                "`powertrain reference fit` makes one for this board",
+                "`powertrain reference fit --paper` fits networks for this board",
                 profile.provenance.board,
                 ", ".join(roles),
-                ", ".join(known),
+                ", ".join(expected),
                 see="troubleshooting.md#other-boards",
             )
         return None
