@@ -41,7 +41,7 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
 
         return [AutomaticPowerTrain(budget or None, device=environ.get("POWERTRAIN_DEVICE", "").strip() or None)]
     except Exception as error:
-        from lightning_powertrain.warning import warn
+        from lightning_powertrain.logs import warn
 
         what = "Power-mode tuning is disabled: POWERTRAIN_BUDGET, POWERTRAIN or POWERTRAIN_DEVICE is not valid: %s"
         warn(what, error, see="troubleshooting.md#arguments", once=True)

@@ -13,9 +13,9 @@ from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
 from lightning_powertrain.callbacks.state import known_from, mismatch, state_of
 from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import ArgumentError, FileFormatError
+from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
 from lightning_powertrain.tuning import History, Observer, Outcome
-from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Memory(Observer):

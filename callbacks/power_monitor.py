@@ -15,11 +15,11 @@ from lightning_powertrain.callbacks.power_log import PowerLog
 from lightning_powertrain.callbacks.powertrain import PowerTrainCallback
 from lightning_powertrain.devices import PowerSource, SimulatedDevice, find_power_source, open_device, parse_simulated
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.reporting import PowerSummary
 from lightning_powertrain.reporting.writing import LoggerWriter
-from lightning_powertrain.saying import say
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.warning import warn
+from lightning_powertrain.terminal import print_line
 
 
 class PowerMonitor(pl.Callback):
@@ -128,7 +128,7 @@ class PowerMonitor(pl.Callback):
         summary = self.summary
         self._stop()
         if self._verbose and summary is not None:
-            self._softly(lambda: say(f"Energy of this job: {summary}"))
+            self._softly(lambda: print_line(f"Energy of this job: {summary}"))
 
     def _softly(self, act: Callable[[], None]) -> None:
         """Training is sacred: whatever goes wrong ends the monitoring, with one warning."""

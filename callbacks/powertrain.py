@@ -23,13 +23,13 @@ from lightning_powertrain.callbacks.options import Options
 from lightning_powertrain.devices import Device, SimulatedDevice, open_device
 from lightning_powertrain.distributed import Coordinator, Worker
 from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.logs import swallowed, warn
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.tuning import Outcome, Status, Tuner, check_seed
 from lightning_powertrain.tuning.status import IDLE
-from lightning_powertrain.warning import swallowed, warn
 
 _TOGETHER = Status("profiling", "All boards of this job are tuned together.")
 

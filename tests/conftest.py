@@ -16,7 +16,7 @@ from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
 from leftovers import left_since, running
 
-from lightning_powertrain import warning
+from lightning_powertrain import logs
 from lightning_powertrain.devices import ComputingCost, simulated
 from lightning_powertrain.profiling import sensor_noise
 
@@ -58,7 +58,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _nothing_was_warned_of() -> None:
     """What a process warns of once, each test may see."""
-    warning._given_once.clear()
+    logs._given_once.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = "lightning_powertrain"
 
-# Each room may import itself, the errors, the warnings, what prints a line, and the rooms named here.
+# Each room may import itself, the errors, the log helpers, the printed line, and the rooms named here.
 ALLOWED = {
     "errors": set(),
-    "warning": set(),
-    "saying": set(),
+    "logs": set(),
+    "terminal": set(),
     "boards": set(),
     "simulation": {"boards"},
     "devices": {"boards", "simulation"},
@@ -68,7 +68,7 @@ def test_rooms_import_only_the_rooms_above_them(room: str) -> None:
         for name in imports(path):
             parts = name.split(".")
             if parts[0] == PACKAGE and len(parts) > 1:
-                assert parts[1] in {room, "errors", "warning", "saying", "__version__", *ALLOWED[room]}, (
+                assert parts[1] in {room, "errors", "logs", "terminal", "__version__", *ALLOWED[room]}, (
                     f"{path}: imports {name}"
                 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_powertrain.warning import log_swallowed, swallowed, warn
+from lightning_powertrain.logs import log_swallowed, swallowed, warn
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -192,7 +192,7 @@ def test_no_traceback_is_logged_at_the_default_level(caplog: pytest.LogCaptureFi
 
 def test_a_user_who_sets_no_logging_up_sees_one_line() -> None:
     program = (
-        "from lightning_powertrain.warning import swallowed, warn\n"
+        "from lightning_powertrain.logs import swallowed, warn\n"
         "with swallowed('closing the device'):\n    1 / 0\n"
         "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    warn('it failed: %s', error, see='safety.md')\n"
     )

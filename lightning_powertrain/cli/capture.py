@@ -10,7 +10,7 @@ import typer
 from typing_extensions import Annotated
 
 from lightning_powertrain.errors import ArgumentError, DeviceError
-from lightning_powertrain.saying import say
+from lightning_powertrain.terminal import print_line
 
 _ROOT = Path("/")
 _DEPTH = 4
@@ -34,16 +34,18 @@ def capture(
     except OSError as error:
         raise DeviceError(f"{file} could not be written: {error.strerror}") from error
     _list(taken.files, taken.about["unread"])
-    say(f"\nWritten to {file}. `tar -xzOf {file} | less` shows all of it: have a look before you send it to somebody.")
+    print_line(
+        f"\nWritten to {file}. `tar -xzOf {file} | less` shows all of it: have a look before you send it to somebody."
+    )
 
 
 def _list(files: Mapping[str, bytes], unread: Mapping[str, str]) -> None:
     """What was taken, folder by folder, and what was not."""
-    say("Taken, besides what doctor finds:")
+    print_line("Taken, besides what doctor finds:")
     folders = Counter("/".join(path.split("/")[:-1][:_DEPTH]) for path in files if path not in unread)
     for folder, count in sorted(folders.items()):
-        say(f"  /{folder}: {count} file{'s' * (count != 1)}")
+        print_line(f"  /{folder}: {count} file{'s' * (count != 1)}")
     if unread:
-        say("Not readable for this user:")
+        print_line("Not readable for this user:")
         for path, reason in sorted(unread.items()):
-            say(f"  /{path}: {reason}")
+            print_line(f"  /{path}: {reason}")

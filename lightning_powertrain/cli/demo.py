@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typing_extensions import Annotated
 
-from lightning_powertrain.saying import say
+from lightning_powertrain.terminal import print_line
 
 
 def run_demo(
@@ -44,14 +44,14 @@ def run_demo(
         verbose=not as_json,
     )
     if not as_json:
-        say(f"A simulated {board} trains {workload}. Every figure below is simulated, none was measured.")
+        print_line(f"A simulated {board} trains {workload}. Every figure below is simulated, none was measured.")
     folder = fit(callback, seed, out)
     if callback.outcome is None:
         raise DeviceError("the demo ended before a power mode was chosen")
     if as_json:
         typer.echo(json.dumps(summary(callback.outcome), indent=2))
         return
-    say(f"The demo stops here: the rest of this job ({EPOCHS} epochs) would stay in this power mode.")
-    say(f"Profile, summary and Pareto figure: {folder / 'powertrain'}")
-    say(f"Report: {folder / 'powertrain' / 'report.html'}")
-    say(f"TensorBoard: tensorboard --logdir {out}")
+    print_line(f"The demo stops here: the rest of this job ({EPOCHS} epochs) would stay in this power mode.")
+    print_line(f"Profile, summary and Pareto figure: {folder / 'powertrain'}")
+    print_line(f"Report: {folder / 'powertrain' / 'report.html'}")
+    print_line(f"TensorBoard: tensorboard --logdir {out}")

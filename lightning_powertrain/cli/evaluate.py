@@ -13,7 +13,7 @@ from rich.console import Console
 from typing_extensions import Annotated
 
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
-from lightning_powertrain.warning import page
+from lightning_powertrain.logs import page
 
 if TYPE_CHECKING:
     from lightning_powertrain.evaluation.bench import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.saying import say
+from lightning_powertrain.terminal import print_line
 
 _ROOT = Path("/")
 
@@ -18,7 +18,7 @@ def restore() -> None:
     from lightning_powertrain.devices.sysfs_board import is_jetson
 
     if not is_jetson(_ROOT) and not (_ROOT / STATE_FOLDER).exists():
-        say("There is nothing to restore: this is not a Jetson, or a container hides it.")
+        print_line("There is nothing to restore: this is not a Jetson, or a container hides it.")
         return
     client = HelperClient()
     try:
@@ -27,11 +27,11 @@ def restore() -> None:
     finally:
         client.close()
     for note in answer.get("notes", ()):
-        say(f"{note}.")
+        print_line(f"{note}.")
     if answer["differing"]:
         raise DeviceError(
             f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"
         )
     mode = PowerMode(**answer["mode"])
     found = "The board is as it was" if left_behind else "There is nothing to restore. The board's mode"
-    say(f"{found}: {mode}.")
+    print_line(f"{found}: {mode}.")

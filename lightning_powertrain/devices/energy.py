@@ -8,7 +8,7 @@ import threading
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.power_source import CountsEnergy, PowerSource
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed
+from lightning_powertrain.logs import log_swallowed
 
 
 class EnergyMeter:

@@ -14,7 +14,7 @@ from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.helper_setup.sudo_rule import SUDOERS, UNSAFE
 from lightning_powertrain.devices.helper_ways import INSTALL_FOLDER, LAUNCHER, SOCKET, powertrain_command
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed
+from lightning_powertrain.logs import log_swallowed
 
 _SUDO_PATIENCE_S = 10.0
 

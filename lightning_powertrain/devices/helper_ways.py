@@ -10,7 +10,7 @@ from pathlib import Path
 from lightning_powertrain.devices import roothelper
 from lightning_powertrain.devices.helper_transport import HelperProcess, HelperService, Transport
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed
+from lightning_powertrain.logs import log_swallowed
 
 INSTALL_FOLDER = Path("/usr/local/libexec/lightning-powertrain")
 LAUNCHER = "powertrain-helper"

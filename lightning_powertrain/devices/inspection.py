@@ -34,7 +34,7 @@ from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed, swallowed
+from lightning_powertrain.logs import log_swallowed, swallowed
 
 SAMPLING_S = 1.5
 PERIOD_S = 0.1

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.device import Device, Health
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed
+from lightning_powertrain.logs import log_swallowed
 
 FloatArray = npt.NDArray[np.float64]
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
-from lightning_powertrain.warning import log_swallowed, warn
+from lightning_powertrain.logs import log_swallowed, warn
 
 COOLING_S = 10.0
 """How long a board that throttles gets to cool down before its state is saved."""

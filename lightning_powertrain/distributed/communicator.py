@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch.distributed as dist
 
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.warning import swallowed
+from lightning_powertrain.logs import swallowed
 
 # The default of torch for NCCL: a job on GPUs does not wait longer for a lost process either.
 _TIMEOUT = timedelta(minutes=10)

@@ -14,10 +14,10 @@ from lightning_powertrain.distributed.local_board import LocalBoard
 from lightning_powertrain.distributed.messages import EndOfRound, EndOfTuning, Registration, Reply, Request
 from lightning_powertrain.distributed.task_sequence import TaskSequence, TuningTask, task_sequence
 from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import History, Outcome, Phase, Tuner
-from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Coordinator:

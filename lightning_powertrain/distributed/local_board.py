@@ -9,8 +9,8 @@ from lightning_powertrain.devices import Device, Samplers, SimulatedDevice, Virt
 from lightning_powertrain.distributed.channel import error_text
 from lightning_powertrain.distributed.messages import Message, Registration, Reply, Report, Request
 from lightning_powertrain.errors import PowerTrainError
+from lightning_powertrain.logs import log_swallowed
 from lightning_powertrain.tuning.threads import TorchThreads
-from lightning_powertrain.warning import log_swallowed
 
 M = TypeVar("M", bound=Message)
 

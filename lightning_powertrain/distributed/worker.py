@@ -10,8 +10,8 @@ from lightning_powertrain.distributed.channel import Channel
 from lightning_powertrain.distributed.communicator import Communicator
 from lightning_powertrain.distributed.local_board import LocalBoard
 from lightning_powertrain.distributed.messages import EndOfRound, EndOfTuning, Request
+from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.tuning import History, Phase
-from lightning_powertrain.warning import log_swallowed, warn
 
 
 class Worker:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout, layout_of
 from lightning_powertrain.prediction.predictor import Prediction, check_profile
 from lightning_powertrain.prediction.reference import (
@@ -24,7 +25,6 @@ from lightning_powertrain.prediction.reference import (
 from lightning_powertrain.prediction.reference_model import ReferenceModel, Residuals
 from lightning_powertrain.prediction.workload_model import WorkloadModel, informative_rows
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.warning import warn
 
 MINIMUM_MODES = 5
 # So many modes stand for all where it is asked which tell most; and so many of them are chosen at once.

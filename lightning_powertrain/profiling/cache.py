@@ -24,8 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling.profile import Profile
-from lightning_powertrain.warning import log_swallowed, warn
 
 VARIABLE = "POWERTRAIN_CACHE"
 """Environment variable that names the folder; empty or ``off`` for no cache."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.displays import Display, Table, TensorBoardDisplay, display_of
 from lightning_powertrain.reporting.figures import pareto_figure
@@ -22,7 +23,6 @@ from lightning_powertrain.reporting.tables import (
 )
 from lightning_powertrain.reporting.writing import LoggerWriter, separated
 from lightning_powertrain.tuning import Drift, Observer, Outcome, Phase, Progress
-from lightning_powertrain.warning import warn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

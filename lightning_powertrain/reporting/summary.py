@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Provenance
 from lightning_powertrain.reporting.comparison import KnownMode, known_modes
 from lightning_powertrain.reporting.figures import save_figure
@@ -20,7 +21,6 @@ from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
 from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
-from lightning_powertrain.warning import warn
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

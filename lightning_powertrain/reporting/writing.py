@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightning_powertrain.warning import warn
+from lightning_powertrain.logs import warn
 
 
 class LoggerWriter:

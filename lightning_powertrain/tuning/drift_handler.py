@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import VitalsSampler
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Interval, Measurement, Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.config import TuningConfig
@@ -18,7 +19,6 @@ from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.outcome import Action, Correction, Outcome
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
-from lightning_powertrain.warning import warn
 
 if TYPE_CHECKING:
     from lightning_powertrain.tuning.session import TuningSession

@@ -13,6 +13,7 @@ import torch
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Clock, Device, HealthSampler, Samplers, charged, core_speed
 from lightning_powertrain.errors import DeviceError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import (
     Interval,
     Measurement,
@@ -26,7 +27,6 @@ from lightning_powertrain.selection import Objective, is_confirmed
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart, check_measured
 from lightning_powertrain.tuning.threads import BlasThreads, TorchThreads
-from lightning_powertrain.warning import warn
 
 # A board that was heated by the mode before gets so long to cool before a mode counts as one that throttles; it has
 # cooled once nothing held it back lately.

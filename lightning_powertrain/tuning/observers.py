@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.history import History
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase
-from lightning_powertrain.warning import warn
 
 
 @dataclass(frozen=True)

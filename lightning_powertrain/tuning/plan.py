@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.selection import Objective, PowerBudget
-from lightning_powertrain.warning import warn
 
 
 @dataclass(frozen=True)

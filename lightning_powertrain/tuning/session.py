@@ -17,6 +17,7 @@ from typing import Dict, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Interval, Measurement, Profile
 from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.tuning.config import TuningConfig
@@ -32,7 +33,6 @@ from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBud
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
 from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying
-from lightning_powertrain.warning import warn
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10

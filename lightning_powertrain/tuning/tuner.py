@@ -11,6 +11,7 @@ from typing import Literal
 
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import Device, Samplers, charged
+from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.prediction import Predictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, Stopwatch, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
@@ -25,7 +26,6 @@ from lightning_powertrain.tuning.plan import check_hard, check_modes, check_prec
 from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
 from lightning_powertrain.tuning.status import IDLE, Status, failed
-from lightning_powertrain.warning import log_swallowed, warn
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0

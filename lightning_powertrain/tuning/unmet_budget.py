@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.errors import BudgetError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget
 from lightning_powertrain.tuning.outcome import Outcome
-from lightning_powertrain.warning import warn
 
 # A mode that misses a limit by no more than this is used all the same.
 _SMALL_MISS = 0.05

@@ -24,7 +24,7 @@ from resuming import (
     state_in,
 )
 
-from lightning_powertrain.warning import page
+from lightning_powertrain.logs import page
 
 pytestmark = RESUME_WARNINGS
 

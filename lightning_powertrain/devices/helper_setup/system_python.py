@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning_powertrain.devices.helper_setup.root_only import check_only_root_writes, check_tree
 from lightning_powertrain.devices.helper_ways import PYTHON_FLAGS
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.warning import log_swallowed
+from lightning_powertrain.logs import log_swallowed
 
 OLDEST_PYTHON = (3, 8)
 _PYTHONS = ("/usr/bin/python3", *(f"/usr/bin/python3.{minor}" for minor in range(14, 7, -1)), "/usr/local/bin/python3")

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.prediction.baselines.paper.fitted import PaperNetworks
 from lightning_powertrain.prediction.baselines.paper.fitting import MINIMUM_MODES, fit_networks
 from lightning_powertrain.prediction.predictor import FloatArray, Prediction
 from lightning_powertrain.profiling import Profile, Provenance
-from lightning_powertrain.warning import warn
 
 
 class PaperTransfer:

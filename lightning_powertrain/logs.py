@@ -1,6 +1,6 @@
-"""How everything in here warns: in one voice, through ``logging``, each with the page that says more.
+"""Log helpers: every warning goes through ``logging`` and names the page of the documentation that says more.
 
-Errors that do not reach the user keep their traceback here too, at debug level.
+Errors that do not reach the user are logged with their traceback at debug level.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_powertrain.saying import say
+from lightning_powertrain.terminal import print_line
 
 TEXT = "A simulated orin-agx-64gb trains resnet18. Every figure below is simulated, none was measured."
 
@@ -22,5 +22,5 @@ def test_a_terminal_breaks_between_words_and_a_pipe_nowhere(
     monkeypatch.setenv("COLUMNS", "80")
     if is_terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
-    say(TEXT)
+    print_line(TEXT)
     assert capsys.readouterr().out.splitlines() == lines

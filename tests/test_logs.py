@@ -12,7 +12,7 @@ import pytest
 import tomli as tomllib
 
 from lightning_powertrain import errors
-from lightning_powertrain.warning import DOCUMENTATION, page, warn
+from lightning_powertrain.logs import DOCUMENTATION, page, warn
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -83,7 +83,7 @@ def test_nobody_warns_past_the_one_place_that_points() -> None:
     assert len(WARNINGS) > 20
     for path in SOURCES:
         text = path.read_text(encoding="utf-8")
-        assert path.name == "warning.py" or "_log.warning(" not in text, path
+        assert path.name == "logs.py" or "_log.warning(" not in text, path
         assert "warnings.warn(" not in text, path
 
 
