@@ -38,7 +38,14 @@ _SLOW = {
     *("test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
     *("test_conformance.py", "test_sysfs.py", "test_sysfs_throttling.py", "test_roothelper_server.py"),
     "test_board_sequences.py",
-    *("test_bench.py", "test_drift.py", "test_diagnosis.py", "test_html_report.py", "test_roothelper_fuzz.py"),
+    *(
+        "test_bench.py",
+        "test_time_left.py",
+        "test_drift.py",
+        "test_diagnosis.py",
+        "test_html_report.py",
+        "test_roothelper_fuzz.py",
+    ),
 }
 
 

@@ -74,8 +74,8 @@ class ConsoleReporter(Observer):
             if progress.total and progress.is_open:
                 self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
             elif progress.total:
-                longest = duration(progress.seconds_left)
-                self._say(f"profiling up to {progress.total} power modes takes about {longest}")
+                expected = duration(progress.seconds_left)
+                self._say(f"profiling up to {progress.total} power modes takes about {expected}")
         if progress.total and self._owns_terminal():
             self._show_progress(measurement, progress)
         elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):
@@ -209,7 +209,8 @@ def _progress_text(measurement: Measurement, progress: Progress, width: int | No
     if progress.is_open:
         text = f"{progress.done} of at most {progress.total}, {time_and_power(measurement)}"
     else:
-        left = f"{duration(progress.seconds_left)} left"
-        text = f"{progress.done} of {progress.total}, {left}, {time_and_power(measurement)}"
+        spent_s = progress.seconds_spent
+        so_far = f"{duration(spent_s)} of ~{duration(spent_s + progress.seconds_left)}"
+        text = f"{progress.done} of {progress.total}, {so_far}, {time_and_power(measurement)}"
     with_mode = f"{text} ({measurement.mode})"
     return with_mode if width is None or len(with_mode) <= width else text

@@ -20,13 +20,15 @@ class Progress:
     Args:
         done: Sampled modes measured so far.
         total: Sampled modes to measure in all.
-        seconds_left: Time that the rest will take, on the device's clock.
+        seconds_left: Time that the rest is expected to take, trials and computing included, on the device's clock.
+        seconds_spent: Time that profiling has taken so far.
         is_open: Whether profiling may end before that many, as soon as the choice is settled.
     """
 
     done: int
     total: int
     seconds_left: float
+    seconds_spent: float = 0.0
     is_open: bool = False
 
 

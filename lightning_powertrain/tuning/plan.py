@@ -29,11 +29,6 @@ class ProfilingPlan:
         """This plan, and at its end a mode that has to be measured again."""
         return replace(self, costs_s=(*self.costs_s, sum(self.costs_s) / len(self)))
 
-    def seconds_left(self, done: int, spent_s: float) -> float:
-        """Seconds that the modes after the first ``done`` will take, if they deviate from the plan as those did."""
-        planned_s = sum(self.costs_s[:done])
-        return sum(self.costs_s[done:]) * (spent_s / planned_s if planned_s and spent_s else 1.0)
-
 
 def plan_within_share(
     costs_s: Callable[[int], Sequence[float]], most: int, job_s: float, max_share: float, minimum: int

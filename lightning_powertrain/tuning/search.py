@@ -32,6 +32,7 @@ from lightning_powertrain.selection import (
 from lightning_powertrain.tuning.candidate_pool import CandidatePool
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import select_now
+from lightning_powertrain.tuning.remaining import Remaining
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -146,6 +147,7 @@ class Search:
         self._recalled = 0
         self._errors = math.nan, math.nan
         self._unreached: set[PowerMode] = set()
+        self._remaining = Remaining(objective, start, most, len(space) - 1, until_settled)
 
     @property
     def first_modes(self) -> list[PowerMode]:
@@ -186,10 +188,11 @@ class Search:
             return None  # Nothing is left to predict.
         self._fit(profile)
         seen = self._look(profile)
-        # Modes in which the board throttles count too, or else a hot board would try one after the other.
-        done = len(profile.besides(self.start)) + len(profile.throttling_modes)
+        done = self._done(profile)
         left = self.most - done if may_look_around else 0
         worth = WORTH_A_LOOK if self._until_settled else _HOPELESS
+        is_open = seen.promise >= worth
+        self._remaining.looked(done, seen.promise[is_open], seen.prediction.time_ms[is_open])
         if left > 0 and (seen.promise.max() >= worth or seen.better.any()):
             chosen = self._apart(seen, 1 if self._until_settled else min(left, _BETWEEN_FITS))
             self._pending = [self._step(seen, index) for index in chosen]
@@ -227,6 +230,10 @@ class Search:
         predicted = self._predictor.predict(self._space.rows([best.mode]))
         return Step(best.mode, True, (float(predicted.time_ms[0]), float(predicted.power_w[0])))
 
+    def remaining(self, profile: Profile) -> tuple[float, float]:
+        """How many modes it will likely measure yet, trials included, and how long (ms) their minibatches take."""
+        return self._remaining.windows(self._done(profile)), self._remaining.time_ms
+
     def best(self, profile: Profile, reused: Collection[PowerMode] = ()) -> Selection:
         """The best mode that was measured: in this job, unless the board throttled whenever it was.
 
@@ -245,6 +252,10 @@ class Search:
     def forecast(self, profile: Profile) -> Forecast:
         """What the predictor makes of all modes, for reports."""
         return Forecast(self._space, self._predictor, profile)
+
+    def _done(self, profile: Profile) -> int:
+        """Modes that count: also those in which the board throttles, or a hot one would try one after the other."""
+        return len(profile.besides(self.start)) + len(profile.throttling_modes)
 
     def _may_be_kept(self, mode: PowerMode) -> bool:
         """Whether a mode that was measured before may be set."""

@@ -30,6 +30,7 @@ from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase, is_legal
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.remaining import TimeLeft
 from lightning_powertrain.tuning.search import Search, Step
 from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
 from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying
@@ -84,6 +85,7 @@ class TuningSession:
         """Minibatches of the job so far."""
         self._steps = self._run()
         self._awaited: Awaited
+        self._time_left: TimeLeft
         self._interrupted_s = 0.0
         self._warm_mode: PowerMode | None = None
         self._has_warned_of_budget = False
@@ -214,8 +216,9 @@ class TuningSession:
                 search, plan = budget.plan(start, self.profile)
         except BudgetError as error:
             return self._stay_in_lowest(start, error)
+        self._time_left = TimeLeft(self.runner.window, plan, len(search.first_modes))
         if start.mode not in self.runner.warm.modes:
-            self._notify_measured(start, plan, 0, 0.0)
+            self._notify_measured(start, search, plan, 0, 0.0)
         minimum = budget.config.minimum_modes(self.runner.device.modes)
         if not len(plan) and len(self.profile.besides(start)) < minimum:
             return None
@@ -284,7 +287,8 @@ class TuningSession:
                 done += 1
                 if measurement.throttled_by and done <= len(search.first_modes):
                     plan = plan.with_one_more()
-                self._notify_measured(measurement, plan, done, self._uninterrupted_s() - start_s)
+                self._time_left.measured(measurement)
+                self._notify_measured(measurement, search, plan, done, self._uninterrupted_s() - start_s)
             spent_s = self._uninterrupted_s() - start_s
             if runner.space is not space:
                 search = budget.renewed(search, runner.space)
@@ -341,9 +345,11 @@ class TuningSession:
         self.observers.verified(outcome)
         self.runner.check_open()
 
-    def _notify_measured(self, measurement: Measurement, plan: ProfilingPlan, done: int, spent_s: float) -> None:
-        seconds_left = plan.seconds_left(done, spent_s)
-        self.observers.measured(measurement, Progress(done, len(plan), seconds_left, self.config.ends_early))
+    def _notify_measured(
+        self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float
+    ) -> None:
+        left_s = self._time_left.seconds(*search.remaining(self.profile), spent_s)
+        self.observers.measured(measurement, Progress(done, len(plan), left_s, spent_s, self.config.ends_early))
         self.runner.check_open()
 
     def _uninterrupted_s(self) -> float:

@@ -120,8 +120,8 @@ def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -
     observer.measured(start, Progress(0, len(sampled), outcome.profiling_s))
     observer.phase_changed(Phase.PROFILING)
     for done, measurement in enumerate(sampled, start=1):
-        seconds_left = outcome.profiling_s * (1 - done / len(sampled))
-        observer.measured(measurement, Progress(done, len(sampled), seconds_left))
+        spent_s = outcome.profiling_s * done / len(sampled)
+        observer.measured(measurement, Progress(done, len(sampled), outcome.profiling_s - spent_s, spent_s))
         if until is Phase.PROFILING and done == len(sampled) // 2:
             return
     observer.phase_changed(Phase.DECIDING)

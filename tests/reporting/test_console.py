@@ -64,7 +64,7 @@ def test_without_a_terminal_there_are_only_plain_lines() -> None:
         "PowerTrain (simulated): start mode 55.0 ms, 46.0 W (12 cores, cpu 2201.6 MHz, gpu 1300.5 MHz, emc 3199 MHz)"
     )
     assert lines[2] == "PowerTrain (simulated): profiling up to 12 power modes takes about 4:10"
-    progress = [line for line in lines if " left, " in line]
+    progress = [line for line in lines if " of ~" in line]
     assert [re.findall(r"mode (\d+) of 12", line) for line in progress] == [
         [each] for each in ("2", "4", "6", "8", "10", "12")
     ]
@@ -113,7 +113,7 @@ def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) ->
     assert written(console) == "", "the terminal belongs to somebody else"
     assert not any("\x1b" in line for line in lines)
     assert all(len(line) <= width for text in lines for line in text.splitlines())
-    progress = [text for text in lines if " left, " in text]
+    progress = [text for text in lines if " of ~" in text]
     assert len(progress) == 6
     assert all("\n" not in text and ("cores" in text) == (width == 200) for text in progress)
     assert any("minibatch energy" in text and "SIMULATED" in text for text in lines)
@@ -125,7 +125,7 @@ def test_on_a_terminal_progress_is_one_live_line(width: int) -> None:
     tell(ConsoleReporter(console, simulated=True), verified(make_outcome()), until=Phase.PROFILING)
     last = screen(written(console))[-1]
     assert last.startswith("Profiling (simulated) ")
-    assert "6 of 12, 2:05 left, 178 ms, 13.9 W" in last
+    assert "6 of 12, 2:05 of ~4:10, 178 ms, 13.9 W" in last
     assert len(last) <= width
     assert ("8 cores, cpu 1113.6 MHz" in last) == (width == 200)
 
@@ -135,9 +135,9 @@ def test_progress_line_fits_a_narrow_terminal_whatever_the_figures() -> None:
     reporter = ConsoleReporter(console, simulated=True)
     start = make_outcome().selection.start
     reporter.measured(start, Progress(0, 200, 36_000.0))
-    reporter.measured(start.__class__(start.mode, 123_456.7, 101.5), Progress(199, 200, 36_000.0))
+    reporter.measured(start.__class__(start.mode, 123_456.7, 101.5), Progress(199, 200, 180.0, 35_820.0))
     last = screen(written(console))[-1]
-    assert last.endswith("199 of 200, 10:00:00 left, 123457 ms, 102 W")
+    assert last.endswith("199 of 200, 9:57:00 of ~10:00:00, 123457 ms, 102 W")
     assert len(last) <= 80
     reporter.closed()
 
@@ -153,7 +153,7 @@ def test_closing_leaves_the_terminal_clean(until: Phase) -> None:
     output = written(console)
     assert output.count("\x1b[?25h") == output.count("\x1b[?25l") == 1, "the cursor is shown again"
     shown = screen(output)
-    assert not any(" left, " in line for line in shown)
+    assert not any(" of ~" in line for line in shown)
     assert shown[-2:] == ["next", ""]
 
 

@@ -125,22 +125,24 @@ def test_which_board_it_was_stands_in_the_profile_but_not_its_serial_number(devi
     tuner.stop()
 
 
-def test_time_left_is_what_the_rest_really_takes(device: FakeDevice, oracle: Oracle) -> None:
+def test_time_spent_and_time_left_add_up_to_what_profiling_takes(device: FakeDevice, oracle: Oracle) -> None:
     class Watch(Observer):
         def __init__(self) -> None:
-            self.seen: list[tuple[float, float]] = []
+            self.seen: list[tuple[float, Progress]] = []
 
         def measured(self, measurement: Measurement, progress: Progress) -> None:
-            self.seen.append((device.clock.now(), progress.seconds_left))
+            self.seen.append((device.clock.now(), progress))
 
     watch = Watch()
     tuner = Tuner(device, 12, predictor=oracle, modes=7, observers=[watch])
     tuner.start()
     train(tuner)
-    end_s = watch.seen[-1][0]
-    assert watch.seen[-1][1] == 0.0
-    for now_s, seconds_left in watch.seen[:-1]:
-        assert seconds_left == pytest.approx(end_s - now_s, rel=0.05)
+    start_s, end_s = watch.seen[0][0], device.clock.now()
+    assert len(watch.seen) == 8
+    for now_s, progress in watch.seen:
+        assert progress.seconds_spent == pytest.approx(now_s - start_s)
+        # Trials are expected, too, which a predictor without errors never needs.
+        assert 1.0 <= (progress.seconds_spent + progress.seconds_left) / (end_s - start_s) < 1.3
     tuner.stop()
 
 

@@ -1,0 +1,115 @@
+"""How well the time that profiling is said to take is kept by simulated jobs, on which everything is SIMULATED."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lightning_powertrain.devices import SimulatedDevice
+from lightning_powertrain.evaluation.ground_truth import simulated_profile
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
+
+_WITHIN = 0.25
+
+BUDGETS: dict[str, Callable[[Measurement], str | None]] = {
+    "80 % power": lambda start: f"{0.8 * start.power_w:.4g} W",
+    "110 % time": lambda start: f"{1.1 * start.time_ms:.4g} ms",
+    "energy": lambda start: "energy",
+    "none": lambda start: None,
+}
+"""Budgets of any board and workload, from the measured start mode."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and what is asked for.
+
+    Args:
+        board: Key of a board that can be simulated.
+        workload: What it trains.
+        budget: Key of :data:`BUDGETS`; shares are of the start mode.
+        modes: Modes to measure; None for the default.
+        minutes: Its length in the start mode; None if it is not known.
+        seed: Of all scatter.
+    """
+
+    board: str
+    workload: str
+    budget: str
+    modes: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job was told, and what came of it.
+
+    Args:
+        spent_s: Seconds that profiling had taken.
+        expected_s: Seconds that were expected to be left.
+        left_s: Seconds that were left.
+    """
+
+    spent_s: float
+    expected_s: float
+    left_s: float
+
+    @property
+    def ratio(self) -> float:
+        """Time of profiling in all, as expected, over what it took."""
+        return (self.spent_s + self.expected_s) / (self.spent_s + self.left_s)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is off by no more than a quarter of what profiling took in all."""
+        return abs(self.ratio - 1) <= _WITHIN
+
+    @property
+    def is_left_kept(self) -> bool:
+        """Whether it is off by no more than a quarter of what was left of profiling."""
+        return abs(self.expected_s - self.left_s) <= _WITHIN * self.left_s
+
+
+class Watch(Observer):
+    """Notes all estimates, and when a mode was locked.
+
+    Args:
+        device: Its clock counts.
+    """
+
+    def __init__(self, device: SimulatedDevice) -> None:
+        self._clock = device.clock
+        self._seen: list[tuple[float, Progress]] = []
+        self._locked_s = 0.0
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        self._seen.append((self._clock.now(), progress))
+
+    def verified(self, outcome: Outcome) -> None:
+        self._locked_s = self._clock.now()
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        """In order; none of a job that was left alone."""
+        return [
+            Estimate(progress.seconds_spent, progress.seconds_left, self._locked_s - now_s)
+            for now_s, progress in self._seen
+            if progress.total
+        ]
+
+
+def estimates_of(job: Job) -> list[Estimate]:
+    """All estimates that a job prints, the first one first."""
+    device = SimulatedDevice(job.board, job.workload, job.seed)
+    start = simulated_profile(job.board, job.workload, device.modes.rows([device.current_mode()])).measurements[0]
+    length = None if job.minutes is None else round(job.minutes * 60e3 / start.time_ms)
+    watch = Watch(device)
+    budget = BUDGETS[job.budget](start)
+    tuner = Tuner(device, budget, modes=job.modes, seed=job.seed, adapt=False, observers=[watch])
+    with tuner.start(minibatches=length, prefetched=device.workload.prefetched, workload=job.workload):
+        tuner.minibatch_ended()
+        while tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
+            tuner.minibatch_ended()
+    return watch.estimates
