@@ -50,11 +50,13 @@ class Estimate:
         spent_s: Seconds that profiling had taken.
         expected_s: Seconds that were expected to be left.
         left_s: Seconds that were left.
+        most_s: Seconds that were to be left at most, where that was said instead.
     """
 
     spent_s: float
     expected_s: float
     left_s: float
+    most_s: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -65,6 +67,11 @@ class Estimate:
     def is_kept(self) -> bool:
         """Whether it is off by no more than a quarter of what profiling took in all."""
         return abs(self.ratio - 1) <= _WITHIN
+
+    @property
+    def is_not_exceeded(self) -> bool:
+        """Whether profiling went on for no longer than was said."""
+        return self.most_s is not None and self.left_s <= self.most_s
 
     @property
     def is_left_kept(self) -> bool:
@@ -94,7 +101,7 @@ class Watch(Observer):
     def estimates(self) -> list[Estimate]:
         """In order; none of a job that was left alone."""
         return [
-            Estimate(progress.seconds_spent, progress.seconds_left, self._locked_s - now_s)
+            Estimate(progress.seconds_spent, progress.seconds_left, self._locked_s - now_s, progress.most_seconds_left)
             for now_s, progress in self._seen
             if progress.total
         ]

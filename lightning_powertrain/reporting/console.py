@@ -74,8 +74,7 @@ class ConsoleReporter(Observer):
             if progress.total and progress.is_open:
                 self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
             elif progress.total:
-                expected = duration(progress.seconds_left)
-                self._say(f"profiling up to {progress.total} power modes takes about {expected}")
+                self._say(f"profiling up to {progress.total} power modes takes {_in_all(progress)}")
         if progress.total and self._owns_terminal():
             self._show_progress(measurement, progress)
         elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):
@@ -202,6 +201,12 @@ def _standard_output() -> Console:
 
 def _stride(total: int) -> int:
     return -(-total // _PLAIN_LINES)
+
+
+def _in_all(progress: Progress) -> str:
+    """How long profiling takes: the longest that it may, where nobody can tell when it ends."""
+    most_s = progress.most_seconds_left
+    return f"about {duration(progress.seconds_left)}" if most_s is None else f"up to {duration(most_s)}"
 
 
 def _progress_text(measurement: Measurement, progress: Progress, width: int | None = None) -> str:

@@ -22,6 +22,7 @@ class Progress:
         total: Sampled modes to measure in all.
         seconds_left: Time that the rest is expected to take, trials and computing included, on the device's clock.
         seconds_spent: Time that profiling has taken so far.
+        most_seconds_left: Time that the rest takes at most; None if it is known well enough when profiling ends.
         is_open: Whether profiling may end before that many, as soon as the choice is settled.
     """
 
@@ -29,6 +30,7 @@ class Progress:
     total: int
     seconds_left: float
     seconds_spent: float = 0.0
+    most_seconds_left: float | None = None
     is_open: bool = False
 
 

@@ -24,6 +24,10 @@ _ENOUGH_TO_SETTLE = 16
 # A search that is cut far short tries up to five modes more; so many are at most a quarter off in all of ten.
 _TRIALS = 1.8
 _FAR_SHORT = 18
+# Hardly any search for so few modes ends before it has measured them; longer ones do, nobody can tell when.
+_SURE = 30
+# Windows of which every tenth whole search of them takes more are this much longer.
+_MARGIN = 1.1
 # Each window rules out other modes too: of n that promise something about sqrt(n) to 2.5 sqrt(n) are measured.
 _LEAST_PER_ROOT = 1.0
 _PER_ROOT = 2.5
@@ -76,6 +80,10 @@ class Remaining:
         """Modes that are yet to be measured, trials included, once ``done`` are known; need not be whole."""
         trials = min(_TRIALS, _TRIALS / _FAR_SHORT * max(0.0, self._end - self._most))
         return max(0.0, min(self._end, self._most + trials) - done)
+
+    def most_windows(self, done: int) -> float | None:
+        """As :meth:`windows`, if the search goes on to the end; None if it is known well enough when it ends."""
+        return None if self._most <= _SURE else _MARGIN * max(self.windows(done), self._most - done)
 
 
 class TimeLeft:

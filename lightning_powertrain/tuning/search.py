@@ -230,9 +230,13 @@ class Search:
         predicted = self._predictor.predict(self._space.rows([best.mode]))
         return Step(best.mode, True, (float(predicted.time_ms[0]), float(predicted.power_w[0])))
 
-    def remaining(self, profile: Profile) -> tuple[float, float]:
-        """How many modes it will likely measure yet, trials included, and how long (ms) their minibatches take."""
-        return self._remaining.windows(self._done(profile)), self._remaining.time_ms
+    def remaining(self, profile: Profile) -> tuple[float, float | None, float]:
+        """How many modes it likely has yet to measure, trials included, and at most, and their minibatch time (ms).
+
+        None at most where it is known well enough when it ends.
+        """
+        done, remaining = self._done(profile), self._remaining
+        return remaining.windows(done), remaining.most_windows(done), remaining.time_ms
 
     def best(self, profile: Profile, reused: Collection[PowerMode] = ()) -> Selection:
         """The best mode that was measured: in this job, unless the board throttled whenever it was.

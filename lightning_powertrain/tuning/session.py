@@ -348,8 +348,11 @@ class TuningSession:
     def _notify_measured(
         self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float
     ) -> None:
-        left_s = self._time_left.seconds(*search.remaining(self.profile), spent_s)
-        self.observers.measured(measurement, Progress(done, len(plan), left_s, spent_s, self.config.ends_early))
+        windows, most, time_ms = search.remaining(self.profile)
+        left_s = self._time_left.seconds(windows, time_ms, spent_s)
+        most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s)
+        progress = Progress(done, len(plan), left_s, spent_s, most_s, self.config.ends_early)
+        self.observers.measured(measurement, progress)
         self.runner.check_open()
 
     def _uninterrupted_s(self) -> float:

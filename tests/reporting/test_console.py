@@ -84,6 +84,13 @@ def test_after_the_summary_there_is_silence() -> None:
     assert stream.getvalue() == before
 
 
+def test_where_nobody_can_tell_when_profiling_ends_the_longest_time_is_said() -> None:
+    lines: list[str] = []
+    reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)
+    reporter.measured(make_outcome().selection.start, Progress(0, 50, 180.0, most_seconds_left=230.0))
+    assert lines[-1] == "PowerTrain: profiling up to 50 power modes takes up to 3:50"
+
+
 def test_profiling_many_modes_takes_about_ten_lines() -> None:
     lines: list[str] = []
     reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)

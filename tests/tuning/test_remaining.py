@@ -37,6 +37,13 @@ def test_a_short_search_goes_on_with_trials() -> None:
     assert 0 < remaining(10).windows(10) <= 2.5
 
 
+def test_what_a_long_search_takes_at_most_is_known_better_than_when_it_ends() -> None:
+    most = remaining(50).most_windows(0)
+    assert most is not None
+    assert 50 < most < 60
+    assert remaining(10).most_windows(0) is None
+
+
 def test_a_search_that_may_settle_is_shorter() -> None:
     assert remaining(50, until_settled=True).windows(0) < 20
 
