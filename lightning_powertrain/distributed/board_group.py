@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode
-from lightning_powertrain.devices import Clock, Health, HealthSampler, PowerReading, PowerSampler, Samplers
+from lightning_powertrain.devices import (
+    Clock,
+    Device,
+    Health,
+    HealthSampler,
+    PowerReading,
+    PowerSampler,
+    Samplers,
+    charged,
+)
 from lightning_powertrain.distributed.messages import Registration, Reply, Report, Request
 from lightning_powertrain.errors import DeviceError
 
@@ -24,7 +33,7 @@ class BoardGroup:
 
     Args:
         registrations: The registration of each board, by rank.
-        clock: The clock of the coordinator, which times the minibatches of the job.
+        local: The device of the coordinator, whose clock times the minibatches of the job, and on which it computes.
         send_request: Sends a request to all processes and returns their replies; none outside a round, in which case
             only the board of the coordinator is restored.
         start_mode: The mode in which tuning starts; by default the one that the first board had.
@@ -33,7 +42,7 @@ class BoardGroup:
     def __init__(
         self,
         registrations: Mapping[int, Registration],
-        clock: Clock,
+        local: Device,
         send_request: SendRequest,
         start_mode: PowerMode | None = None,
     ) -> None:
@@ -44,14 +53,15 @@ class BoardGroup:
         self._registrations = dict(registrations)
         self._board, self._modes = replace(first.board, identity=_identity(registrations)), first.modes
         self._start_mode = self._mode = start_mode or first.mode
-        self._clock = clock
+        self._local = local
+        self.computing = charged(local)
         self._send_request = send_request
         self.samplers = GroupSamplers(self, list(registrations))
         """The samples of all boards."""
 
     def with_start_mode(self, mode: PowerMode) -> BoardGroup:
         """The same boards, with another mode in which tuning starts."""
-        return BoardGroup(self._registrations, self._clock, self._send_request, mode)
+        return BoardGroup(self._registrations, self._local, self._send_request, mode)
 
     @property
     def ranks(self) -> frozenset[int]:
@@ -68,7 +78,7 @@ class BoardGroup:
 
     @property
     def clock(self) -> Clock:
-        return self._clock
+        return self._local.clock
 
     @property
     def simulated(self) -> bool:

@@ -242,8 +242,7 @@ class Coordinator:
                 "this job mixes simulated and real boards; give all processes the same kind of device="
             )
         assert self._device is not None
-        clock = self._device.clock
         kinds: dict[object, dict[int, Registration]] = {}
         for rank, registration in drivers.items():
             kinds.setdefault(registration.kind, {})[rank] = registration
-        return [BoardGroup(boards, clock, self._send_request) for boards in kinds.values()]
+        return [BoardGroup(boards, self._device, self._send_request) for boards in kinds.values()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
@@ -55,6 +56,28 @@ def test_all_boards_switch_on_the_same_minibatch(oracle: Oracle) -> None:
     job.stop()
     assert modes[0] == modes[1] == modes[2]
     assert len(set(modes[0])) > 5
+
+
+class Thinker(FakeDevice):
+    """Takes 10 ms for whatever the tuner computes."""
+
+    computed_s = 0.0
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        yield
+        self.clock.advance(0.01)
+        self.computed_s += 0.01
+
+
+def test_all_boards_wait_while_the_first_one_computes(oracle: Oracle) -> None:
+    thinker = Thinker()
+    devices = [thinker, FakeDevice()]
+    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job.run(MINIBATCHES)
+    job.stop()
+    assert thinker.computed_s > 1.0
+    assert devices[0].clock.now() == pytest.approx(devices[1].clock.now(), abs=0.1)
 
 
 def test_each_board_keeps_the_budget(oracle: Oracle) -> None:
