@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 from rich.console import Console
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_INSIDE_FIGURE = re.compile(r"(?<=\d) (?=(?:%|ms|s|h|k?W|k?Wh|k?J|MHz)(?!\w))")
 
 
 def print_line(text: str) -> None:
     """Print a line: a pipe or a file receives it whole, a terminal receives it wrapped between words."""
     console = Console(highlight=False)
-    console.print(text, markup=False, soft_wrap=not console.is_terminal)
+    shown = wrapped(text, console.width) if console.is_terminal else text
+    console.print(shown, markup=False, soft_wrap=True)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text in lines of at most ``width`` characters: no line ends inside a figure, a path or an option.
+
+    >>> print(wrapped("The start mode takes 106 ms at 25.8 W.", 25))
+    The start mode takes
+    106 ms at 25.8 W.
+    """
+    joined = _INSIDE_FIGURE.sub(_NO_BREAK, text)
+    lines = [textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in joined.splitlines()]
+    return "\n".join(lines).replace(_NO_BREAK, " ")

@@ -46,7 +46,7 @@ class _OneLineErrors(TyperGroup):
             raise typer.Exit(WRONG_CALL if isinstance(error, ArgumentError) else DID_NOT_WORK) from error
 
 
-app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False)
 
 app.add_typer(cache.app, name="cache")
 app.command("capture")(capture.capture)

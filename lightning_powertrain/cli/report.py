@@ -13,7 +13,7 @@ from lightning_powertrain.errors import PowerTrainError
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of the run, such as powertrain-demo/version_0.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or one that holds runs: the newest counts.")],
     out: Annotated[
         Optional[Path], typer.Option(help="File to write; default: report.html in the run's folder.")
     ] = None,
@@ -23,9 +23,9 @@ def report(
     from lightning_powertrain.reporting.html_report import write_report
     from lightning_powertrain.reporting.saved_run import SavedRun, run_folder
 
-    folder = run_folder(run)
-    path = out or folder / "report.html"
-    saved = SavedRun.load(folder)
+    run = run_folder(folder)
+    path = out or run / "report.html"
+    saved = SavedRun.load(run)
     try:
         write_report(saved, path)
     except OSError as error:

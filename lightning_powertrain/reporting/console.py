@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Callable
 
 from rich import box
@@ -23,6 +22,7 @@ from lightning_powertrain.reporting.tables import (
     time_and_power,
     title,
 )
+from lightning_powertrain.terminal import wrapped
 from lightning_powertrain.tuning import Drift, History, Observer, Outcome, Phase, Progress
 
 # Lines that plain output spends on profiling, at the most.
@@ -154,16 +154,15 @@ class ConsoleReporter(Observer):
     def _show(self, content: Text | Table) -> None:
         if self._write is not None:
             self._write(self._plain(content))
-        elif self._console.is_terminal:
+        elif self._console.is_terminal and isinstance(content, Table):
             self._console.print(content)
         else:
-            # Log lines stay whole, whatever width a pipe claims to have.
+            # In a pipe or a file lines stay whole, whatever its width.
             self._console.print(Text(self._plain(content)), soft_wrap=True)
 
     def _plain(self, content: Text | Table) -> str:
         if isinstance(content, Text):
-            # A terminal would break lines inside words.
-            return textwrap.fill(content.plain, self._console.width) if self._console.is_terminal else content.plain
+            return wrapped(content.plain, self._console.width) if self._console.is_terminal else content.plain
         encoding = self._console.encoding
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         plain = Console(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lightning_powertrain.reporting.saved_run import CORRECTION
 from lightning_powertrain.reporting.summary import write_run
 from lightning_powertrain.tuning import Observer, Outcome
 
@@ -27,5 +28,5 @@ class RunWriter(Observer):
         if self._first is None or not outcome.corrections:
             self._first = outcome
         else:
-            write_run(outcome, self._folder / f"correction-{len(outcome.corrections)}")
+            write_run(outcome, self._folder / f"{CORRECTION}{len(outcome.corrections)}")
         write_run(replace(self._first, corrections=outcome.corrections), self._folder)

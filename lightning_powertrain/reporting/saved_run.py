@@ -12,6 +12,7 @@ from lightning_powertrain.profiling import Profile
 
 FORMAT = "lightning-powertrain run 1"
 SUMMARY = "summary.json"
+CORRECTION = "correction-"
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,16 @@ class SavedRun:
 
 
 def run_folder(path: Path) -> Path:
-    """The folder of a run: ``path`` itself, or ``powertrain`` in a Trainer's log folder.
+    """The folder of a run: ``path`` itself, or else the newest run below it.
 
     Raises:
         ArgumentError: If there is no run in either.
     """
-    for folder in (path, path / "powertrain"):
-        if (folder / SUMMARY).is_file():
-            return folder
-    allowed = f"a folder that holds {SUMMARY}, such as powertrain-demo/version_0, which a tuned job writes"
-    raise ArgumentError.of("RUN", str(path), allowed)
+    if (path / SUMMARY).is_file():
+        return path
+    # A correction has a folder of its own inside that of its run.
+    runs = [each.parent for each in path.rglob(SUMMARY) if not each.parent.name.startswith(CORRECTION)]
+    if not runs:
+        allowed = f"a folder that holds {SUMMARY}, or that has one below it; a tuned job writes it"
+        raise ArgumentError.of("FOLDER", str(path), allowed)
+    return max(runs, key=lambda folder: ((folder / SUMMARY).stat().st_mtime_ns, folder))

@@ -39,7 +39,7 @@ def test_open_shows_it(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_run_exits_with_2_and_a_damaged_one_with_1(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert done.exit_code == 2
-    assert done.stderr.startswith("powertrain: RUN=")
+    assert done.stderr.startswith("powertrain: FOLDER=")
     (tmp_path / "summary.json").write_text("[1", encoding="utf-8")
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert done.exit_code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -215,7 +216,6 @@ def test_a_folder_without_a_run_and_a_damaged_one_are_told_apart(tmp_path: Path)
         run_folder(tmp_path)
     folder = tmp_path / "version_0" / "powertrain"
     write_run(verified(make_outcome()), folder)
-    assert run_folder(tmp_path / "version_0") == run_folder(folder) == folder
     kept = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     del kept["compared"]
     (folder / "summary.json").write_text(json.dumps(kept), encoding="utf-8")
@@ -224,6 +224,17 @@ def test_a_folder_without_a_run_and_a_damaged_one_are_told_apart(tmp_path: Path)
     (folder / "summary.json").write_text("{}", encoding="utf-8")
     with pytest.raises(FileFormatError, match="format None"):
         SavedRun.load(folder)
+
+
+def test_the_newest_run_below_a_folder_is_found(tmp_path: Path) -> None:
+    folders = [tmp_path / name / "powertrain" for name in ("version_0", "version_1", "version_2")]
+    for folder, age_s in zip(folders, (300, 100, 200)):
+        write_run(verified(make_outcome()), folder)
+        write_run(verified(make_outcome()), folder / "correction-1")
+        os.utime(folder / "summary.json", (1e9 - age_s, 1e9 - age_s))
+    assert run_folder(tmp_path) == folders[1]
+    assert run_folder(tmp_path / "version_2") == run_folder(folders[2]) == folders[2]
+    assert run_folder(folders[2] / "correction-1") == folders[2] / "correction-1"
 
 
 # In a browser.
