@@ -14,7 +14,7 @@ from lightning_powertrain.callbacks.job import logging_step
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.devices import Device, parse_simulated
 from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import (
@@ -41,7 +41,7 @@ class Options:
 
     budget: Objective | None
     device: str | Device | None
-    predictor: Predictor
+    predictor: BasePredictor
     modes: int | Literal["auto"] | None
     max_share: float
     precision: float | None

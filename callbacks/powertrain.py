@@ -24,7 +24,7 @@ from lightning_powertrain.devices import Device, SimulatedDevice, open_device
 from lightning_powertrain.distributed import Coordinator, Worker
 from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.logs import swallowed, warn
-from lightning_powertrain.prediction import DEFAULT_REFERENCE, Predictor, default_predictor
+from lightning_powertrain.prediction import DEFAULT_REFERENCE, BasePredictor, default_predictor
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, parse_budget
 from lightning_powertrain.simulation.probe import ModelProbe
@@ -87,7 +87,7 @@ class PowerTrainCallback(pl.Callback):
         device: str | Device | None = None,
         modes: int | Literal["auto"] | None = None,
         reference: str | Path | None = None,
-        predictor: Predictor | None = None,
+        predictor: BasePredictor | None = None,
         max_share: float = 0.1,
         precision: float | None = 0.02,
         seed: int = 0,

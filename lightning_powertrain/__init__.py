@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from lightning_powertrain.callbacks import PowerMonitor, PowerTrainCallback
     from lightning_powertrain.devices import Device, SimulatedDevice, open_device
     from lightning_powertrain.errors import PowerTrainError
-    from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, Predictor, ReferenceProfile, load_reference
+    from lightning_powertrain.prediction import (
+        BasePredictor,
+        GreyBoxTransfer,
+        Prediction,
+        ReferenceProfile,
+        load_reference,
+    )
     from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
     from lightning_powertrain.profiling import Measurement, Profile
     from lightning_powertrain.reporting import ConsoleReporter
@@ -26,7 +32,7 @@ _ROOMS = {
     "callbacks": ("PowerMonitor", "PowerTrainCallback"),
     "devices": ("Device", "SimulatedDevice", "open_device"),
     "errors": ("PowerTrainError",),
-    "prediction": ("GreyBoxTransfer", "Prediction", "Predictor", "ReferenceProfile", "load_reference"),
+    "prediction": ("GreyBoxTransfer", "Prediction", "BasePredictor", "ReferenceProfile", "load_reference"),
     "prediction.baselines": ("PaperNetworks", "PaperTransfer"),
     "profiling": ("Measurement", "Profile"),
     "reporting": ("ConsoleReporter",),
@@ -36,6 +42,7 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "BasePredictor",
     "Board",
     "ConsoleReporter",
     "Device",
@@ -54,7 +61,6 @@ __all__ = [
     "PowerTrainCallback",
     "PowerTrainError",
     "Prediction",
-    "Predictor",
     "Profile",
     "ReferenceProfile",
     "Selection",

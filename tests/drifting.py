@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from fakes import FakeDevice, true_power_w, true_time_ms
 
-from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.boards import IntArray
 from lightning_powertrain.devices import PowerReading
-from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
 
 
@@ -41,7 +41,7 @@ class Changing(FakeDevice):
         self.clock.advance((self.clock.now() - before_s) * (time_factor - 1))
 
 
-class Proportional:
+class Proportional(BasePredictor):
     """Knows the tiny board but for one factor of time and one of power, which it takes from what was measured."""
 
     minimum_modes = 3
@@ -50,11 +50,8 @@ class Proportional:
         self.time_factor = float(np.median(profile.time_ms / true_time_ms(profile.modes)))
         self.power_factor = float(np.median(profile.power_w / true_power_w(profile.modes)))
 
-    def prior_time_ms(self, modes: IntArray) -> np.ndarray | None:
+    def reference_time_ms(self, modes: IntArray) -> np.ndarray | None:
         return true_time_ms(modes)
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> None:
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         return Prediction(true_time_ms(modes) * self.time_factor, true_power_w(modes) * self.power_factor, 0.0, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lightning_powertrain.boards import Board, IntArray, Knob, ModeSpace, PowerMode, Preset
 from lightning_powertrain.devices import Health, PowerReading, VirtualClock
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
 
 FloatArray = npt.NDArray[np.float64]
@@ -94,7 +94,7 @@ class FakeDevice:
         self.clock.advance(float(true_time_ms(self.modes.rows([self.mode]))[0]) / 1e3)
 
 
-class Oracle:
+class Oracle(BasePredictor):
     """Predicts the tiny board exactly, but only once it was fit."""
 
     minimum_modes = 3
@@ -105,11 +105,8 @@ class Oracle:
     def fit(self, profile: Profile) -> None:
         self.fitted = profile
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         return true_time_ms(modes)
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         assert self.fitted is not None

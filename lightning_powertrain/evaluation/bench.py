@@ -23,7 +23,7 @@ from lightning_powertrain.evaluation.metrics import (
     judge,
     possible_limits_w,
 )
-from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
 from lightning_powertrain.tuning.config import MAX_MODES
@@ -160,7 +160,7 @@ def _run_sampling(
     for seed in range(seeds):
         predictor = None if method.predictor is None else method.predictor(case, seed)
         if predictor is not None:
-            predictor.prior_time_ms(case.truth.modes[:1])  # what is done once per board is not part of a fit
+            predictor.reference_time_ms(case.truth.modes[:1])  # what is done once per board is not part of a fit
         for count in counts:
             if predictor is None or count >= predictor.minimum_modes:
                 rows = method.sampler(case, predictor, count, seed)
@@ -170,7 +170,7 @@ def _run_sampling(
 def _run(
     name: str,
     case: Case,
-    predictor: Predictor | None,
+    predictor: BasePredictor | None,
     rows: IntArray,
     seed: int,
     limits_w: FloatArray,
@@ -194,7 +194,7 @@ def _run(
     return run if predictor is None else replace(run, verified=_verify(case, predictor, rows, limits_w))
 
 
-def _verify(case: Case, predictor: Predictor, rows: IntArray, limits_w: FloatArray) -> Verified | None:
+def _verify(case: Case, predictor: BasePredictor, rows: IntArray, limits_w: FloatArray) -> Verified | None:
     loop, sample = ClosedLoop(case.measured, predictor), rows.tolist()
     possible_w = possible_limits_w(limits_w, Costs(case.truth.time_ms, case.truth.power_w))
     return _judged(case, [loop.verify(sample, PowerBudget(limit_w)) for limit_w in possible_w.tolist()], possible_w)
@@ -230,7 +230,7 @@ def _judged(case: Case, found: Sequence[Found], limits_w: FloatArray) -> Verifie
     return Verified(decisions, len(rows) / len(found), fixed_s, adaptive_s, beyond_w)
 
 
-def _predict(predictor: Predictor, method: Method, case: Case, sample: Profile) -> tuple[Prediction, float, float]:
+def _predict(predictor: BasePredictor, method: Method, case: Case, sample: Profile) -> tuple[Prediction, float, float]:
     without_power = method.needs_power and not case.has_power
     start_s = time.perf_counter()
     predictor.fit(with_power(sample) if without_power else sample)

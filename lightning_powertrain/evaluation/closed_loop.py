@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
 from lightning_powertrain.evaluation.metrics import FloatArray
-from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, select_measured
 from lightning_powertrain.tuning.config import MAX_MODES
@@ -90,14 +90,14 @@ class ListedModes(ModeSpace):
         return mode in self._rows
 
 
-class CachedPredictor:
+class CachedPredictor(BasePredictor):
     """Fits a profile only once, however many searches come to it.
 
     Args:
         predictor: What is fitted.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: BasePredictor) -> None:
         self._predictor = predictor
         self._profile: Profile | None = None
         self._fitted = lru_cache(maxsize=_REMEMBERED)(self._fit)
@@ -111,20 +111,20 @@ class CachedPredictor:
         """Remember what to fit; that is done once a prediction is asked for."""
         self._profile = profile
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         """That of the predictor."""
-        return self._predictor.prior_time_ms(modes)
+        return self._predictor.reference_time_ms(modes)
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
         """Those of the predictor."""
-        return self._predictor.informative_rows(knobs, modes, count, seed)
+        return self._predictor.initial_design(knobs, modes, count, seed)
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes."""
         assert self._profile is not None
         return self._fitted(self._profile.measurements).predict(modes)
 
-    def _fit(self, measurements: tuple[Measurement, ...]) -> Predictor:
+    def _fit(self, measurements: tuple[Measurement, ...]) -> BasePredictor:
         assert self._profile is not None
         # A fit replaces what was learned, and changes nothing in place: a shallow copy keeps it.
         self._predictor.fit(self._profile)
@@ -143,7 +143,7 @@ class ClosedLoop:
         seed: Of the modes that are measured first.
     """
 
-    def __init__(self, measured: Profile, predictor: Predictor, seed: int = 0) -> None:
+    def __init__(self, measured: Profile, predictor: BasePredictor, seed: int = 0) -> None:
         self._measured = measured
         self._predictor = CachedPredictor(predictor)
         self._seed = seed

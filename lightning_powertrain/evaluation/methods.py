@@ -13,28 +13,28 @@ from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.evaluation.closed_loop import Kind
-from lightning_powertrain.prediction import GreyBoxTransfer, Predictor
+from lightning_powertrain.prediction import BasePredictor, GreyBoxTransfer
 from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
 from lightning_powertrain.profiling import latin_hypercube_rows
 
-Sampler = Callable[[Case, Optional[Predictor], int, int], IntArray]
+Sampler = Callable[[Case, Optional[BasePredictor], int, int], IntArray]
 """A case, the method's predictor, how many modes, seed; to the rows to measure."""
 
 
-def random_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
+def random_rows(case: Case, predictor: BasePredictor | None, count: int, seed: int) -> IntArray:
     """Rows drawn uniformly at random, as in the paper."""
     return np.asarray(np.random.default_rng(seed).choice(len(case.truth), size=count, replace=False), dtype=np.int64)
 
 
-def hypercube_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
+def hypercube_rows(case: Case, predictor: BasePredictor | None, count: int, seed: int) -> IntArray:
     """Rows that cover each knob evenly."""
     return latin_hypercube_rows(case.truth.modes, count, seed)
 
 
-def informative_rows(case: Case, predictor: Predictor | None, count: int, seed: int) -> IntArray:
+def designed_rows(case: Case, predictor: BasePredictor | None, count: int, seed: int) -> IntArray:
     """Rows that the predictor asks for."""
     assert predictor is not None
-    rows = predictor.informative_rows(case.truth.knobs, case.truth.modes, count, seed)
+    rows = predictor.initial_design(case.truth.knobs, case.truth.modes, count, seed)
     return hypercube_rows(case, predictor, count, seed) if rows is None else rows
 
 
@@ -53,21 +53,21 @@ class Method:
 
     about: str
     sampler: Sampler | None = None
-    predictor: Callable[[Case, int], Predictor] | None = None
+    predictor: Callable[[Case, int], BasePredictor] | None = None
     search: Kind | None = None
     needs_power: bool = False
     needs_sklearn: bool = False
 
 
-def _paper(case: Case, seed: int) -> Predictor:
+def _paper(case: Case, seed: int) -> BasePredictor:
     return PaperTransfer(None if case.reference is None else case.reference.networks, seed)
 
 
-def _boosting(case: Case, seed: int) -> Predictor:
+def _boosting(case: Case, seed: int) -> BasePredictor:
     return GradientBoosting(None if case.reference is None else case.reference.networks, seed)
 
 
-def _grey_box(case: Case, seed: int) -> Predictor:
+def _grey_box(case: Case, seed: int) -> BasePredictor:
     return GreyBoxTransfer(None if case.reference is None else case.reference.profile, seed)
 
 
@@ -92,7 +92,7 @@ METHODS = {
     ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", hypercube_rows, _grey_box),
-    "grey-box-informed": Method("the same on the modes that tell it most", informative_rows, _grey_box),
+    "grey-box-informed": Method("the same on the modes that tell it most", designed_rows, _grey_box),
     "search": Method("the search of a tuned job: so many modes, and up to five trials", None, _grey_box, "search"),
     "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),
     "hard": Method("the same from the lowest mode, never above the limit", None, _grey_box, "hard"),

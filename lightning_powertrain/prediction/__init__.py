@@ -1,7 +1,7 @@
 """What the modes that were not measured would cost."""
 
 from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer, default_predictor
-from lightning_powertrain.prediction.predictor import Prediction, Predictor
+from lightning_powertrain.prediction.predictor import BasePredictor, Prediction
 from lightning_powertrain.prediction.reference import (
     DEFAULT_REFERENCE,
     ReferenceProfile,
@@ -12,9 +12,9 @@ from lightning_powertrain.prediction.reference import (
 
 __all__ = [
     "DEFAULT_REFERENCE",
+    "BasePredictor",
     "GreyBoxTransfer",
     "Prediction",
-    "Predictor",
     "ReferenceProfile",
     "default_predictor",
     "fit_reference",

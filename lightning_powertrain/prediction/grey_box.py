@@ -1,8 +1,8 @@
 """A grey box: a physical curve, and a Gaussian process for what it leaves over.
 
-Physics extrapolates from few points but is never quite right; a Gaussian process is right near points but knows nothing
-far from them. Together they beat either where data are scarce (arXiv 2307.02229). The curve is linearised about its
-fit, so that the uncertainty of its parameters is part of the process and not thought to be settled.
+A physical model extrapolates from few points but has systematic errors; a Gaussian process has none near the points but
+returns to its prior far from them. Together they predict better than either where data are scarce (arXiv 2307.02229).
+The curve is linearised about its fit, so that the uncertainty of its parameters is part of the process.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lightning_powertrain.prediction.gaussian_process import GaussianProcess
 from lightning_powertrain.prediction.kernel import FloatArray, KernelPrior, covariance
 from lightning_powertrain.prediction.map_fit import Prior, fit_map, with_jacobian
 from lightning_powertrain.prediction.points import Points
-from lightning_powertrain.prediction.reference_model import Learned
+from lightning_powertrain.prediction.reference_model import ReferenceGreyBox
 
-# How much of the reference's residual to expect here: mean and standard deviation.
-_BORROWED = (0.3, 0.3)
-# The spread of intervals is scaled by how far left-out measurements were off. This many are added to them that are off
-# by so many standard deviations: more than one, as all settings were chosen with the measurements that are left out.
-_TYPICAL, _TYPICAL_Z = 10, 1.2
+# Prior of the share of the reference's residual that another workload has: mean and standard deviation.
+_RESIDUAL_SHARE = (0.3, 0.3)
+# The width of intervals is scaled by the errors of left-out measurements, in standard deviations. As a prior, this many
+# errors of this size are added. The size is more than one, as left-out measurements helped to choose hyperparameters.
+_PRIOR_COUNT, _PRIOR_Z = 10, 1.2
 # Workloads that stand for all that there may be, before anything is measured.
 _WORKLOADS = 200
 
@@ -41,7 +41,7 @@ class Target:
     starts: int
     kernel: KernelPrior
 
-    def tightened(self, other: Learned, factor: float) -> Target:
+    def tightened(self, other: ReferenceGreyBox, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
         return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor))
 
@@ -68,7 +68,9 @@ class GreyBox:
         base, features = self._linearised(points)
         self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
         squares = self._process.left_out_z**2
-        self._widening = float(np.sqrt((_TYPICAL * _TYPICAL_Z**2 + squares.sum()) / (_TYPICAL + len(squares))))
+        self._interval_scale = float(
+            np.sqrt((_PRIOR_COUNT * _PRIOR_Z**2 + squares.sum()) / (_PRIOR_COUNT + len(squares)))
+        )
 
     @property
     def error(self) -> float:
@@ -76,8 +78,11 @@ class GreyBox:
         return float(np.mean(np.abs(np.expm1(self._process.left_out_residuals))))
 
     @cached_property
-    def doubt(self) -> FloatArray:
-        """What turns independent standard normal numbers into deviations of the parameters, shape ``(p, p)``."""
+    def posterior_root(self) -> FloatArray:
+        """Square root of the posterior covariance of the parameters, shape ``(p, p)``.
+
+        It turns independent standard normal numbers into deviations of the parameters.
+        """
         count = len(self.parameters)
         values, vectors = np.linalg.eigh(self._process.weight_covariance[:count, :count])
         return np.asarray(self._prior.spread[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
@@ -86,41 +91,41 @@ class GreyBox:
         """Expected logarithms and their standard deviations, noise of a measurement included; shape ``(n,)`` each."""
         base, features = self._linearised(points)
         mean, variance = self._process.predict(points.inputs, features)
-        return base + mean, self._widening * np.sqrt(variance)
+        return base + mean, self._interval_scale * np.sqrt(variance)
 
-    def learned(self) -> Learned:
-        """What another workload may start from; for a box that borrowed nothing itself."""
+    def as_reference(self) -> ReferenceGreyBox:
+        """What another workload may start from; for a box that was fitted without a reference."""
         count, process = len(self.parameters), self._process
         weights = process.feature_weights
         shift = self._prior.mean - self.parameters + self._prior.spread * weights[:count]
-        kernel = process.settings, process.inputs, process.solution
-        return Learned(self.parameters, shift, self.doubt, *kernel, weights[count:])
+        kernel = process.hyperparameters, process.inputs, process.dual_coefficients
+        return ReferenceGreyBox(self.parameters, shift, self.posterior_root, *kernel, weights[count:])
 
     def _linearised(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms before any measurement, and features whose weights are N(0, 1) then."""
         values, slopes = with_jacobian(points.curve, self.parameters)
         base = values + slopes @ (self._prior.mean - self.parameters)
         features = [slopes * self._prior.spread]
-        if points.unsure is not None:
-            features.append(points.unsure(self.parameters))
-        if points.borrowed is not None:
-            share, spread = _BORROWED
-            base = base + share * points.borrowed
-            features.append(spread * points.borrowed[:, None])
+        if points.nuisance_slopes is not None:
+            features.append(points.nuisance_slopes(self.parameters))
+        if points.reference_residual is not None:
+            share, spread = _RESIDUAL_SHARE
+            base = base + share * points.reference_residual
+            features.append(spread * points.reference_residual[:, None])
         return base, np.concatenate(features, axis=1)
 
 
-def before_measuring(points: Points, prior: Prior, target: Target, seed: int) -> tuple[FloatArray, float]:
+def prior_covariance(points: Points, prior: Prior, target: Target, seed: int) -> tuple[FloatArray, float]:
     """Covariance of the logarithms in some modes, shape ``(n, n)``, and the variance of a measurement.
 
-    Of workloads drawn from the prior: the slopes of the curve at its mean would tell of workloads like that one alone,
-    and a mode that says much of them may say nothing of one in which another stage is the slowest.
+    The covariance is estimated from workloads drawn from the prior. The slopes of the curve at the mean of the prior
+    would describe only workloads whose slowest stage is the same.
     """
     values = points.curve(prior.draws(_WORKLOADS, np.random.default_rng(seed)))
     features = (values - values.mean(axis=0)).T / np.sqrt(_WORKLOADS)
-    settings = target.kernel.mean(points.inputs.shape[1])
-    total = features @ features.T + covariance(points.inputs, points.inputs, settings)
-    if points.borrowed is not None:
-        borrowed = _BORROWED[1] * points.borrowed
-        total += np.outer(borrowed, borrowed)
-    return total, float(np.exp(2 * settings[-1]))
+    hyperparameters = target.kernel.mean(points.inputs.shape[1])
+    total = features @ features.T + covariance(points.inputs, points.inputs, hyperparameters)
+    if points.reference_residual is not None:
+        deviation = _RESIDUAL_SHARE[1] * points.reference_residual
+        total += np.outer(deviation, deviation)
+    return total, float(np.exp(2 * hyperparameters[-1]))

@@ -15,7 +15,7 @@ from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout, layout_of
-from lightning_powertrain.prediction.predictor import Prediction, check_profile
+from lightning_powertrain.prediction.predictor import BasePredictor, Prediction, check_profile
 from lightning_powertrain.prediction.reference import (
     DEFAULT_REFERENCE,
     ReferenceProfile,
@@ -23,7 +23,7 @@ from lightning_powertrain.prediction.reference import (
     load_reference,
 )
 from lightning_powertrain.prediction.reference_model import ReferenceModel, Residuals
-from lightning_powertrain.prediction.workload_model import WorkloadModel, informative_rows
+from lightning_powertrain.prediction.workload_model import WorkloadModel, initial_design
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 5
@@ -36,7 +36,7 @@ _CACHED = 8
 Value = TypeVar("Value")
 
 
-class GreyBoxTransfer:
+class GreyBoxTransfer(BasePredictor):
     """Predicts a workload from few measured modes, with the physics of a reference workload as the starting point.
 
     Two models of a dozen or two parameters say how time and power depend on the knobs. Their parameters start from
@@ -58,6 +58,8 @@ class GreyBoxTransfer:
         ArgumentError: If the reference has too few modes, or a time or power that is not a positive number.
     """
 
+    minimum_modes = MINIMUM_MODES
+
     def __init__(self, reference: ReferenceProfile | Profile | None = None, seed: int = 0) -> None:
         profile = reference.profile if isinstance(reference, ReferenceProfile) else reference
         if profile is not None:
@@ -67,14 +69,9 @@ class GreyBoxTransfer:
         self._seed = seed
         self._has_warned = False
         self._fitted: tuple[KnobLayout, WorkloadModel, bool] | None = None
-        self._priors = _Cache[FloatArray]()
-        self._borrowed = _Cache[Residuals]()
+        self._reference_times = _Cache[FloatArray]()
+        self._residuals = _Cache[Residuals]()
         self._designs = _Cache[IntArray]()
-
-    @property
-    def minimum_modes(self) -> int:
-        """The fewest measured modes with which :meth:`fit` gives something useful."""
-        return MINIMUM_MODES
 
     def fit(self, profile: Profile) -> None:
         """Learn from measured modes.
@@ -89,7 +86,7 @@ class GreyBoxTransfer:
             self._warn_once(profile)
         self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), reference is not None)
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
 
         None without a reference that suits this board.
@@ -97,9 +94,9 @@ class GreyBoxTransfer:
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
         reference = self._reference_model
-        return self._priors.get(modes, lambda: reference.expected_time_ms(reference.layout, modes))
+        return self._reference_times.get(modes, lambda: reference.expected_time_ms(reference.layout, modes))
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int = 0) -> IntArray:
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int = 0) -> IntArray:
         """Rows of ``count`` modes whose measurement tells most about all ``modes``, the highest mode first.
 
         A greedy I-optimal design (Cohn 1996): each next mode is the one whose time takes most off the variance of the
@@ -123,7 +120,7 @@ class GreyBoxTransfer:
         candidates = _candidates(layout, modes, max(most, _CANDIDATES), seed)
 
         def design() -> IntArray:
-            return candidates[informative_rows(layout, modes[candidates], most, seed, self._model_for(knobs))]
+            return candidates[initial_design(layout, modes[candidates], most, seed, self._model_for(knobs))]
 
         return self._designs.get(modes, design, layout, seed, most)[:count]
 
@@ -141,14 +138,14 @@ class GreyBoxTransfer:
             raise ArgumentError.of("modes.shape", modes.shape, f"(n, {count}), one column for each knob of the profile")
         if self._reference is None or not has_reference:
             return model.predict(layout, modes, Residuals())
-        borrowed = self._borrowed.get(modes, lambda: self._reference_model.residuals(layout, modes), layout)
-        prediction = model.predict(layout, modes, borrowed)
+        residuals = self._residuals.get(modes, lambda: self._reference_model.residuals(layout, modes), layout)
+        prediction = model.predict(layout, modes, residuals)
         return replace(prediction, reference=self._reference.provenance)
 
     @cached_property
     def _reference_model(self) -> ReferenceModel:
         assert self._reference is not None
-        return self._shipped or fit_reference_model(self._reference, self._seed).learned()
+        return self._shipped or fit_reference_model(self._reference, self._seed).as_reference()
 
     def _model_for(self, knobs: Sequence[Knob]) -> ReferenceModel | None:
         """The reference's, if it suits a board of such knobs."""

@@ -11,8 +11,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Share of the variance that goes with each knob by itself, whatever the others are: few points tell more of that.
-_ALONE = 0.25
+# Share of the variance of the additive part, in which each knob acts by itself: it takes fewer points to learn.
+_ADDITIVE_SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +31,18 @@ class KernelPrior:
     noise: tuple[float, float] = (0.016, 0.5)
 
     def mean(self, knobs: int) -> FloatArray:
-        """Means of the logarithms of all settings: a length for each knob, the amplitude, the noise."""
+        """Means of the logarithms of all hyperparameters: a length scale for each knob, the amplitude, the noise."""
         return np.log([*np.broadcast_to(self.lengths[0], knobs), self.amplitude[0], self.noise[0]])
 
     def spread(self, knobs: int) -> FloatArray:
         """Their standard deviations."""
         return np.array([*[self.lengths[1]] * knobs, self.amplitude[1], self.noise[1]])
 
-    def tightened(self, settings: FloatArray, factor: float) -> KernelPrior:
-        """A prior around the settings of another process, with its spread reduced."""
-        amplitude, noise = np.exp(settings[-2:]).tolist()
+    def tightened(self, hyperparameters: FloatArray, factor: float) -> KernelPrior:
+        """A prior around the hyperparameters of another process, with its spread reduced."""
+        amplitude, noise = np.exp(hyperparameters[-2:]).tolist()
         return KernelPrior(
-            (np.exp(settings[:-2]), factor * self.lengths[1]),
+            (np.exp(hyperparameters[:-2]), factor * self.lengths[1]),
             (amplitude, factor * self.amplitude[1]),
             (noise, factor * self.noise[1]),
         )
@@ -62,34 +62,35 @@ class Levels:
     def __len__(self) -> int:
         return self._count
 
-    def covariance(self, others: FloatArray, settings: FloatArray) -> FloatArray:
+    def covariance(self, others: FloatArray, hyperparameters: FloatArray) -> FloatArray:
         """Covariance with other points, shape ``(m, n)``.
 
         Args:
             others: The other points, shape ``(n, knobs)``.
-            settings: Logarithms of a length for each knob, of the amplitude, and of the noise, which is left out.
+            hyperparameters: Logarithms of a length scale for each knob, of the amplitude, and of the noise, not
+                used here.
         """
-        lengths = np.exp(settings[:-2, None])
+        lengths = np.exp(hyperparameters[:-2, None])
         knobs = zip(self._columns, others.T, lengths)
         each = [_matern(values[:, None] - other, length)[rows] for (values, rows), other, length in knobs]
-        return _combined(each, settings[-2])
+        return _combined(each, hyperparameters[-2])
 
 
-def covariance(left: FloatArray, right: FloatArray, settings: FloatArray) -> FloatArray:
+def covariance(left: FloatArray, right: FloatArray, hyperparameters: FloatArray) -> FloatArray:
     """Covariance between points, shape ``(m, n)``: of effects of all knobs together, and of each knob alone."""
-    return Levels(left).covariance(right, settings)
+    return Levels(left).covariance(right, hyperparameters)
 
 
-def pairwise(distances: FloatArray, settings: FloatArray) -> FloatArray:
-    """Covariance of pairs of points for many settings at once, shape ``(s, pairs)``.
+def pairwise(distances: FloatArray, hyperparameters: FloatArray) -> FloatArray:
+    """Covariance of pairs of points for many hyperparameters at once, shape ``(s, pairs)``.
 
     Args:
         distances: Between the points of each pair, knob by knob, shape ``(knobs, pairs)``.
-        settings: As for :meth:`Levels.covariance`, shape ``(s, knobs + 2)``.
+        hyperparameters: As for :meth:`Levels.covariance`, shape ``(s, knobs + 2)``.
     """
-    lengths = np.exp(settings[:, :-2])
+    lengths = np.exp(hyperparameters[:, :-2])
     each = [_matern(distance, length[:, None]) for distance, length in zip(distances, lengths.T)]
-    return _combined(each, settings[:, -2, None])
+    return _combined(each, hyperparameters[:, -2, None])
 
 
 def _matern(difference: FloatArray, length: FloatArray) -> FloatArray:
@@ -98,11 +99,11 @@ def _matern(difference: FloatArray, length: FloatArray) -> FloatArray:
 
 
 def _combined(each: Sequence[FloatArray], log_amplitude: FloatArray) -> FloatArray:
-    together, alone = each[0].copy(), each[0].copy()
+    product, additive = each[0].copy(), each[0].copy()
     for of_knob in each[1:]:
-        together *= of_knob
-        alone += of_knob
+        product *= of_knob
+        additive += of_knob
     variance = np.exp(2 * log_amplitude)
-    together *= variance * (1 - _ALONE)
-    alone *= variance * (_ALONE / len(each))
-    return np.asarray(np.add(together, alone, out=together), dtype=np.float64)
+    product *= variance * (1 - _ADDITIVE_SHARE)
+    additive *= variance * (_ADDITIVE_SHARE / len(each))
+    return np.asarray(np.add(product, additive, out=product), dtype=np.float64)

@@ -122,5 +122,5 @@ def _loss(
     parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float
 ) -> FloatArray:
     soft = np.sqrt(1 + ((log_values - values) / (_SOFT * scatter)) ** 2) - 1
-    surprise = ((parameters - prior.mean) / prior.spread) ** 2
-    return np.asarray(2 * _SOFT**2 * soft.sum(axis=-1) + surprise.sum(axis=-1), dtype=np.float64)
+    penalty = ((parameters - prior.mean) / prior.spread) ** 2
+    return np.asarray(2 * _SOFT**2 * soft.sum(axis=-1) + penalty.sum(axis=-1), dtype=np.float64)

@@ -23,29 +23,30 @@ class Points(NamedTuple):
     Args:
         curve: Logarithm of the target in these modes as a function of the parameters.
         inputs: Logarithms of the knobs, shape ``(n, knobs)``.
-        borrowed: What the physical curve leaves over in the reference workload, shape ``(n,)``; None without one.
-        unsure: Parameters to slopes by what else is uncertain, each in its standard deviations, shape ``(n, k)``; None
-            if nothing is.
+        reference_residual: What the physical curve leaves over in the reference workload, shape ``(n,)``; None without
+            one.
+        nuisance_slopes: Parameters to slopes by what else is uncertain, each in its standard deviations, shape
+            ``(n, k)``; None if nothing is.
     """
 
     curve: Curve
     inputs: FloatArray
-    borrowed: FloatArray | None = None
-    unsure: Callable[[FloatArray], FloatArray] | None = None
+    reference_residual: FloatArray | None = None
+    nuisance_slopes: Callable[[FloatArray], FloatArray] | None = None
 
 
-def time_points(layout: KnobLayout, modes: IntArray, borrowed: FloatArray | None = None) -> Points:
+def time_points(layout: KnobLayout, modes: IntArray, reference_residual: FloatArray | None = None) -> Points:
     """Modes whose time is to be learned or predicted."""
-    return Points(TimeModel(layout).curve(modes), layout.logs(modes), borrowed)
+    return Points(TimeModel(layout).curve(modes), layout.logs(modes), reference_residual)
 
 
 def power_points(
     layout: KnobLayout,
     modes: IntArray,
     time_parameters: FloatArray,
-    doubt: FloatArray,
+    posterior_root: FloatArray,
     log_time: FloatArray,
-    borrowed: FloatArray | None = None,
+    reference_residual: FloatArray | None = None,
 ) -> Points:
     """Modes whose time is known, measured or predicted: which stage it is spent in stays uncertain.
 
@@ -53,9 +54,10 @@ def power_points(
         layout: What the columns of ``modes`` act on.
         modes: Shape ``(n, knobs)``.
         time_parameters: Of the curve of the time, shape ``(p,)``.
-        doubt: Turns independent standard normal numbers into deviations of these, shape ``(p, p)``.
+        posterior_root: Square root of the posterior covariance of these, shape ``(p, p)``: turns independent standard
+            normal numbers into deviations of them.
         log_time: Logarithms of the times, shape ``(n,)``.
-        borrowed: What the curve of the power leaves over in the reference workload.
+        reference_residual: What the curve of the power leaves over in the reference workload.
     """
     time_model, power_model = TimeModel(layout), PowerModel(layout)
 
@@ -64,8 +66,8 @@ def power_points(
 
     curve = curve_for(time_parameters)
 
-    def unsure(parameters: FloatArray) -> FloatArray:
-        deviations = curve_for(time_parameters + _STEP * doubt.T)(parameters)
+    def nuisance_slopes(parameters: FloatArray) -> FloatArray:
+        deviations = curve_for(time_parameters + _STEP * posterior_root.T)(parameters)
         return np.asarray((deviations - curve(parameters)).T / _STEP, dtype=np.float64)
 
-    return Points(curve, layout.logs(modes), borrowed, unsure)
+    return Points(curve, layout.logs(modes), reference_residual, nuisance_slopes)

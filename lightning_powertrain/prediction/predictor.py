@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,40 +74,73 @@ def _spread(values: FloatArray, low: FloatArray | None, high: FloatArray | None,
     return np.full(len(values), 0.0 if np.isnan(error) else error * _STD_PER_MEAN_ERROR)
 
 
-class Predictor(Protocol):
+class BasePredictor(ABC):
     """Predicts the time and power of a workload in every power mode of a board.
 
-    :meth:`fit` is called once per profile; a later call replaces what an earlier one learnt. No method may touch
-    the global state of torch, numpy or random: a training job runs in the same process.
+    A predictor needs :meth:`fit` and :meth:`predict`. Everything else has a default.
 
-    Attributes:
-        minimum_modes: The fewest measured modes with which :meth:`fit` gives something useful.
+    All methods are called in the process of the training job, between two of its minibatches, and training waits for
+    them. None may change the global state of torch, numpy or random, or the arrays and profiles that it gets.
     """
 
     @property
-    def minimum_modes(self) -> int: ...
+    def minimum_modes(self) -> int:
+        """The fewest measured modes with which :meth:`fit` gives something useful, by default 5.
 
+        Read at any time, also before :meth:`fit`. It must not change during a job. A class attribute may replace it.
+        """
+        return 5
+
+    @abstractmethod
     def fit(self, profile: Profile) -> None:
-        """Learn from measured modes."""
-        ...
+        """Learn from measured modes.
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+        Called after each measured mode once there are :attr:`minimum_modes`, with all measurements so far. A later call
+        replaces what an earlier one learned, without changing in place what it left in attributes: a shallow copy of a
+        fitted predictor must keep its fit.
 
-        None without a reference that suits this board.
+        Args:
+            profile: What was measured, in this order; a power is NaN if it was not measured.
         """
-        ...
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        """Rows of the ``count`` modes out of ``modes`` that are best measured first.
-
-        None to have them spread evenly.
-        """
-        ...
-
+    @abstractmethod
     def predict(self, modes: IntArray) -> Prediction:
-        """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs."""
-        ...
+        """Time and power in some modes.
+
+        Called any number of times after :meth:`fit`, with the modes of the board or a part of them. It must not change
+        what :meth:`fit` learned.
+
+        Args:
+            modes: Shape ``(n, number of knobs)``, columns in the order of the knobs of the profile.
+        """
+
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
+        """Times of a minibatch of a reference workload, shape ``(n,)``; by default None, without a reference.
+
+        Called before anything is measured, to find the modes that are probably fast and to estimate how long it takes
+        to measure them; only the ratios of the times matter. It must not change what :meth:`fit` learned.
+
+        Args:
+            modes: Shape ``(n, number of knobs)``.
+        """
+        return None
+
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        """Rows of the modes to measure first; by default None, for a Latin hypercube.
+
+        Called before :meth:`fit`, several times with different counts where the job is short: the same arguments must
+        give the same rows. It must not change what :meth:`fit` learned.
+
+        Args:
+            knobs: What the columns of ``modes`` act on.
+            modes: The modes to choose from, shape ``(n, number of knobs)``.
+            count: How many, at most ``n``.
+            seed: Makes a random choice reproducible.
+
+        Returns:
+            Different rows of ``modes``, shape ``(count,)``.
+        """
+        return None
 
 
 def check_profile(profile: Profile, minimum_modes: int, *, needs_power: bool = True) -> None:

@@ -165,7 +165,7 @@ def fit_reference(profile: Profile, seed: int = 0, details: Mapping[str, Any] | 
     return ReferenceProfile(
         profile=profile,
         seed=seed,
-        model=model.learned(),
+        model=model.as_reference(),
         time_error=model.time.error,
         power_error=model.power.error,
         details=details or {},

@@ -21,7 +21,7 @@ _BLOCK = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class ReferenceGreyBox:
     """A fitted grey box without what it was fitted to.
 
     Args:
@@ -47,9 +47,11 @@ class Learned:
         """What the physical curve leaves over, as far as known, shape ``(n,)``."""
         shifted = slope_along(points.curve, self.parameters, self.shift)
         local = Levels(points.inputs).covariance(self.inputs, self.hyperparameters) @ self.dual_coefficients
-        if points.unsure is None:
+        if points.nuisance_slopes is None:
             return np.asarray(shifted + local, dtype=np.float64)
-        return np.asarray(shifted + local + points.unsure(self.parameters) @ self.nuisance_weights, dtype=np.float64)
+        return np.asarray(
+            shifted + local + points.nuisance_slopes(self.parameters) @ self.nuisance_weights, dtype=np.float64
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +73,8 @@ class ReferenceModel:
     """
 
     layout: KnobLayout
-    time: Learned
-    power: Learned | None
+    time: ReferenceGreyBox
+    power: ReferenceGreyBox | None
 
     def residuals(self, layout: KnobLayout, modes: IntArray) -> Residuals:
         """What the physics of this workload leaves over in modes of a board."""
@@ -115,14 +117,16 @@ class ReferenceModel:
         """
         counts = {"time": len(TimeModel(layout).prior.mean), "power": len(PowerModel(layout).prior.mean)}
         nuisances = {"time": 0, "power": counts["time"]}
-        parts: dict[str, Learned] = {}
+        parts: dict[str, ReferenceGreyBox] = {}
         for target in counts if any(name.startswith("power.") for name in tensors) else ("time",):
             rows, knobs, count = len(tensors[f"{target}.dual_coefficients"]), len(layout.knobs), counts[target]
             shapes = ((count,), (count,), (count, count), (knobs + 2,), (rows, knobs), (rows,), (nuisances[target],))
-            arrays = [tensors[f"{target}.{each.name}"] for each in fields(Learned)]
+            arrays = [tensors[f"{target}.{each.name}"] for each in fields(ReferenceGreyBox)]
             if [(str(array.dtype), array.shape) for array in arrays] != [("float64", shape) for shape in shapes]:
                 raise ValueError(f"its grey box of {target} is not one of {count} parameters and {knobs} knobs")
-            parts[target] = Learned(*arrays)
-        if len(tensors) != len(parts) * len(fields(Learned)):
-            raise ValueError(f"its grey box has other tensors than {', '.join(each.name for each in fields(Learned))}")
+            parts[target] = ReferenceGreyBox(*arrays)
+        if len(tensors) != len(parts) * len(fields(ReferenceGreyBox)):
+            raise ValueError(
+                f"its grey box has other tensors than {', '.join(each.name for each in fields(ReferenceGreyBox))}"
+            )
         return cls(layout, parts["time"], parts.get("power"))

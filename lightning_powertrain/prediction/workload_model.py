@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_powertrain.boards import IntArray
-from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Target, before_measuring
+from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Target, prior_covariance
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.map_fit import Prior
 from lightning_powertrain.prediction.points import power_points, time_points
@@ -17,9 +17,9 @@ from lightning_powertrain.prediction.reference_model import ReferenceModel, Resi
 from lightning_powertrain.prediction.time_model import TimeModel
 from lightning_powertrain.profiling import Profile
 
-# Another workload's parameters, and the settings of its process, are expected this much closer to the reference's than
-# to those of no workload at all.
-_LIKE_REFERENCE = 0.5
+# With a reference, the priors of the parameters and hyperparameters are centred on those of the reference, and their
+# standard deviations are multiplied by this.
+_SPREAD_FACTOR = 0.5
 # Half a 90 % interval, in standard deviations.
 _HALF_WIDTH = 1.645
 
@@ -44,25 +44,27 @@ class WorkloadModel:
     ) -> WorkloadModel:
         """Fit to a profile, close to a reference if there is one."""
         modes, log_time = profile.modes, np.log(profile.time_ms)
-        borrowed = Residuals() if reference is None else reference.residuals(layout, modes)
-        points, (prior, target) = time_points(layout, modes, borrowed.time), _expected_of_time(layout, reference)
+        residuals = Residuals() if reference is None else reference.residuals(layout, modes)
+        points, (prior, target) = time_points(layout, modes, residuals.time), _time_prior(layout, reference)
         time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
-        return cls(layout, time, _fit_power(profile, layout, seed, time, borrowed, reference))
+        return cls(layout, time, _fit_power(profile, layout, seed, time, residuals, reference))
 
-    def learned(self) -> ReferenceModel:
+    def as_reference(self) -> ReferenceModel:
         """What another workload may start from."""
-        return ReferenceModel(self.layout, self.time.learned(), None if self.power is None else self.power.learned())
+        return ReferenceModel(
+            self.layout, self.time.as_reference(), None if self.power is None else self.power.as_reference()
+        )
 
-    def predict(self, layout: KnobLayout, modes: IntArray, borrowed: Residuals) -> Prediction:
+    def predict(self, layout: KnobLayout, modes: IntArray, residuals: Residuals) -> Prediction:
         """Times, powers and their 90 % intervals; powers are NaN if power was not measured."""
-        log_time, time_spread = self.time.predict(time_points(layout, modes, borrowed.time))
+        log_time, time_spread = self.time.predict(time_points(layout, modes, residuals.time))
         log_power = power_spread = np.full(len(modes), np.nan)
         power_error = float("nan")
         if self.power is not None:
-            stages = layout, modes, self.time.parameters, self.time.doubt
-            points = power_points(*stages, log_time, borrowed.power)
+            stages = layout, modes, self.time.parameters, self.time.posterior_root
+            points = power_points(*stages, log_time, residuals.power)
             log_power, power_spread = self.power.predict(points)
             slower = power_points(*stages, log_time + time_spread)
             change = slower.curve(self.power.parameters) - points.curve(self.power.parameters)
@@ -80,21 +82,21 @@ class WorkloadModel:
         )
 
 
-def informative_rows(
+def initial_design(
     layout: KnobLayout, modes: IntArray, count: int, seed: int, reference: ReferenceModel | None
 ) -> IntArray:
-    """Rows of ``count`` modes whose times tell most about those of all ``modes``, row 0 first."""
-    borrowed = Residuals() if reference is None else reference.residuals(layout, modes)
-    points = time_points(layout, modes, borrowed.time)
-    covariance, noise = before_measuring(points, *_expected_of_time(layout, reference), seed)
+    """Rows of the ``count`` modes that most reduce the variance of the times of all ``modes``, row 0 first."""
+    residuals = Residuals() if reference is None else reference.residuals(layout, modes)
+    points = time_points(layout, modes, residuals.time)
+    covariance, noise = prior_covariance(points, *_time_prior(layout, reference), seed)
     return greedy_design(covariance, noise, 0, count)
 
 
-def _expected_of_time(layout: KnobLayout, reference: ReferenceModel | None) -> tuple[Prior, Target]:
+def _time_prior(layout: KnobLayout, reference: ReferenceModel | None) -> tuple[Prior, Target]:
     prior = TimeModel(layout).prior
     if reference is None:
         return prior, TIME
-    return prior.tightened(reference.time.parameters, _LIKE_REFERENCE), TIME.tightened(reference.time, _LIKE_REFERENCE)
+    return prior.tightened(reference.time.parameters, _SPREAD_FACTOR), TIME.tightened(reference.time, _SPREAD_FACTOR)
 
 
 def _fit_power(
@@ -102,15 +104,15 @@ def _fit_power(
     layout: KnobLayout,
     seed: int,
     time: GreyBox,
-    borrowed: Residuals,
+    residuals: Residuals,
     reference: ReferenceModel | None,
 ) -> GreyBox:
     log_time, log_power = np.log(profile.time_ms), np.log(profile.power_w)
-    points = power_points(layout, profile.modes, time.parameters, time.doubt, log_time, borrowed.power)
+    points = power_points(layout, profile.modes, time.parameters, time.posterior_root, log_time, residuals.power)
     prior, target = PowerModel(layout).prior, POWER
     if reference is not None and reference.power is not None:
-        prior = prior.tightened(reference.power.parameters, _LIKE_REFERENCE)
-        target = target.tightened(reference.power, _LIKE_REFERENCE)
+        prior = prior.tightened(reference.power.parameters, _SPREAD_FACTOR)
+        target = target.tightened(reference.power, _SPREAD_FACTOR)
     # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
     if reference is None or reference.power is None or reference.layout != layout:
         prior = prior.centred_on(points.curve, log_power)
@@ -118,10 +120,10 @@ def _fit_power(
 
 
 def greedy_design(covariance: FloatArray, noise: float, first: int, count: int) -> IntArray:
-    """Points to measure, one after the other, each the one that takes most off the variance of all points together.
+    """Points to measure, each the one that most reduces the total variance of all points: a greedy I-optimal design.
 
-    What a measurement takes off does not depend on what it shows, so all are chosen before the first is made (Cohn
-    1996). Fewer points are always the beginning of more.
+    By how much a measurement reduces the variance does not depend on its value, so all points are chosen before the
+    first measurement (Cohn 1996). A design of fewer points is the beginning of one of more.
 
     Args:
         covariance: Of all points before any is measured, shape ``(n, n)``.
@@ -132,7 +134,7 @@ def greedy_design(covariance: FloatArray, noise: float, first: int, count: int) 
     Returns:
         Different points, shape ``(count,)``.
 
-    Two points that go together tell less than one of them and one that stands alone.
+    Of two correlated points and an independent one, the independent one comes second.
 
     >>> covariance = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 0.5]])
     >>> greedy_design(covariance, 0.01, first=0, count=2).tolist()

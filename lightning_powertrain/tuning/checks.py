@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightning_powertrain.errors import ArgumentError
+from lightning_powertrain.prediction import BasePredictor
 
 
 def check_switches(**switches: object) -> None:
@@ -30,11 +31,11 @@ def check_predictor(predictor: object) -> None:
     """Refuse what cannot predict.
 
     Raises:
-        ArgumentError: If it lacks one of the methods of a predictor.
+        ArgumentError: If its class is not derived from BasePredictor.
     """
-    missing = [name for name in ("fit", "predict", "minimum_modes") if not hasattr(predictor, name)]
-    if missing or isinstance(predictor, type):
-        allowed = "None, or a predictor such as GreyBoxTransfer(load_reference('orin-agx-64gb-resnet18'))"
+    if not isinstance(predictor, BasePredictor):
+        example = "GreyBoxTransfer(load_reference('orin-agx-64gb-resnet18'))"
+        allowed = f"None, or an instance of a class derived from BasePredictor, such as {example}"
         raise ArgumentError.of("predictor", predictor, allowed)
 
 

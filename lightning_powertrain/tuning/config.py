@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lightning_powertrain.boards import ModeSpace
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import NoWorse, Objective
 
@@ -19,7 +19,7 @@ class TuningConfig:
     """What a user decides about tuning; see :class:`~lightning_powertrain.tuning.Tuner`."""
 
     objective: Objective | None
-    predictor: Predictor
+    predictor: BasePredictor
     modes: int | Literal["auto"]
     max_share: float
     seed: int

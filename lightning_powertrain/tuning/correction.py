@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lightning_powertrain.boards import IntArray, Knob
-from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.prediction.predictor import FloatArray
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import NoWorse, Objective
@@ -40,7 +40,7 @@ def moved(objective: Objective, drift: Drift) -> Objective:
     return objective
 
 
-class WithEarlier:
+class WithEarlier(BasePredictor):
     """A predictor that also learns from earlier measurements, of all modes that were not measured anew.
 
     Args:
@@ -50,7 +50,7 @@ class WithEarlier:
 
     minimum_modes = 0
 
-    def __init__(self, predictor: Predictor, earlier: Profile) -> None:
+    def __init__(self, predictor: BasePredictor, earlier: Profile) -> None:
         self._predictor = predictor
         self._earlier = earlier
 
@@ -63,11 +63,11 @@ class WithEarlier:
     def fit(self, profile: Profile) -> None:
         self._predictor.fit(self.together(profile))
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
-        return self._predictor.prior_time_ms(modes)
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
+        return self._predictor.reference_time_ms(modes)
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        return self._predictor.informative_rows(knobs, modes, count, seed)
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+        return self._predictor.initial_design(knobs, modes, count, seed)
 
     def predict(self, modes: IntArray) -> Prediction:
         return self._predictor.predict(modes)

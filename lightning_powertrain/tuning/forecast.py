@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
-from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
 
 # More points than this no figure shows, and predicting them would take seconds.
@@ -24,7 +24,7 @@ class Forecast:
         profile: What it learns from.
     """
 
-    def __init__(self, space: ModeSpace, predictor: Predictor, profile: Profile) -> None:
+    def __init__(self, space: ModeSpace, predictor: BasePredictor, profile: Profile) -> None:
         self._space = space
         self._predictor = predictor
         self._profile = profile

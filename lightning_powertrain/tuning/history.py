@@ -11,7 +11,7 @@ import numpy as np
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Device
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, Selection, select_measured
 
@@ -105,7 +105,7 @@ class WarmStart:
         self.history, self.modes = None, set()
         return replace(profile, provenance=replace(profile.provenance, details=details))
 
-    def check_predicted(self, profile: Profile, fresh: Measurement, predictor: Predictor) -> None:
+    def check_predicted(self, profile: Profile, fresh: Measurement, predictor: BasePredictor) -> None:
         """Compare a mode that the earlier run did not measure with a prediction from its measurements.
 
         Raises:

@@ -133,7 +133,7 @@ class ProfilingBudget:
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
-        prior_ms = self.config.predictor.prior_time_ms(self._space.rows([start.mode, *modes]))
-        if prior_ms is None:
+        reference_ms = self.config.predictor.reference_time_ms(self._space.rows([start.mode, *modes]))
+        if reference_ms is None:
             return [start.time_ms] * len(modes)
-        return [float(time_ms) for time_ms in start.time_ms * prior_ms[1:] / prior_ms[0]]
+        return [float(time_ms) for time_ms in start.time_ms * reference_ms[1:] / reference_ms[0]]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.prediction import Prediction, Predictor
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.prediction.predictor import joined
 from lightning_powertrain.profiling import (
     Measurement,
@@ -122,7 +122,7 @@ class Search:
     def __init__(
         self,
         space: ModeSpace,
-        predictor: Predictor,
+        predictor: BasePredictor,
         objective: Objective,
         start: Measurement,
         most: int,
@@ -277,7 +277,7 @@ class Search:
 
     def _most_telling(self, among: IntArray, count: int) -> list[PowerMode]:
         modes = self._space.array[among]
-        rows = self._predictor.informative_rows(self._space.knobs, modes, count, self._seed)
+        rows = self._predictor.initial_design(self._space.knobs, modes, count, self._seed)
         if rows is None:
             rows = latin_hypercube_rows(modes, count, self._seed)
         return visiting_order(self._space, map(self._space.mode, among[rows].tolist()), self._seed)
@@ -285,10 +285,10 @@ class Search:
     def _fast_rows(self, at_least: int) -> IntArray:
         """Rows of the fastest modes; of all if nothing is known before anything is measured."""
         pool = self._candidates.pool(max(at_least, _POOL))
-        prior_ms = self._predictor.prior_time_ms(self._space.array[pool])
-        if prior_ms is None:
+        reference_ms = self._predictor.reference_time_ms(self._space.array[pool])
+        if reference_ms is None:
             return pool
-        return np.sort(pool[np.argsort(prior_ms, kind="stable")[: max(at_least, round(_FAST * len(pool)))]])
+        return np.sort(pool[np.argsort(reference_ms, kind="stable")[: max(at_least, round(_FAST * len(pool)))]])
 
     def _fit(self, profile: Profile) -> None:
         if len(profile) < self._minimum:

@@ -12,7 +12,7 @@ from typing import Literal
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import Device, Samplers, charged
 from lightning_powertrain.logs import log_swallowed, warn
-from lightning_powertrain.prediction import Predictor, default_predictor
+from lightning_powertrain.prediction import BasePredictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, Stopwatch, WindowPlan
 from lightning_powertrain.selection import Objective, parse_budget
 from lightning_powertrain.tuning.checks import check_device, check_predictor, check_seed, check_switches
@@ -81,7 +81,7 @@ class Tuner:
         device: Device,
         budget: float | str | Objective | None = None,
         *,
-        predictor: Predictor | None = None,
+        predictor: BasePredictor | None = None,
         modes: int | Literal["auto"] | None = None,
         max_share: float = 0.1,
         precision: float | None = 0.02,

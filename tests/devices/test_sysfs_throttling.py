@@ -25,7 +25,7 @@ class HighestFirst(Oracle):
         height = (modes / modes.max(axis=0)).sum(axis=1)
         return Prediction(1e3 - height, height)
 
-    def prior_time_ms(self, modes: IntArray) -> None:
+    def reference_time_ms(self, modes: IntArray) -> None:
         return None
 
 

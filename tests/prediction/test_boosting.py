@@ -56,11 +56,11 @@ def test_a_reference_of_other_knobs_is_left_alone(truth: Profile) -> None:
         each.fit(few)
     asked = truth.modes[:, columns]
     assert np.array_equal(with_it.predict(asked).power_w, without.predict(asked).power_w)
-    assert with_it.prior_time_ms(asked) is None
+    assert with_it.reference_time_ms(asked) is None
 
 
 def test_reference_gives_times_before_any_measurement(modes: IntArray) -> None:
-    expected = GradientBoosting(REFERENCE).prior_time_ms(modes)
+    expected = GradientBoosting(REFERENCE).reference_time_ms(modes)
     assert expected is not None
     assert np.array_equal(expected, REFERENCE.predict(modes).time_ms)
 

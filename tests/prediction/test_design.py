@@ -46,26 +46,26 @@ def test_modes_are_different_and_the_highest_comes_first(shape: list[int], seed:
     space = ModeSpace(tuple(Knob(role, role, tuple(range(1, 1 + size))) for role, size in zip(roles, shape)))
     count = data.draw(st.integers(1, len(space)))
     predictor = GreyBoxTransfer()
-    rows = predictor.informative_rows(space.knobs, space.array, count, seed).tolist()
+    rows = predictor.initial_design(space.knobs, space.array, count, seed).tolist()
     assert len(set(rows)) == count
     assert space.mode(rows[0]) == space.highest
-    fewer = predictor.informative_rows(space.knobs, space.array, max(1, count // 2), seed).tolist()
+    fewer = predictor.initial_design(space.knobs, space.array, max(1, count // 2), seed).tolist()
     assert fewer == rows[: len(fewer)]
-    assert fewer == GreyBoxTransfer().informative_rows(space.knobs, space.array, len(fewer), seed).tolist()
+    assert fewer == GreyBoxTransfer().initial_design(space.knobs, space.array, len(fewer), seed).tolist()
 
 
 @pytest.mark.parametrize("count", [0, 6])
 def test_impossible_counts_are_refused(count: int) -> None:
     with pytest.raises(ArgumentError, match=f"count={count} is not valid. Allowed: a whole number from 1 to 5"):
-        GreyBoxTransfer().informative_rows(ORIN.knobs, STUDY[:5], count)
+        GreyBoxTransfer().initial_design(ORIN.knobs, STUDY[:5], count)
 
 
 def test_a_design_is_not_taken_for_that_of_other_modes_seeds_or_knobs() -> None:
     used, knobs = GreyBoxTransfer(), ORIN.knobs
     other_knobs = (*knobs[:2], Knob("gpu_hz", "other", knobs[2].values), knobs[3])
     for asked in [(knobs, STUDY, 8, 0), (knobs, STUDY[::2], 8, 0), (knobs, STUDY, 8, 1), (other_knobs, STUDY, 8, 1)]:
-        fresh = GreyBoxTransfer().informative_rows(*asked)
-        np.testing.assert_array_equal(used.informative_rows(*asked), fresh)
+        fresh = GreyBoxTransfer().initial_design(*asked)
+        np.testing.assert_array_equal(used.initial_design(*asked), fresh)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,11 @@ def test_a_reference_of_other_knobs_has_no_say(reference: Profile) -> None:
     knobs = (Knob("gpu_hz", "gpu", (100, 200, 300, 400)), Knob("fan", "other", (1, 2, 3)))
     modes = ModeSpace(knobs).array
     with_it, without = GreyBoxTransfer(reference), GreyBoxTransfer()
-    np.testing.assert_array_equal(with_it.informative_rows(knobs, modes, 6), without.informative_rows(knobs, modes, 6))
+    np.testing.assert_array_equal(with_it.initial_design(knobs, modes, 6), without.initial_design(knobs, modes, 6))
 
 
 def test_more_than_a_thousand_modes_may_be_asked_for() -> None:
-    rows = GreyBoxTransfer().informative_rows(ORIN.knobs, STUDY, 1001)
+    rows = GreyBoxTransfer().initial_design(ORIN.knobs, STUDY, 1001)
     assert len(np.unique(rows)) == 1001
 
 
@@ -96,7 +96,7 @@ def test_predictions_are_closer_than_from_a_hypercube(reference: Profile) -> Non
 
     informed, spread = [], []
     for seed in range(2):
-        chosen = GreyBoxTransfer(reference, seed).informative_rows(ORIN.knobs, STUDY, 20, seed)
+        chosen = GreyBoxTransfer(reference, seed).initial_design(ORIN.knobs, STUDY, 20, seed)
         for workload in ("mobilenetv3", "yolov8n", "bert-base", "lstm"):
             informed.append(error(workload, chosen, seed))
             spread.append(error(workload, latin_hypercube_rows(STUDY, 20, seed), seed))

@@ -117,10 +117,10 @@ def test_weights_are_as_uncertain_as_in_a_linear_regression() -> None:
     np.testing.assert_allclose(gaussian.weight_covariance, expected, atol=1e-8)
 
 
-def test_prior_of_settings_moves_to_those_of_another_process() -> None:
-    settings = np.log([0.5, 2.0, 0.04, 0.01])
-    tightened = KernelPrior().tightened(settings, 0.5)
-    np.testing.assert_allclose(tightened.mean(2), settings)
+def test_prior_of_hyperparameters_moves_to_those_of_another_process() -> None:
+    hyperparameters = np.log([0.5, 2.0, 0.04, 0.01])
+    tightened = KernelPrior().tightened(hyperparameters, 0.5)
+    np.testing.assert_allclose(tightened.mean(2), hyperparameters)
     np.testing.assert_allclose(tightened.spread(2), 0.5 * KernelPrior().spread(2))
 
 
@@ -130,13 +130,13 @@ def test_what_is_unsure_widens_predictions_where_it_matters_and_is_learnt() -> N
     tilt = np.linspace(0.0, 0.3, 12)[:, None]
     target = Target(0.01, 1, KernelPrior(amplitude=(0.001, 0.1), noise=(0.005, 0.1)))
 
-    def spread(rows: slice, unsure: FloatArray | None) -> FloatArray:
+    def spread(rows: slice, nuisance_slopes: FloatArray | None) -> FloatArray:
         def points(part: slice) -> Points:
-            slopes = None if unsure is None else unsure[part]
+            slopes = None if nuisance_slopes is None else nuisance_slopes[part]
             return Points(
                 lambda parameters: two_terms(parameters)[..., part],
                 clocks[part],
-                unsure=None if slopes is None else lambda _: slopes,
+                nuisance_slopes=None if slopes is None else lambda _: slopes,
             )
 
         box = GreyBox(points(rows), values[rows], PRIOR, target, 0)

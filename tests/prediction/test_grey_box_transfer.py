@@ -133,15 +133,15 @@ def test_reference_with_other_knobs_is_left_out_and_said_once(
     alone.fit(profile)
     modes = np.array([[100], [400]])
     np.testing.assert_array_equal(predictor.predict(modes).time_ms, alone.predict(modes).time_ms)
-    assert predictor.prior_time_ms(modes) is None
+    assert predictor.reference_time_ms(modes) is None
 
 
 def test_prior_follows_the_reference(reference: Profile) -> None:
-    prior = GreyBoxTransfer(reference).prior_time_ms(ALL)
+    prior = GreyBoxTransfer(reference).reference_time_ms(ALL)
     truth = simulated_profile(ORIN, "resnet18", ALL).time_ms
     assert prior is not None
     assert np.mean(np.abs(prior / truth - 1)) < 0.06
-    assert GreyBoxTransfer().prior_time_ms(ALL) is None
+    assert GreyBoxTransfer().reference_time_ms(ALL) is None
 
 
 def test_same_seed_same_prediction_and_a_refit_forgets(reference: Profile) -> None:

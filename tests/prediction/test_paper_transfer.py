@@ -11,7 +11,7 @@ from profiles import SPACE, profile
 
 from lightning_powertrain.boards import Knob, ModeSpace
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction import Predictor
+from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer, fit_paper_networks
 from lightning_powertrain.prediction.baselines.paper import fitting
 from lightning_powertrain.prediction.baselines.paper.training import train
@@ -31,7 +31,7 @@ def reference() -> PaperNetworks:
 
 
 def test_predicts_every_mode_with_finite_positive_figures(reference: PaperNetworks) -> None:
-    predictor: Predictor = PaperTransfer(reference)
+    predictor: BasePredictor = PaperTransfer(reference)
     predictor.fit(profile(predictor.minimum_modes, weight=1.5))
     prediction = predictor.predict(SPACE.array)
     for values in (prediction.time_ms, prediction.power_w):
@@ -82,13 +82,13 @@ def test_more_knobs_than_the_reference_has_train_from_scratch(reference: PaperNe
     predictor.fit(replace(measured, knobs=knobs, measurements=rows))
     modes = ModeSpace(knobs).array
     assert np.isfinite(predictor.predict(modes).time_ms).all()
-    assert predictor.prior_time_ms(modes) is None
+    assert predictor.reference_time_ms(modes) is None
 
 
 def test_prior_is_the_reference_workload(reference: PaperNetworks) -> None:
-    prior = PaperTransfer(reference).prior_time_ms(SPACE.array)
+    prior = PaperTransfer(reference).reference_time_ms(SPACE.array)
     np.testing.assert_array_equal(prior, reference.predict(SPACE.array).time_ms)
-    assert PaperTransfer(None).prior_time_ms(SPACE.array) is None
+    assert PaperTransfer(None).reference_time_ms(SPACE.array) is None
 
 
 def test_too_few_modes_are_refused(reference: PaperNetworks) -> None:

@@ -270,7 +270,7 @@ def test_the_reference_of_the_study_is_bundled() -> None:
 
 
 def prior_of(source: ReferenceProfile | Profile) -> np.ndarray:
-    prior = GreyBoxTransfer(source, seed=4).prior_time_ms(SPACE.array)
+    prior = GreyBoxTransfer(source, seed=4).reference_time_ms(SPACE.array)
     assert prior is not None
     return prior
 
@@ -289,7 +289,7 @@ def test_bundled_fits_are_those_of_the_code_as_it_is(name: str) -> None:
     """Else ``powertrain reference fit``, with the command in its file, has to be run again."""
     reference = load_reference(name)
     shipped, fitted = (
-        GreyBoxTransfer(each, reference.seed).prior_time_ms(reference.profile.modes[::40])
+        GreyBoxTransfer(each, reference.seed).reference_time_ms(reference.profile.modes[::40])
         for each in (reference, reference.profile)
     )
     np.testing.assert_allclose(shipped, fitted, rtol=0.01)

@@ -6,7 +6,7 @@ It stops at the moment that a test names, tells the test, and waits until the te
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import torch
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import DataLoader, IterableDataset
 
-from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.boards import IntArray
 from lightning_powertrain.callbacks import PowerTrainCallback
-from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.tuning import Phase, Tuner
 from lightning_powertrain.tuning.session import TuningSession
@@ -36,7 +36,7 @@ class UserError(Exception):
     """A mistake in the user's own code."""
 
 
-class Guess:
+class Guess(BasePredictor):
     """Predicts nothing of interest, at once."""
 
     minimum_modes = 2
@@ -47,12 +47,6 @@ class Guess:
     def fit(self, profile: Profile) -> None:
         if self._event.comes("fitting") and self._event.kind == "exception in our own code":
             raise ArithmeticError("a mistake of ours")
-
-    def prior_time_ms(self, modes: IntArray) -> None:
-        return None
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> None:
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         return Prediction(np.full(len(modes), 5.0), np.arange(len(modes), dtype=np.float64) + 5.0)

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_powertrain.boards import Knob, ModeSpace, load_board
+from lightning_powertrain.boards import IntArray, Knob, ModeSpace, load_board
 from lightning_powertrain.evaluation import simulated_profile
-from lightning_powertrain.prediction import default_predictor
+from lightning_powertrain.prediction import (
+    DEFAULT_REFERENCE,
+    GreyBoxTransfer,
+    Prediction,
+    default_predictor,
+    load_reference,
+)
 from lightning_powertrain.profiling import latin_hypercube
 from lightning_powertrain.selection import (
     LeastEnergy,
@@ -79,21 +85,20 @@ def test_the_mode_that_it_asks_for_promises_as_much_as_the_best_of_all(workload:
 def test_what_is_looked_at_does_not_grow_with_the_board() -> None:
     asked = []
 
-    class Counting:
-        minimum_modes = 5
-
-        def __init__(self) -> None:
-            self._predictor = default_predictor()
-            self.fit = self._predictor.fit
-            self.prior_time_ms = self._predictor.prior_time_ms
-            self.informative_rows = self._predictor.informative_rows
-
-        def predict(self, modes):  # type: ignore[no-untyped-def]
+    class Counting(GreyBoxTransfer):
+        def predict(self, modes: IntArray) -> Prediction:
             asked.append(len(modes))
-            return self._predictor.predict(modes)
+            return super().predict(modes)
 
     profile = simulated_profile(ORIN, "lstm", ORIN.modes.rows(latin_hypercube(ORIN.modes, 12)))
-    search = Search(ORIN.modes, Counting(), PowerBudget(30.0), profile.measurements[0], 50, with_first_modes=False)
+    search = Search(
+        ORIN.modes,
+        Counting(load_reference(DEFAULT_REFERENCE)),
+        PowerBudget(30.0),
+        profile.measurements[0],
+        50,
+        with_first_modes=False,
+    )
     search.learned(profile)
     assert asked[0] == 1000
     assert sum(asked) < 4000

@@ -107,7 +107,7 @@ def test_an_unsure_predictor_measures_more_and_keeps_the_limit(limit_w: float, u
 class Choosy(Oracle):
     """Wants the first modes that it is shown."""
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
         assert modes.shape == (round(0.3 * len(SPACE)), len(knobs))
         return np.arange(count)
 
@@ -128,7 +128,7 @@ def test_it_begins_with_fast_modes_that_are_spread_evenly_if_the_predictor_does_
 class TopDown(Choosy):
     """Wants the highest mode first."""
 
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
+    def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
         return len(modes) - 1 - np.arange(count)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.prediction.baselines.paper import PaperNetworks
 from lightning_powertrain.prediction.knob_layout import FloatArray
-from lightning_powertrain.prediction.predictor import Prediction, check_profile
+from lightning_powertrain.prediction.predictor import BasePredictor, Prediction, check_profile
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 5
@@ -19,7 +17,7 @@ MINIMUM_MODES = 5
 _TREES, _LEARNING_RATE, _DEPTH, _SHARE = 300, 0.05, 3, 0.7
 
 
-class GradientBoosting:
+class GradientBoosting(BasePredictor):
     """Logarithms of time and power by gradient boosting on the knobs, and on what a reference workload would take.
 
     Needs scikit-learn, which is an optional extra.
@@ -33,6 +31,8 @@ class GradientBoosting:
     Raises:
         MissingPackageError: If scikit-learn is not installed.
     """
+
+    minimum_modes = MINIMUM_MODES
 
     def __init__(self, reference: PaperNetworks | None, seed: int = 0) -> None:
         try:
@@ -48,11 +48,6 @@ class GradientBoosting:
             for _ in range(2)
         )
 
-    @property
-    def minimum_modes(self) -> int:
-        """The fewest measured modes with which :meth:`fit` gives something useful."""
-        return MINIMUM_MODES
-
     def fit(self, profile: Profile) -> None:
         """Learn from measured modes.
 
@@ -65,7 +60,7 @@ class GradientBoosting:
         self._time.fit(features, np.log(profile.time_ms))
         self._power.fit(features, np.log(profile.power_w))
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
 
         None without a reference that suits this board.
@@ -73,10 +68,6 @@ class GradientBoosting:
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
         return self._reference.predict(modes).time_ms
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        """None: it cannot tell."""
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction.knob_layout import FloatArray
-from lightning_powertrain.prediction.predictor import Prediction, check_profile
+from lightning_powertrain.prediction.predictor import BasePredictor, Prediction, check_profile
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 2
@@ -17,16 +15,13 @@ MINIMUM_MODES = 2
 _FLOOR = 0.1
 
 
-class LinearRegression:
+class LinearRegression(BasePredictor):
     """Time and power as a constant and a slope for each knob, by least squares, without a reference."""
+
+    minimum_modes = MINIMUM_MODES
 
     def __init__(self) -> None:
         self._weights: FloatArray | None = None
-
-    @property
-    def minimum_modes(self) -> int:
-        """The fewest measured modes with which :meth:`fit` gives something useful."""
-        return MINIMUM_MODES
 
     def fit(self, profile: Profile) -> None:
         """Learn from measured modes.
@@ -40,14 +35,6 @@ class LinearRegression:
         targets = np.column_stack([profile.time_ms, profile.power_w])
         self._floors = _FLOOR * targets.min(axis=0)
         self._weights = np.linalg.pinv(self._inputs(profile.modes)) @ targets
-
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """None: there is no reference."""
-        return None
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        """None: it cannot tell."""
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from lightning_powertrain.boards import IntArray, Knob
+from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.prediction.baselines.paper.fitted import PaperNetworks
 from lightning_powertrain.prediction.baselines.paper.fitting import MINIMUM_MODES, fit_networks
-from lightning_powertrain.prediction.predictor import FloatArray, Prediction
+from lightning_powertrain.prediction.predictor import BasePredictor, FloatArray, Prediction
 from lightning_powertrain.profiling import Profile, Provenance
 
 
-class PaperTransfer:
+class PaperTransfer(BasePredictor):
     """Transfers the networks of a reference workload to the measured one, as the paper does.
 
     The output layer is replaced by a new one, and all layers are trained again with the settings of the reference, on
@@ -32,17 +31,14 @@ class PaperTransfer:
         seed: Makes a fit reproducible, on the same machine bit for bit.
     """
 
+    minimum_modes = MINIMUM_MODES
+
     def __init__(self, reference: PaperNetworks | None, seed: int = 0) -> None:
         self._reference = reference
         self._seed = seed
         self._has_warned = False
         self._fitted: PaperNetworks | None = None
         self._transferred: Provenance | None = None
-
-    @property
-    def minimum_modes(self) -> int:
-        """The fewest measured modes with which :meth:`fit` gives something useful."""
-        return MINIMUM_MODES
 
     def fit(self, profile: Profile) -> None:
         """Learn from measured modes.
@@ -54,7 +50,7 @@ class PaperTransfer:
         self._fitted = fit_networks(profile, self._seed, start)
         self._transferred = None if start is None else start.provenance
 
-    def prior_time_ms(self, modes: IntArray) -> FloatArray | None:
+    def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
 
         None without a reference that suits this board.
@@ -62,10 +58,6 @@ class PaperTransfer:
         if self._reference is None or modes.shape[1] != len(self._reference.knobs):
             return None
         return self._reference.predict(modes).time_ms
-
-    def informative_rows(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int) -> IntArray | None:
-        """None: it cannot tell."""
-        return None
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
