@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -17,7 +17,15 @@ from lightning_powertrain.tuning import History
 _VERSION = 1
 
 # Annotations are text here: what is not one of these is the mode.
-_KINDS = {"float": float, "int": int, "str": str, "bool": bool}
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "float": float,
+    "int": int,
+    "str": str,
+    "bool": bool,
+    "float | None": lambda value: None if value is None else float(value),
+}
+# Older states lack it.
+_LATER = {"temperature_c": None}
 
 
 def state_of(profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _provenance(values: Mapping[str, Any]) -> Provenance:
 
 def _measurement(values: Mapping[str, Any], knobs: tuple[Knob, ...]) -> Measurement:
     plain = {
-        column.name: _KINDS[str(column.type)](values[column.name])
+        column.name: _KINDS[str(column.type)]({**_LATER, **values}[column.name])
         for column in fields(Measurement)
         if column.name != "mode"
     }

@@ -30,10 +30,12 @@ class Health:
     Args:
         throttled_by: What slows it down now, such as ``("cpu-throttle-alert",)``; empty if nothing does.
         over_current_events: Over-current and under-voltage events since it booted.
+        temperature_c: Temperature of the die, in degrees Celsius; None if it cannot be read.
     """
 
     throttled_by: tuple[str, ...] = ()
     over_current_events: int = 0
+    temperature_c: float | None = None
 
 
 class Device(Protocol):

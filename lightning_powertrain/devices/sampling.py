@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _KEEP_S = 3600.0
 
+# Outside of this a sensor shows no temperature (C) of a board that computes.
+_COLDEST_C, _HOTTEST_C = -60.0, 150.0
+
 
 class _Sampler(Generic[T]):
     """Samples a device at a fixed rate of the device's own clock, for the last hour; a reading that fails is left out.
@@ -136,6 +139,18 @@ class HealthSampler(_Sampler[Health]):
         if found and found[-1].over_current_events > found[0].over_current_events:
             causes.add("over-current")
         return tuple(sorted(causes))
+
+    def temperatures(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
+        """Times (s) and temperatures (C) of the samples in ``[start_s, end_s]`` that show a plausible one."""
+        samples = [(at_s, health.temperature_c) for at_s, health in self._inside(start_s, end_s)]
+        shown = [each for each in samples if each[1] is not None and _COLDEST_C < each[1] < _HOTTEST_C]
+        times, celsius = np.asarray(shown, dtype=np.float64).reshape(-1, 2).T
+        return times, celsius
+
+    def mean_c(self, start_s: float, end_s: float) -> float | None:
+        """Mean temperature (C) in ``[start_s, end_s]``; None if no sample shows a plausible one."""
+        _, celsius = self.temperatures(start_s, end_s)
+        return float(celsius.mean()) if len(celsius) else None
 
 
 class VitalsSampler(_Sampler[Tuple[float, Health]]):

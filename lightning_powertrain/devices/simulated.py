@@ -154,7 +154,8 @@ class SimulatedDevice:
         return PowerReading(float(self._physics.total(shown_w)), dict(zip(self._physics.rails, shown_w.tolist())))
 
     def health(self) -> Health:
-        return Health(("simulated-throttle",) if self.throttled else ())
+        throttled_by = ("simulated-throttle",) if self.throttled else ()
+        return Health(throttled_by, temperature_c=self.temperature_c)
 
     def snapshot(self) -> None:
         self._saved = self._saved or self._mode

@@ -16,13 +16,15 @@ _CAPS_A_CLOCK = re.compile(r"cpu|gpu|emc|freq|throttl|balanced|heavy|-cap$", re.
 # What else they are: fans; a warning that the module is hot to the touch, from 70 C on; and, on Nano and TX1, a voltage
 # that follows the temperature (vdd-gpu-vts shows its range) or must not fall when it is cold (DFLL-floor).
 _CAPS_NOTHING = re.compile(r"fan|hot-surface|-vts|floor|vmin", re.IGNORECASE)
+# Zones of the die: its junction, or else its CPU and GPU. Others are of the module, or show a constant (PMIC-Die).
+_DIE = re.compile(r"(tj|[mb]?cpu|gpu)-therm", re.IGNORECASE)
 _COLDEST_MC = -100_000
 """A zone that is switched off may read -256 C."""
 
 
 def read_health(root: Path) -> Health:
     """Whether heat or current holds the board back now."""
-    return Health(throttling(root), over_current_events(root))
+    return Health(throttling(root), over_current_events(root), die_temperature_c(root))
 
 
 def temperatures_c(root: Path) -> dict[str, float]:
@@ -33,6 +35,13 @@ def temperatures_c(root: Path) -> dict[str, float]:
         if millidegrees is not None and millidegrees > _COLDEST_MC:
             zones[(read_raw(zone / "type") or zone.name).strip()] = millidegrees / 1e3
     return zones
+
+
+def die_temperature_c(root: Path) -> float | None:
+    """Temperature of the hottest place of the die, in degrees Celsius; None if no zone shows it."""
+    zones = (root / _THERMAL).glob("thermal_zone*")
+    readings = [read_number(zone / "temp") for zone in zones if _DIE.match(read_raw(zone / "type") or "")]
+    return max((each / 1e3 for each in readings if each is not None and each > _COLDEST_MC), default=None)
 
 
 def throttling(root: Path) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ class Measurement:
             nothing did. If something did, the figures are not those of the mode.
         capped: Whether the window ended because it was full, before its means were known as precisely as was asked
             for; False for windows of a fixed length.
+        temperature_c: Mean temperature of the die in the window, in degrees Celsius; None if it could not be read.
     """
 
     mode: PowerMode
@@ -66,6 +67,7 @@ class Measurement:
     settle_s: float = 0.0
     throttled_by: str = ""
     capped: bool = False
+    temperature_c: float | None = None
 
     @property
     def time_noise(self) -> float:
@@ -85,7 +87,7 @@ class Measurement:
 
 
 _COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
-_NUMBERS = tuple(column for column in _COLUMNS if column not in ("throttled_by", "capped"))
+_NUMBERS = tuple(column for column in _COLUMNS if column not in ("throttled_by", "capped", "temperature_c"))
 _COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
 
 
@@ -200,11 +202,13 @@ class Profile:
 
 
 def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
-    values = {column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _NUMBERS}
+    values: dict[str, Any] = {
+        column: int(row[column]) if column in _COUNTS else float(row[column]) for column in _NUMBERS
+    }
     for column in ("time_ms", "power_w"):
         if not 0 < values[column] < math.inf:
             raise ValueError(f"{column} is {row[column]}")
-    mode = PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs})
     # The last columns came later; older files are without.
-    throttled_by, capped = row.get("throttled_by") or "", row.get("capped") == "True"
-    return Measurement(mode, **values, throttled_by=throttled_by, capped=capped)  # type: ignore[arg-type]
+    values["throttled_by"], values["capped"] = row.get("throttled_by") or "", row.get("capped") == "True"
+    values["temperature_c"] = float(row["temperature_c"]) if row.get("temperature_c") else None
+    return Measurement(PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs}), **values)

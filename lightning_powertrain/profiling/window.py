@@ -262,6 +262,7 @@ class Window:
             settle_s=start_s - self._switched_s,
             throttled_by="+".join(health.throttled_by(start_s, end_s)),
             capped=self._plan.precision is not None and not precise,
+            temperature_c=health.mean_c(start_s, end_s),
         )
 
 

@@ -187,15 +187,15 @@ class ModeRunner:
         if fastest and core_speed(self.device.modes, self.device.current_mode()) < _SLOW * speeds[fastest]:
             self.apply(fastest)
 
-    def measured(self, mode: PowerMode) -> Measuring:
-        """Measure the mode that is set.
+    def measured(self, mode: PowerMode, window: WindowPlan | None = None) -> Measuring:
+        """Measure the mode that is set, for as long as usual or as ``window`` says.
 
         Raises:
             ContradictionError: If it is not what was measured before this job.
             DeviceError: If the power sensor shows nothing, or always the same.
         """
         measurement = yield from measure(
-            lambda: Window(self.device, self.samplers, mode, self.window, _synchronize), self._pauses
+            lambda: Window(self.device, self.samplers, mode, window or self.window, _synchronize), self._pauses
         )
         self._powers.append((mode, measurement.power_w, measurement.power_std_w))
         self._check_sensor()

@@ -126,7 +126,9 @@ class ProfilingBudget:
     def renewed(self, search: Search, space: ModeSpace) -> Search:
         """The same search on other modes: those that are left where a knob does not move."""
         self._space = space
-        return self.search(search.start, min(search.most, len(space)), bool(search.first_modes))
+        renewed = self.search(search.start, min(search.most, len(space)), bool(search.first_modes))
+        renewed.foresee(search.foresight)
+        return renewed
 
     def _search_for(self, start: Measurement, done: int, more: int) -> Search:
         return self.search(start, done + more, with_first_modes=not self._is_served(done))

@@ -31,6 +31,7 @@ from lightning_powertrain.selection import (
 )
 from lightning_powertrain.tuning.candidate_pool import CandidatePool
 from lightning_powertrain.tuning.forecast import Forecast
+from lightning_powertrain.tuning.foresight import Foresight
 from lightning_powertrain.tuning.history import select_now
 from lightning_powertrain.tuning.remaining import Remaining
 
@@ -148,6 +149,8 @@ class Search:
         self._errors = math.nan, math.nan
         self._unreached: set[PowerMode] = set()
         self._remaining = Remaining(objective, start, most, len(space) - 1, until_settled)
+        self.foresight = Foresight()
+        """What modes will draw once the board is warm; to begin with as much as measured."""
 
     @property
     def first_modes(self) -> list[PowerMode]:
@@ -157,6 +160,11 @@ class Search:
     def not_reached(self, mode: PowerMode) -> None:
         """The board was asked for this mode and went to another one: it is not asked for again."""
         self._unreached.add(mode)
+
+    def foresee(self, foresight: Foresight) -> None:
+        """Compare modes by what they will draw once the board is warm; some more may be tried for that."""
+        self.foresight = foresight
+        self._pending, self._trials = [], 0
 
     def planned(self, profile: Profile) -> Step | None:
         """The next mode, if it is known without another fit."""
@@ -217,6 +225,7 @@ class Search:
         Returns:
             None if there is none that beats the best mode measured now by 1 %, or five were measured again already.
         """
+        profile = self.foresight.of_all(profile)
         out_of_question = {mode for mode in reused if not self._may_be_kept(mode)}
         candidates = [each for each in profile.measurements if each.mode not in out_of_question]
         if not candidates or self._recalled == MOST_TRIALS:
@@ -245,8 +254,12 @@ class Search:
             profile: What was measured.
             reused: The modes that were only measured before this job.
         """
-        now = select_now(self.objective, profile, reused, self.start, self._ceiling_w)
-        return now or select_measured(self.objective, profile, self.start, self._ceiling_w)
+        warm, start = self.foresight.of_all(profile), self.foresight.of(self.start)
+        best = select_now(self.objective, warm, reused, start, self._ceiling_w)
+        best = best or select_measured(self.objective, warm, start, self._ceiling_w)
+        seen = dict(zip((start, *warm.measurements), (self.start, *profile.measurements)))
+        assert best.measured is not None
+        return replace(best, start=self.start, measured=seen[best.measured])
 
     def selection_of(self, step: Step) -> Selection:
         """What is expected of a step, if it was predicted."""
@@ -297,11 +310,12 @@ class Search:
                 f"the board throttled ({causes}) in all but {len(profile)} of the windows: it is too hot, or its "
                 "supply too weak, to be measured"
             )
-        self._predictor.fit(profile)
+        self._predictor.fit(self.foresight.of_all(profile))
 
     def _look(self, profile: Profile) -> Outlook:
         """Look at a sample of all modes, and at neighbours of the best measured and of the most promising modes."""
-        best = select_measured(self.objective, profile, self.start, self._ceiling_w)
+        warm, start = self.foresight.of_all(profile), self.foresight.of(self.start)
+        best = select_measured(self.objective, warm, start, self._ceiling_w)
         rows = self._begin_with(profile)
         prediction = self._predict(rows)
         seen = self._judged(rows, prediction, profile, best)

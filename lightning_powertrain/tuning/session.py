@@ -23,6 +23,7 @@ from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
 from lightning_powertrain.tuning.forecast import Forecast
+from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
 from lightning_powertrain.tuning.history import ContradictionError, History
 from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
 from lightning_powertrain.tuning.observers import ObserverList, Progress
@@ -37,6 +38,9 @@ from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, s
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
+
+# So many choices are given time to warm the board, one after the other.
+_CHOICES_TO_WARM = 3
 
 Searching = Generator[Awaited, None, Tuple[Search, Dict[PowerMode, Selection]]]
 Tuning = Generator[Awaited, None, "Outcome | None"]
@@ -224,6 +228,7 @@ class TuningSession:
             return None
         profiling_start_s = self._uninterrupted_s()
         search, expected = yield from self.search_best(search, plan, budget)
+        search, expected = yield from self._search_again_once_warm(search, expected, budget)
         best = search.best(self.profile, self.runner.warm.modes)
         if best.mode in expected:
             best = replace(expected[best.mode], measured=best.measured)
@@ -292,6 +297,25 @@ class TuningSession:
             spent_s = self._uninterrupted_s() - start_s
             if runner.space is not space:
                 search = budget.renewed(search, runner.space)
+        return search, expected
+
+    def _search_again_once_warm(
+        self, search: Search, expected: Dict[PowerMode, Selection], budget: ProfilingBudget
+    ) -> Searching:
+        """Where warming up may carry the best mode over a limit: learn by how much, and choose for the warm board."""
+        for _ in range(_CHOICES_TO_WARM):
+            best = search.best(self.profile, self.runner.warm.modes)
+            foresight = in_doubt(self.runner, best, search.foresight)
+            is_short = self.config.max_share * self.job.seconds_left(best.time_ms) < LONGEST_S
+            if foresight is None or is_short or self.runner.apply(best.mode) != best.mode:
+                break
+            self.enter(Phase.VERIFYING)
+            start_s = self._uninterrupted_s()
+            search.foresee((yield from warmed(self.runner, best, foresight)))
+            # In the best mode known the job trains on: that is no part of what profiling costs.
+            self._interrupted_s += self._uninterrupted_s() - start_s
+            search, more = yield from self.search_best(search, ProfilingPlan(()), budget)
+            expected = {**expected, **more}
         return search, expected
 
     def _next(self, search: Search, budget: ProfilingBudget, may_explore: bool) -> Step | None:

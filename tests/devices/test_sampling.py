@@ -77,6 +77,16 @@ def test_over_currents_are_those_of_the_window(
     assert sampler.throttled_by(0.0, 0.0) == causes
 
 
+def test_temperatures_are_those_that_a_board_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = FakeDevice()
+    sampler = HealthSampler(device)
+    for celsius in (41.5, None, float("nan"), float("inf"), -256.0, 42.5):
+        monkeypatch.setattr(device, "health", lambda celsius=celsius: Health(temperature_c=celsius))
+        sampler.sample()
+    np.testing.assert_array_equal(sampler.temperatures(0.0, 0.0)[1], [41.5, 42.5])
+    assert sampler.temperatures(1.0, 2.0)[0].shape == (0,)
+
+
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
     device = Flickering(error)

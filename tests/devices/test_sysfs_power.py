@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -13,7 +14,7 @@ from virtual_board import MountedBoard
 
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.devices import Health, SysfsDevice
-from lightning_powertrain.devices.sysfs_health import over_current_events, temperatures_c, throttling
+from lightning_powertrain.devices.sysfs_health import over_current_events, read_health, temperatures_c, throttling
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError
 
@@ -161,7 +162,10 @@ def test_heat_and_over_current(virtual_board: Mount) -> None:
     board.throttle(1)
     assert throttling(board.root) == ("gpu-throttle-alert",)
     assert over_current_events(board.root) == 2
-    assert SysfsDevice(board.root).health() == Health(("gpu-throttle-alert",), 2)
+    hottest_c = max(celsius for zone, celsius in temperatures.items() if zone.startswith(("cpu", "gpu", "tj")))
+    health = SysfsDevice(board.root).health()
+    assert health.temperature_c == pytest.approx(hottest_c, abs=1.0)
+    assert replace(health, temperature_c=None) == Health(("gpu-throttle-alert",), 2)
 
 
 THERMAL = "sys/class/thermal"
@@ -198,6 +202,26 @@ def test_a_zone_that_is_switched_off_has_no_temperature(tmp_path: Path) -> None:
     for number, (kind, millidegrees) in enumerate(zones.items()):
         place(tmp_path, {f"{THERMAL}/thermal_zone{number}/{n}": t for n, t in (("type", kind), ("temp", millidegrees))})
     assert temperatures_c(tmp_path) == {"cpu-thermal": 51.7, "gpu-thermal": -5.0}
+
+
+# Types of the zones of JetPack 4, 5 and 6. The one of the PMIC shows 50 or 100 C on every board.
+@pytest.mark.parametrize(
+    ("zones", "die_c"),
+    [
+        ({"AO-therm": 61, "CPU-therm": 47, "GPU-therm": 44, "PLL-therm": 71, "PMIC-Die": 100}, 47.0),
+        ({"MCPU-therm": 51, "BCPU-therm": 53, "GPU-therm": 50, "Tboard_tegra": 60, "thermal-fan-est": 70}, 53.0),
+        ({"cpu-thermal": 51, "gpu-thermal": 52, "soc0-thermal": 60, "tj-thermal": 58}, 58.0),
+        ({"PMIC-Die": 100, "acpitz": 40}, None),
+        ({"cpu-thermal": -256}, None),
+    ],
+)
+def test_the_temperature_of_the_die_is_that_of_its_hottest_zone(
+    tmp_path: Path, zones: dict[str, int], die_c: float | None
+) -> None:
+    for number, (kind, celsius) in enumerate(zones.items()):
+        files = {"type": f"{kind}\n", "temp": f"{celsius}000\n"}
+        place(tmp_path, {f"{THERMAL}/thermal_zone{number}/{name}": text for name, text in files.items()})
+    assert read_health(tmp_path).temperature_c == die_c
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ measurements = st.builds(
     discarded_minibatches=counts,
     settle_s=positive,
     capped=st.booleans(),
+    temperature_c=st.none() | st.floats(-40, 150),
 )
 
 
@@ -88,11 +89,12 @@ def test_json_is_plain(tmp_path: Path) -> None:
 def test_files_from_before_the_last_columns_can_be_read(tmp_path: Path) -> None:
     path = saved(tmp_path)
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert lines[0].endswith(",throttled_by,capped")
-    path.write_text("".join(line.rsplit(",", 2)[0] + "\n" for line in lines), encoding="utf-8")
+    assert lines[0].endswith(",throttled_by,capped,temperature_c")
+    path.write_text("".join(line.rsplit(",", 3)[0] + "\n" for line in lines), encoding="utf-8")
     loaded = Profile.load(path)
     assert len(loaded) == 3
     assert not any(measurement.capped for measurement in loaded.measurements)
+    assert {measurement.temperature_c for measurement in loaded.measurements} == {None}
 
 
 def test_energy_is_time_times_power() -> None:
