@@ -27,10 +27,10 @@ from lightning_powertrain.prediction.workload_model import WorkloadModel, initia
 from lightning_powertrain.profiling import Profile
 
 MINIMUM_MODES = 5
-# So many modes stand for all where it is asked which tell most; and so many of them are chosen at once.
+# An initial design is chosen from so many modes at most, and has so many modes at least.
 _CANDIDATES = 400
 _DESIGNED = 10
-# One decision asks for a sample of all modes and, a few times, for the neighbours of some.
+# One decision predicts a sample of all modes and, a few times, the neighbours of some.
 _CACHED = 8
 
 Value = TypeVar("Value")
@@ -87,7 +87,7 @@ class GreyBoxTransfer(BasePredictor):
         self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), reference is not None)
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+        """Times of the reference workload in ``modes``; only their ratios matter.
 
         None without a reference that suits this board.
         """
@@ -97,11 +97,11 @@ class GreyBoxTransfer(BasePredictor):
         return self._reference_times.get(modes, lambda: reference.expected_time_ms(reference.layout, modes))
 
     def initial_design(self, knobs: Sequence[Knob], modes: IntArray, count: int, seed: int = 0) -> IntArray:
-        """Rows of ``count`` modes whose measurement tells most about all ``modes``, the highest mode first.
+        """Rows of the ``count`` modes to measure first, the highest mode first.
 
-        A greedy I-optimal design (Cohn 1996): each next mode is the one whose time takes most off the variance of the
-        times of all modes, over 200 workloads drawn from what is known of workloads: those of the physical curve that
-        are like the reference. Where there are more than 400 modes, 400 of them, drawn at random, stand for all.
+        A greedy I-optimal design (Cohn 1996): each next mode is the one whose measurement most reduces the variance of
+        the times of all modes. The variance is that of 200 workloads drawn from the prior, which is centred on the
+        reference. Of more than 400 modes, the design uses 400 that are drawn at random.
 
         Args:
             knobs: What the columns of ``modes`` act on.
@@ -115,7 +115,7 @@ class GreyBoxTransfer(BasePredictor):
         if not 1 <= count <= len(modes):
             raise ArgumentError.of("count", count, f"a whole number from 1 to {len(modes)}, the modes there are")
         layout = layout_of(knobs, modes)
-        # Fewer are the beginning of more, and a tuner asks for several counts, to see how many a job can pay for.
+        # A smaller design is the beginning of a larger one, and a tuner compares several counts in a short job.
         most = min(len(modes), max(count, _DESIGNED))
         candidates = _candidates(layout, modes, max(most, _CANDIDATES), seed)
 
@@ -168,7 +168,7 @@ class GreyBoxTransfer(BasePredictor):
 
 
 def default_predictor(reference: str | Path = DEFAULT_REFERENCE, seed: int = 0) -> GreyBoxTransfer:
-    """The predictor that is used where nobody asks for another.
+    """The predictor that is used unless another is given.
 
     Args:
         reference: Name of a bundled reference, or the path of another.
@@ -195,7 +195,7 @@ def _candidates(layout: KnobLayout, modes: IntArray, count: int, seed: int) -> I
 class _Cache(Generic[Value]):
     """The last few values, by the modes that they were computed for and anything else that they depend on.
 
-    A search asks for the same modes again and again.
+    A search predicts the same modes several times.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a predictor is: fit on a few measured modes, then asked about all of them."""
+"""The base class of predictors, which are fitted to a few measured modes and predict all modes."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class GradientBoosting(BasePredictor):
         self._power.fit(features, np.log(profile.power_w))
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+        """Times of the reference workload in ``modes``; only their ratios matter.
 
         None without a reference that suits this board.
         """

@@ -2,7 +2,7 @@
 
 Inputs are the values of the knobs, standardised. Each network is Dense 256, ReLU, dropout 0.4, Dense 128, ReLU, dropout
 0.3, Dense 64, ReLU, Dense 1 (arXiv 2407.13944). Both have the same shape, so each layer holds the weights of both and
-computes both in one batched product: training them one after the other takes half as long again.
+computes both in one batched product: training them one after the other takes a fifth to a half longer.
 
 Nothing here reads or changes the random state of torch: a training job runs in the same process.
 """

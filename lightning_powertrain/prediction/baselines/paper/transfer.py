@@ -51,7 +51,7 @@ class PaperTransfer(BasePredictor):
         self._transferred = None if start is None else start.provenance
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """Times of the reference workload in ``modes``, before any measurement: only their ratios tell something.
+        """Times of the reference workload in ``modes``; only their ratios matter.
 
         None without a reference that suits this board.
         """
