@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Tuple
 
@@ -11,6 +14,7 @@ import numpy.typing as npt
 from lightning_powertrain.boards import PowerMode, Preset, board_names, load_board
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.selection import PowerBudget, best_index
 from lightning_powertrain.tuning import Outcome
 
 START, MAXN = "start", "MAXN"
@@ -63,6 +67,26 @@ def known_modes(outcome: Outcome) -> list[KnownMode]:
 
 def _presets(outcome: Outcome) -> list[tuple[str, PowerMode]]:
     return [(preset.name, outcome.modes.at_most(preset.caps)) for preset in _stock(outcome)]
+
+
+def stock_preset(outcome: Outcome, known: Sequence[KnownMode]) -> str | None:
+    """Name of the stock preset that a user would have taken without tuning; None if the board has none.
+
+    For a power budget that is the one whose name says the most watts within it, such as ``MODE_30W`` for 30 W. For any
+    other, the best for the budget among those that are comparable. Ties go to the better one.
+    """
+    objective = outcome.selection.objective
+    stock = {preset.name for preset in _stock(outcome)}
+    named = [(name, each) for each in known for name in each.names if name in stock]
+    candidates = [(name, each) for name, each in named if name not in each.not_comparable]
+    if isinstance(objective, PowerBudget):
+        watts = {name: float(found[1]) for name, _ in named if (found := re.search(r"(\d+)W", name))}
+        most = max((each for each in watts.values() if each <= objective.limit_w), default=None)
+        candidates = [(name, each) for name, each in named if watts.get(name, math.nan) == most] or candidates
+    if not candidates:
+        return None
+    costs = np.array([(each.time_ms, each.power_w) for _, each in candidates])
+    return candidates[best_index(objective, *costs.T)][0]
 
 
 def _stock(outcome: Outcome) -> tuple[Preset, ...]:

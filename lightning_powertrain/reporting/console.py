@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.gain import gain
+from lightning_powertrain.reporting.summary import summary
 from lightning_powertrain.reporting.tables import (
     choice_headings,
     choice_rows,
@@ -101,7 +103,7 @@ class ConsoleReporter(Observer):
         self._show(self._summary(outcome))
         for note in notes(outcome):
             self._show(self._text(note))
-        self._say("this power mode stays")
+        self._say(f"this power mode stays: {gain(summary(outcome))}.")
 
     def ended_early(self, sentence: str) -> None:
         if not self._closed:

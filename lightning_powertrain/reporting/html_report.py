@@ -11,15 +11,24 @@ import numpy as np
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.markup import figure, row, table
 from lightning_powertrain.reporting.pareto_svg import mark, pareto_svg
 from lightning_powertrain.reporting.report_corrections import corrections
 from lightning_powertrain.reporting.report_measured import measuring, profile_table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import SIMULATED, change, duration, energy_j, quantity
+from lightning_powertrain.reporting.tables import (
+    COSTS,
+    SIMULATED,
+    WORDS,
+    difference,
+    duration,
+    energy_j,
+    kept_costs,
+    quantity,
+)
 
 _OTHER_CLUSTERS = " (not comparable)"
-_COSTS = (("time_ms", "ms", "minibatch time"), ("power_w", "W", "power"), ("energy_j", "J", "minibatch energy"))
 
 # Nothing is loaded, whatever a file may hold: the browser sees to it.
 _HEAD = """<!DOCTYPE html>
@@ -72,7 +81,7 @@ def html_report(run: SavedRun) -> str:
 def why(run: SavedRun) -> str:
     """What was chosen and why, in one sentence."""
     about, budget = run.summary, run.summary["budget"]
-    mode, kept = PowerMode(**about["chosen"]["mode"]), _kept(about)
+    mode, kept = PowerMode(**about["chosen"]["mode"]), kept_costs(about)
     costs = f"{quantity(kept['time_ms'], 'ms')} a minibatch at {quantity(kept['power_w'], 'W')}"
     if about["chosen"]["measured"] is None:
         return f"{mode} is the best predicted mode for the budget ({budget['objective']}): {costs}, not measured."
@@ -86,13 +95,6 @@ def why(run: SavedRun) -> str:
     return f"{mode} is the best in {known} for the budget ({budget['objective']}): {costs}{unsure}."
 
 
-def _kept(about: dict[str, Any]) -> dict[str, Any]:
-    """Costs of the chosen mode, as measured if they were."""
-    chosen = about["chosen"]
-    kept: dict[str, Any] = chosen["measured"] or chosen["predicted"]
-    return kept
-
-
 def _top(run: SavedRun, title: str) -> str:
     about = run.summary
     parts = [f"<h1>{escape(title)}</h1>"]
@@ -100,13 +102,14 @@ def _top(run: SavedRun, title: str) -> str:
         parts.append(
             f'<p class="simulated"><b>{SIMULATED}</b>: no figure on this page was measured on a real board.</p>'
         )
-    parts.append(f'<p class="why">{escape(why(run))}</p>')
-    kept, start = _kept(about), about["start"]
+    parts.append(f'<p class="lead">{escape(_lead(about))}</p>')
+    parts.append(f"<p>{escape(why(run))}</p>")
+    kept, start = kept_costs(about), about["start"]
     how = "measured" if about["chosen"]["measured"] else "predicted"
     tiles = (
         f'<div class="tile"><span>{label}</span><b>{figure(kept[cost], unit)}</b>'
-        f"<span>{escape(change(start[cost], kept[cost]))} against the start</span></div>"
-        for cost, unit, label in _COSTS
+        f"<span>{escape(_than(start[cost], kept[cost], cost, 'the start'))}</span></div>"
+        for cost, unit, label in COSTS
     )
     parts.append(f'<div class="tiles">{"".join(tiles)}</div>')
     corrected = " The choice was corrected later: see below." if about["corrections"] else ""
@@ -115,26 +118,41 @@ def _top(run: SavedRun, title: str) -> str:
     return "\n".join(parts)
 
 
+def _lead(about: dict[str, Any]) -> str:
+    sentence = gain(about)
+    if about["chosen"]["measured"] is None:
+        return f"Predicted: {sentence}."
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _than(one: float, other: float, cost: str, name: str) -> str:
+    differs = difference(one, other, *WORDS[cost])
+    return f"{differs} as {name}" if differs == "same" else f"{differs} than {name}"
+
+
 # What it costs and saves.
 
 
 def _comparison(about: dict[str, Any]) -> str:
-    kept = _kept(about)
-    rows = [row([("chosen", about["chosen"]["mode"]), *(figure(kept[cost], unit) for cost, unit, _ in _COSTS), ""])]
+    kept = kept_costs(about)
+    costs = [figure(kept[cost], unit) for cost, unit, _ in COSTS]
+    rows = [row([("chosen", about["chosen"]["mode"]), *costs, "", ""])]
     for known in about["compared"]:
         others = known.get("not_comparable", ())
         names = ", ".join(f"{name}{_OTHER_CLUSTERS * (name in others)}" for name in known["names"])
         name = f"{names}{'' if known['measured'] else ' (predicted)'}"
-        cells = [_compared_cell(known, kept, cost, unit) for cost, unit, _ in _COSTS]
-        rows.append(row([(name, known["mode"]), *cells, _break_even(known["break_even_minibatches"])]))
+        cells = [_compared_cell(known, cost, unit) for cost, unit, _ in COSTS]
+        cells += [_differences(known, kept), _break_even(known["break_even_minibatches"])]
+        rows.append(row([(name, known["mode"]), *cells]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
-    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "paid back after"]
+    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "chosen is", "paid back after"]
     return "\n".join(
         [
             "<h2>What it costs and saves</h2>",
             table(headings, rows),
-            '<p class="note">Small figures: the chosen mode against that one, and the 90 % interval of what is '
-            "predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost more than the "
+            '<p class="note">14 % faster: the same minibatches take 14 % less time. Small figures: the 90 % interval '
+            "of what is predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost "
+            "more than the "
             "same minibatches in that mode. MAXN: every knob at its maximum. Stock presets count by their cores and "
             "clocks. Not comparable: that preset has other GPU clusters on than this job had. Its row shows what its "
             "cores and clocks cost with the clusters of this job.</p>",
@@ -143,12 +161,22 @@ def _comparison(about: dict[str, Any]) -> str:
     )
 
 
-def _compared_cell(known: dict[str, Any], kept: dict[str, Any], cost: str, unit: str) -> str:
+def _compared_cell(known: dict[str, Any], cost: str, unit: str) -> str:
     if known[cost] is None:
         return "-"
     ends = {"time_ms": known["time_range_ms"], "power_w": known["power_range_w"]}.get(cost)
     interval = f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else ""
-    return f"{figure(known[cost], unit)}{interval}<small>{escape(change(known[cost], kept[cost]))}</small>"
+    return f"{figure(known[cost], unit)}{interval}"
+
+
+def _differences(known: dict[str, Any], kept: dict[str, Any]) -> str:
+    words = [
+        difference(known["time_ms"], kept["time_ms"], "slower", "faster"),
+        f"{difference(known['power_w'], kept['power_w'], 'more', 'less')} power",
+        f"{difference(known['energy_j'], kept['energy_j'], 'more', 'less')} energy",
+    ]
+    words[0] = "same speed" if words[0] == "same" else words[0]
+    return "".join(f"<span>{escape(each)}</span>" for each in words)
 
 
 def _break_even(minibatches: dict[str, int | None]) -> str:
@@ -193,9 +221,7 @@ def _pareto(run: SavedRun) -> str:
     shown = f"{len(predicted['others']['time_ms'])} of {predicted['modes']:,} predicted modes"
     front = f"{len(predicted['front'])} of the {predicted['front_modes']} on the front"
     legend = "".join(f"<li>{mark(kind)}{escape(label)}</li>" for kind, label in _LEGEND)
-    limits = " and ".join(
-        quantity(budget["limits"][cost], unit) for cost, unit, _ in _COSTS if cost in budget["limits"]
-    )
+    limits = " and ".join(quantity(budget["limits"][cost], unit) for cost, unit, _ in COSTS if cost in budget["limits"])
     dashed = f" Dashed: the budget, {limits}, where it is within the plot." if limits else ""
     return "\n".join(
         [
@@ -233,11 +259,11 @@ def _predictions(run: SavedRun) -> str:
     chosen, fitted = run.summary["chosen"], run.summary["predicted"]["fitted"]
     predicted, measured = chosen["predicted"], chosen["measured"]
     parts = ["<h2>Predicted against measured</h2>"]
-    if measured is not None and all(measured[cost] == predicted[cost] for cost, _, _ in _COSTS):
+    if measured is not None and all(measured[cost] == predicted[cost] for cost, _, _ in COSTS):
         parts.append("<p>The chosen mode was measured before anything was predicted of it.</p>")
     else:
-        rows = [row(_prediction_cells(predicted, measured, *cost)) for cost in _COSTS]
-        parts.append(table(["chosen mode", "predicted", "measured", "off by", "expected to be off by"], rows))
+        rows = [row(_prediction_cells(predicted, measured, *cost)) for cost in COSTS]
+        parts.append(table(["chosen mode", "predicted", "measured", "prediction is", "expected error"], rows))
     errors = [_median_error(fitted[cost], getattr(run.profile, cost)) for cost in ("time_ms", "power_w")]
     if None not in errors:
         parts.append(
@@ -256,7 +282,7 @@ def _prediction_cells(
         label,
         figure(predicted[cost], unit),
         "-" if measured is None else figure(measured[cost], unit),
-        "-" if measured is None else escape(change(measured[cost], predicted[cost])),
+        "-" if measured is None else escape(difference(measured[cost], predicted[cost], "too high", "too low")),
         "-" if expected is None else f"{100 * expected:.1f} %",
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning_powertrain.reporting.markup import figure, row, table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import change, duration
+from lightning_powertrain.reporting.tables import WORDS, difference, duration
 
 
 def corrections(run: SavedRun) -> str:
@@ -32,11 +32,12 @@ def _cells(number: int, correction: dict[str, Any]) -> list[str | tuple[str, dic
     return [
         str(number),
         escape(f"{correction['sign']}{cause}"),
-        *(_moved(before[cost], now[cost], unit) for cost, unit in (("time_ms", "ms"), ("power_w", "W"))),
+        *(_moved(before[cost], now[cost], cost, unit) for cost, unit in (("time_ms", "ms"), ("power_w", "W"))),
         (correction["action"], correction["mode"]),
         escape("?" if correction["seconds"] is None else duration(correction["seconds"])),
     ]
 
 
-def _moved(before: float, now: float, unit: str) -> str:
-    return f"{figure(now, unit)}<small>{figure(before, unit)}</small><small>{escape(change(before, now))}</small>"
+def _moved(before: float, now: float, cost: str, unit: str) -> str:
+    moved = difference(before, now, *WORDS[cost])
+    return f"{figure(now, unit)}<small>{figure(before, unit)}</small><small>{escape(moved)}</small>"

@@ -9,7 +9,7 @@ from lightning_powertrain.boards.knobs import label_of
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.markup import row, table
 from lightning_powertrain.reporting.saved_run import SavedRun
-from lightning_powertrain.reporting.tables import change, count, knob_value, quantity
+from lightning_powertrain.reporting.tables import count, difference, knob_value, quantity
 
 
 def measuring(run: SavedRun) -> str:
@@ -63,8 +63,8 @@ def _profile_row(
         quantity(measured.time_ms, "ms"),
         quantity(measured.power_w, "W"),
         quantity(measured.energy_mj / 1e3, "J"),
-        "-" if time_ms is None else change(measured.time_ms, time_ms),
-        "-" if power_w is None else change(measured.power_w, power_w),
+        "-" if time_ms is None else difference(measured.time_ms, time_ms, "too high", "too low"),
+        "-" if power_w is None else difference(measured.power_w, power_w, "too high", "too low"),
         f"{measured.minibatches}{' (longest)' if measured.capped else ''}",
     ]
     drawn = row([escape(cell) for cell in cells])

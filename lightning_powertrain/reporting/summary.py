@@ -13,7 +13,7 @@ from typing import Any
 
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Provenance
-from lightning_powertrain.reporting.comparison import KnownMode, known_modes
+from lightning_powertrain.reporting.comparison import KnownMode, known_modes, stock_preset
 from lightning_powertrain.reporting.figures import save_figure
 from lightning_powertrain.reporting.html_report import write_report
 from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
@@ -31,7 +31,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     mode saves none. ``compared`` holds the same for MAXN and the stock presets, as if the job had run in those instead.
     ``docs/report.md`` describes all fields.
     """
-    selection, about = outcome.selection, outcome.profile.provenance
+    selection, about, known = outcome.selection, outcome.profile.provenance, known_modes(outcome)
     reference = outcome.forecast.of([selection.mode]).reference
     return {
         "format": FORMAT,
@@ -64,7 +64,9 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         ],
         "profiling_extra": _profiling_extra(outcome),
         "break_even_minibatches": break_even_minibatches(outcome, selection.start),
-        "compared": [_compared(outcome, known) for known in known_modes(outcome)],
+        "compared": [_compared(outcome, each) for each in known],
+        "stock_preset": stock_preset(outcome, known),
+        "job": outcome.minibatches and _whole_job(outcome, outcome.minibatches),
         "corrections": [_correction(each) for each in outcome.corrections],
         "reference": reference and _origin(reference),
         "details": dict(about.details),
@@ -88,7 +90,24 @@ def break_even_minibatches(outcome: Outcome, instead: Measurement | KnownMode) -
     }
 
 
-def _lost(outcome: Outcome, instead: Measurement | KnownMode) -> tuple[float, float]:
+def _whole_job(outcome: Outcome, minibatches: int) -> dict[str, Any]:
+    """Time and energy of the whole job, as tuned with its profiling, and in the start mode."""
+    start, kept = outcome.selection.start, outcome.selection.measured or outcome.selection
+    lost_ms, lost_mj = _lost(outcome, kept)
+    return {
+        "minibatches": minibatches,
+        "chosen": {
+            "seconds": (minibatches * kept.time_ms + lost_ms) / 1e3,
+            "energy_j": (minibatches * kept.time_ms * kept.power_w + lost_mj) / 1e3,
+        },
+        "start": {
+            "seconds": minibatches * start.time_ms / 1e3,
+            "energy_j": minibatches * start.energy_mj / 1e3,
+        },
+    }
+
+
+def _lost(outcome: Outcome, instead: Measurement | Selection | KnownMode) -> tuple[float, float]:
     """Time (ms) and energy (mJ) that profiling cost more than the same minibatches in another mode."""
     start = outcome.selection.start
     throttled = (each for each in outcome.profile.throttled if each != start and each.mode not in outcome.reused)

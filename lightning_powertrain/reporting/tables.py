@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from lightning_powertrain.boards.knobs import PER_MHZ, label_of, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
@@ -72,12 +73,16 @@ def correction_text(correction: Correction) -> str:
     drift = correction.drift
     before, now = drift.before, drift.now
     cause = f" by {now.throttled_by}" if drift.is_throttling else ""
-    moved = f"{change(before.time_ms, now.time_ms)} time, {change(before.power_w, now.power_w)} power"
+    moved = f"{difference(before.time_ms, now.time_ms, 'slower', 'faster')}, {_power_moved(before, now)}"
     done = "the mode is kept" if correction.action == "kept" else f"{correction.action}: {correction.mode}"
     return (
         f"drift ({drift.sign}{cause}): {time_and_power(before)} when locked, {time_and_power(now)} now "
         f"({moved}); {done}, in {duration(correction.seconds)}"
     )
+
+
+def _power_moved(before: Measurement, now: Measurement) -> str:
+    return f"{difference(before.power_w, now.power_w, 'more', 'less')} power"
 
 
 def energy_j(time_ms: float, power_w: float) -> float:
@@ -96,7 +101,7 @@ def limits(objective: Objective) -> dict[str, float]:
 
 def choice_headings(outcome: Outcome) -> tuple[str, ...]:
     """Headings of :func:`choice_rows`."""
-    return "", "lowest" if starts_lowest(outcome) else "start", "chosen, predicted", "measured", "change"
+    return "", "lowest" if starts_lowest(outcome) else "start", "chosen, predicted", "measured", "chosen is"
 
 
 def starts_lowest(outcome: Outcome) -> bool:
@@ -107,7 +112,7 @@ def starts_lowest(outcome: Outcome) -> bool:
 def choice_rows(selection: Selection) -> list[tuple[str, ...]]:
     """Start mode against chosen mode, one row a knob and one each for time, power and energy of a minibatch.
 
-    The change is that of the measured figures, or of the predicted ones as long as nothing was measured.
+    The difference is that of the measured figures, or of the predicted ones as long as nothing was measured.
     """
     start, measured = selection.start, selection.measured
     kept = measured or selection
@@ -116,28 +121,47 @@ def choice_rows(selection: Selection) -> list[tuple[str, ...]]:
             label_of(name),
             *(knob_value(name, each.mode[name]) for each in (start, selection)),
             knob_value(name, kept.mode[name]) if measured else _NOTHING,
-            change(start.mode[name], kept.mode[name]),
+            difference(start.mode[name], kept.mode[name]),
         )
         for name in selection.mode
     ]
-    for (label, unit), before, predicted, after in zip(_COSTS, *map(_costs, (start, selection, kept))):
+    for (name, unit, label), before, predicted, after in zip(COSTS, *map(_costs, (start, selection, kept))):
         shown = quantity(after, unit) if measured else _NOTHING
-        rows.append((label, quantity(before, unit), quantity(predicted, unit), shown, change(before, after)))
+        is_than = difference(before, after, *WORDS[name])
+        rows.append((label, quantity(before, unit), quantity(predicted, unit), shown, is_than))
     return rows
 
 
-_COSTS = (("minibatch time", "ms"), ("power", "W"), ("minibatch energy", "J"))
+COSTS = (("time_ms", "ms", "minibatch time"), ("power_w", "W", "power"), ("energy_j", "J", "minibatch energy"))
+"""What a mode costs: name in files, unit, and label."""
+
+WORDS = {"time_ms": ("slower", "faster"), "power_w": ("higher", "lower"), "energy_j": ("higher", "lower")}
+"""What more and less of each is called."""
+
+
+def kept_costs(about: dict[str, Any]) -> dict[str, Any]:
+    """Costs of the chosen mode in the summary of a run, as measured if they were."""
+    chosen = about["chosen"]
+    kept: dict[str, Any] = chosen["measured"] or chosen["predicted"]
+    return kept
 
 
 def _costs(known: Measurement | Selection) -> tuple[float, float, float]:
     return known.time_ms, known.power_w, energy_j(known.time_ms, known.power_w)
 
 
-def change(before: float, after: float) -> str:
-    """The change from one figure to another, in per cent."""
-    if before == after:
+def difference(one: float, other: float, more: str = "higher", less: str = "lower") -> str:
+    """How the other figure differs from the one, in words that cannot be read the wrong way round.
+
+    >>> difference(105.6, 90.4, "slower", "faster"), difference(25.8, 26.6), difference(30, 30)
+    ('14 % faster', '3.1 % higher', 'same')
+    """
+    if not one or not math.isfinite(one) or not math.isfinite(other):
+        return "same" if one == other else _NOTHING
+    percent = abs(other / one - 1) * 100
+    if percent < 0.05:
         return "same"
-    return f"{(after / before - 1) * 100:+.1f} %" if before else _NOTHING
+    return f"{percent:.{int(percent < 9.95)}f} % {more if other > one else less}"
 
 
 def knob_value(name: str, value: int) -> str:
@@ -199,7 +223,7 @@ def mode_table(outcome: Outcome) -> tuple[list[str], list[tuple[str, ...]]]:
         (
             label,
             *(knob_value(name, measurement.mode[name]) for name in names),
-            *(quantity(cost, unit) for cost, (_, unit) in zip(_costs(measurement), _COSTS)),
+            *(quantity(cost, unit) for cost, (_, unit, _) in zip(_costs(measurement), COSTS)),
         )
         for label, measurement in labelled
     ]

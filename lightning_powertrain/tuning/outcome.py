@@ -45,6 +45,7 @@ class Outcome:
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
         reused: Modes of the profile that were measured before this job, and not again.
         corrections: What was done about drifts since the first lock, oldest first.
+        minibatches: Length of the job; None if not known.
     """
 
     modes: ModeSpace
@@ -54,6 +55,7 @@ class Outcome:
     profiling_s: float
     reused: frozenset[PowerMode] = frozenset()
     corrections: tuple[Correction, ...] = ()
+    minibatches: int | None = None
 
     @property
     def sampled(self) -> tuple[Measurement, ...]:

@@ -28,6 +28,11 @@ class JobLength:
     minibatches: float = math.inf
     seconds: float = math.inf
 
+    @property
+    def known_minibatches(self) -> int | None:
+        """Its length, unless that is not known or depends on how fast it is."""
+        return int(self.minibatches) if math.isfinite(self.minibatches) and math.isinf(self.seconds) else None
+
     def seconds_left(self, time_ms: float, done: int = 0, spent_s: float = 0.0) -> float:
         """Seconds that it goes on, with minibatches of ``time_ms``."""
         return min((self.minibatches - done) * time_ms / 1e3, self.seconds - spent_s)

@@ -341,7 +341,8 @@ class TuningSession:
     def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
         reused = frozenset(self.runner.warm.modes)
         forecast = search.forecast(self.profile)
-        return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused)
+        length = self.job.known_minibatches
+        return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused, minibatches=length)
 
     def _stay_in_lowest(self, lowest: Measurement, error: BudgetError) -> Outcome:
         """Where not even the lowest mode keeps a hard limit: no other mode draws less."""
@@ -352,7 +353,8 @@ class TuningSession:
         objective = self.config.objective_from(lowest)
         chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
         forecast = Forecast(self.runner.space, self.config.predictor, self.profile)
-        return Outcome(self.runner.space, self.profile, forecast, chosen, 0.0)
+        length = self.job.known_minibatches
+        return Outcome(self.runner.space, self.profile, forecast, chosen, 0.0, minibatches=length)
 
     def lock(self, outcome: Outcome) -> None:
         """Set the chosen mode, and stay in it."""

@@ -93,7 +93,7 @@ def test_weights_and_biases_shows_tables_and_the_figure(tracker: Wandb, tiny: Fa
     assert [row[0] for row in modes] == ["start", "1", "2", "3"]
     columns, choice = table("powertrain/choice")
     assert "SIMULATED" in columns[0]
-    assert columns[1:] == ["start", "chosen, predicted", "measured", "change"]
+    assert columns[1:] == ["start", "chosen, predicted", "measured", "chosen is"]
     assert choice[0][:2] == ["cores", "2"]
     columns, notes = table("powertrain/choice_notes")
     assert "SIMULATED" in columns[0]

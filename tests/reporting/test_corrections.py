@@ -26,7 +26,7 @@ def test_the_console_tells_of_each_in_one_line() -> None:
     tell_correction(reporter, outcome)
     (line,) = stream.getvalue()[start:].splitlines()
     assert line.startswith("PowerTrain (simulated): drift (slower): ")
-    assert "(+20.0 % time, +10.0 % power); chosen again: " in line
+    assert "(20 % slower, 10 % more power); chosen again: " in line
     assert line.endswith(f"{outcome.corrections[0].mode}, in 1:35")
     tell_correction(reporter, corrected(outcome))
     assert len(stream.getvalue()[start:].splitlines()) == 2
@@ -96,5 +96,5 @@ def test_the_report_shows_them_if_there_are_any(tmp_path: Path) -> None:
     assert "<h2>After the lock</h2>" in page
     assert "The choice was corrected later: see below." in page
     assert "<td>slower</td>" in page
-    assert "+20.0 %" in page
+    assert "20 % slower" in page
     assert "chosen again" in page

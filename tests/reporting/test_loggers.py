@@ -284,7 +284,7 @@ def test_tensorboard_gets_scalars_tables_and_the_figure(tensorboard: TensorBoard
     predicted, final = text(found, "powertrain/choice")
     assert "met as measured" not in predicted
     assert "met as measured" in final
-    assert "| gpu | 1300.5 MHz | 816 MHz | 816 MHz | -37.3 % |" in final
+    assert "| gpu | 1300.5 MHz | 816 MHz | 816 MHz | 37 % lower |" in final
     drawn = found.Images("powertrain/pareto")
     assert len(drawn) == 2
     pixels = np.asarray(Image.open(io.BytesIO(drawn[-1].encoded_image_string)))

@@ -10,8 +10,11 @@ from stories import BOARD, costs, make_outcome, measured_as, verified
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.tables import (
+    COSTS,
+    WORDS,
     choice_headings,
     choice_rows,
+    difference,
     duration,
     markdown_table,
     mode_table,
@@ -21,6 +24,8 @@ from lightning_powertrain.reporting.tables import (
 )
 from lightning_powertrain.selection import LeastEnergy, PowerBudget
 from lightning_powertrain.tuning import Outcome
+
+NAMES = {label: name for name, _, label in COSTS}
 
 
 def cells(outcome: Outcome) -> dict[str, list[str]]:
@@ -45,6 +50,22 @@ def test_odd_quantities(value: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        (143.0, 90.4, "37 % less"),
+        (90.4, 143.0, "58 % more"),
+        (100.0, 90.1, "9.9 % less"),
+        (30.0, 30.01, "same"),
+        (0.0, 0.0, "same"),
+        (0.0, 12.0, "-"),
+        (math.nan, 12.0, "-"),
+    ],
+)
+def test_a_difference_says_which_way_it_goes(one: float, other: float, shown: str) -> None:
+    assert difference(one, other, "more", "less") == shown
+
+
+@pytest.mark.parametrize(
     ("seconds", "shown"),
     [(0, "0:00"), (59.6, "1:00"), (3599.7, "1:00:00"), (-3, "0:00"), (math.inf, "?"), (math.nan, "?")],
 )
@@ -59,7 +80,7 @@ def test_choice_rows_hold_start_prediction_measurement_and_change() -> None:
     assert all(len(row) == len(choice_headings(outcome)) - 1 for row in rows.values())
     assert list(rows) == ["cores", "cpu", "gpu", "emc", "minibatch time", "power", "minibatch energy"]
     assert rows["cores"][:3] == ["12", "8", "8"]
-    assert rows["gpu"] == ["1300.5 MHz", "816 MHz", "816 MHz", "-37.3 %"]
+    assert rows["gpu"] == ["1300.5 MHz", "816 MHz", "816 MHz", "37 % lower"]
     assert rows["emc"][3] == "same"
     for label, before, predicted, after in (
         ("minibatch time", times[0], selection.time_ms, times[1]),
@@ -72,7 +93,7 @@ def test_choice_rows_hold_start_prediction_measurement_and_change() -> None:
         ),
     ):
         assert [number(cell) for cell in rows[label][:3]] == pytest.approx([before, predicted, after], rel=0.006)
-        assert number(rows[label][3]) == pytest.approx((after / before - 1) * 100, abs=0.06)
+        assert rows[label][3] == difference(before, after, *WORDS[NAMES[label]])
 
 
 def test_a_start_in_the_lowest_mode_is_called_that() -> None:
@@ -88,7 +109,7 @@ def test_before_verification_the_change_is_the_predicted_one() -> None:
     outcome = make_outcome()
     selection, rows = outcome.selection, cells(outcome)
     assert {row[2] for row in rows.values()} == {"-"}
-    assert number(rows["power"][3]) == pytest.approx((selection.power_w / selection.start.power_w - 1) * 100, abs=0.06)
+    assert rows["power"][3] == difference(selection.start.power_w, selection.power_w)
 
 
 def test_mode_that_the_board_read_back_is_shown() -> None:

@@ -160,6 +160,21 @@ def test_every_budget_ends_locked(device: FakeDevice, oracle: Oracle, budget: st
     tuner.stop()
 
 
+@pytest.mark.parametrize(
+    ("length", "known"),
+    [({"minibatches": 90_000}, 90_000), ({}, None), ({"minibatches": 90_000, "seconds": 3600.0}, None)],
+)
+def test_the_outcome_knows_the_length_of_the_job(
+    device: FakeDevice, oracle: Oracle, length: dict[str, Any], known: int | None
+) -> None:
+    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner.start(**length)
+    train(tuner)
+    assert tuner.outcome is not None
+    assert tuner.outcome.minibatches == known
+    tuner.stop()
+
+
 def test_short_job_measures_what_fits(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder()
     tuner = Tuner(device, 12, predictor=oracle, modes=30, max_share=0.1, observers=[recorder])
