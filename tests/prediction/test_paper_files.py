@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Dict
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from lightning_powertrain.prediction.baselines.paper.fitting import fit_networks
 from lightning_powertrain.prediction.tensor_files import checksum
 
 BUNDLED = "orin-agx-64gb-resnet18"
-Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]
+Change = Callable[[Dict[str, np.ndarray], Dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
