@@ -17,6 +17,7 @@ from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.evaluation.methods import METHODS
 from lightning_powertrain.evaluation.metrics import Decisions, FloatArray
 from lightning_powertrain.evaluation.summary import group
+from lightning_powertrain.reporting.chart import Chart
 from lightning_powertrain.reporting.drawing import (
     BLACK,
     BLUE,
@@ -29,6 +30,7 @@ from lightning_powertrain.reporting.drawing import (
     use_grid,
     use_log_scale,
 )
+from lightning_powertrain.reporting.figures import chart_figure
 from lightning_powertrain.selection import pareto_front
 
 if TYPE_CHECKING:
@@ -41,6 +43,14 @@ _MARKERS = "xPvs^DpoH*dX"
 _PENALTIES = (-20, -10, -5, 0, 5, 10, 20, 50, 100, 200, 500, 1000)
 # Recorded workloads may have any name.
 _NOT_IN_FILE_NAMES = re.compile(r"[^\w.-]+")
+# How many times as slow as the fastest a mode may be that is shown with a front: the slow ones would squeeze the rest.
+_SHOWN = 6.0
+_FRONT_LEGEND = (
+    ("other", "all modes, true"),
+    ("true-line", "true front"),
+    ("front-line", "predicted front"),
+    ("true", "its true costs"),
+)
 _SPREAD = "median and 10-90 % band over workloads and seeds"
 
 
@@ -220,32 +230,29 @@ def front_figure(runs: Sequence[Run], case: Case, heading: str) -> Figure:
         heading: Where the figures come from.
     """
     columns = math.ceil(math.sqrt(len(runs)))
-    lines = math.ceil(len(runs) / columns)
-    figure = new_figure(4 * columns, 1.6 + 3.2 * lines)
-    figure.suptitle(f"{heading}\n{case.name}, {runs[0].modes} measured modes, seed {runs[0].seed}", fontsize="medium")
-    for number, run in enumerate(runs, start=1):
-        _draw_front(figure.add_subplot(lines, columns, number), run, case)
-    legend_below(figure)
-    return figure
+    return chart_figure(
+        [_front_chart(run, case) for run in runs],
+        columns=columns,
+        heading=f"{heading}\n{case.name}, {runs[0].modes} measured modes, seed {runs[0].seed}",
+    )
 
 
-def _draw_front(axes: Axes, run: Run, case: Case) -> None:
+def _front_chart(run: Run, case: Case) -> Chart:
     assert run.prediction is not None
-    time_ms, power_w = case.truth.time_ms, case.truth.power_w
-    predicted_ms, predicted_w = run.prediction.time_ms, run.prediction.power_w
-    axes.scatter(power_w, time_ms, s=3, c=GREY, alpha=0.4, linewidths=0, rasterized=True, label="all modes, true")
-    front = pareto_front(time_ms, power_w)
-    line: dict[str, Any] = {"linewidth": 1.2, "drawstyle": "steps-post"}
-    axes.plot(power_w[front], time_ms[front], c=BLACK, zorder=4, label="true front", **line)
-    chosen = pareto_front(predicted_ms, predicted_w)
-    axes.plot(predicted_w[chosen], predicted_ms[chosen], c=VERMILION, label="predicted front, as predicted", **line)
-    axes.scatter(power_w[chosen], time_ms[chosen], s=8, c=_SKY, zorder=3, label="predicted front, what it truly costs")
-    use_log_scale(axes, time_ms)
-    axes.set_ylim(time_ms.min() / 1.3, time_ms.max() * 1.1)
-    axes.set_xlim(power_w.min() * 0.9, power_w.max() * 1.05)
-    axes.set(xlabel="Power (W)", ylabel="Minibatch time (ms)")
-    axes.set_title(run.method, fontsize="small")
-    use_grid(axes)
+    true, predicted = (
+        list(zip(known.power_w.tolist(), known.time_ms.tolist())) for known in (case.truth, run.prediction)
+    )
+    front = [true[row] for row in pareto_front(case.truth.time_ms, case.truth.power_w)]
+    taken = pareto_front(run.prediction.time_ms, run.prediction.power_w)
+    powers, times = zip(*true)
+    slowest = _SHOWN * front[-1][1]
+    chart = Chart(run.method, (0.95 * min(powers), 1.03 * max(powers)), (0.93 * min(times), slowest))
+    chart.dots("other", true)
+    chart.staircase("true-line", front)
+    chart.staircase("front-line", [predicted[row] for row in taken])
+    chart.dots("true", [true[row] for row in taken])
+    chart.legend(_FRONT_LEGEND)
+    return chart
 
 
 def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:

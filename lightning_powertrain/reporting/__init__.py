@@ -4,8 +4,8 @@ from lightning_powertrain.reporting.console import ConsoleReporter
 from lightning_powertrain.reporting.figures import pareto_figure, save_figure
 from lightning_powertrain.reporting.loggers import LoggerReporter
 from lightning_powertrain.reporting.power_summary import PowerSummary
-from lightning_powertrain.reporting.run_writer import RunWriter
-from lightning_powertrain.reporting.summary import summary, write_run
+from lightning_powertrain.reporting.run_writer import RunWriter, write_run
+from lightning_powertrain.reporting.summary import summary
 
 __all__ = [
     "ConsoleReporter",

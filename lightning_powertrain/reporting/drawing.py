@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 GREY, BLACK, BLUE, GREEN, VERMILION, PURPLE = "#A8A8A8", "#000000", "#0072B2", "#009E73", "#D55E00", "#AA3377"
 
 
-def new_figure(width_inch: float, height_inch: float) -> Figure:
+def new_figure(width_inch: float, height_inch: float, dpi: int = 120, fitted: bool = True) -> Figure:
     """An empty figure, ready to be saved. No global state of matplotlib is used or changed.
+
+    Args:
+        width_inch: Its width.
+        height_inch: Its height.
+        dpi: Pixels of an inch.
+        fitted: Whether matplotlib moves the axes so that all text has room.
 
     Raises:
         MissingPackageError: If matplotlib is not installed.
@@ -28,7 +34,7 @@ def new_figure(width_inch: float, height_inch: float) -> Figure:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as missing:
         raise MissingPackageError.of("matplotlib", "plots") from missing
-    figure = Figure(figsize=(width_inch, height_inch), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width_inch, height_inch), dpi=dpi, layout="constrained" if fitted else None)
     FigureCanvasAgg(figure)
     return figure
 

@@ -1,55 +1,59 @@
-"""The Pareto figure: power and minibatch time of every mode, and where the choice lies."""
+"""Paints a chart with matplotlib: the Pareto plot of the report as a figure, for files and loggers."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lightning_powertrain.reporting.drawing import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    PURPLE,
-    VERMILION,
-    legend_below,
-    new_figure,
-    use_grid,
-    use_log_scale,
-)
-from lightning_powertrain.reporting.tables import title
-from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, TimeBudget, pareto_front
+from lightning_powertrain.reporting.chart import HEIGHT, TEXT, WIDTH, Chart, Dots, Line, Mark, Shape, Words
+from lightning_powertrain.reporting.drawing import new_figure
+from lightning_powertrain.reporting.marks import LINES, MARKS, WHITE, WORDS
+from lightning_powertrain.reporting.pareto import pareto_chart
+from lightning_powertrain.reporting.saved_run import SavedRun
+from lightning_powertrain.reporting.summary import run_summary
 from lightning_powertrain.tuning import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# From this ratio of slowest to fastest, a linear axis would squeeze the fast modes into a line.
-LOG_RATIO = 4.0
+# Points of an inch, in which matplotlib measures text and lines.
+_POINTS = 72.0
+_DPI = 216
+_HEADING = 36.0
+_ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
 def pareto_figure(outcome: Outcome) -> Figure:
-    """Draw all predicted modes, their Pareto front, the measured modes, the start, the choice and the budget.
+    """Draw the Pareto plot of the report: what was measured and predicted, the front, start, choice and presets.
 
     Power (W) is on x, minibatch time (ms) on y. No global state of matplotlib is used or changed.
 
     Raises:
         MissingPackageError: If matplotlib is not installed.
     """
-    drawing = new_figure(8, 5.5)
-    axes = drawing.add_subplot()
-    _draw_predicted(axes, outcome)
-    _draw_budget(axes, outcome.selection.objective)
-    _draw_measured(axes, outcome)
-    _draw_choice(axes, outcome)
-    axes.set(xlabel="Power (W)", ylabel="Minibatch time (ms)")
-    axes.set_title(f"Power modes: {title(outcome)}", parse_math=False)
-    use_grid(axes)
-    legend_below(drawing)
-    return drawing
+    return chart_figure([pareto_chart(SavedRun(run_summary(outcome), outcome.profile))])
+
+
+def chart_figure(charts: Sequence[Chart], columns: int = 1, heading: str = "") -> Figure:
+    """Charts side by side, at the size for which they were laid out.
+
+    Raises:
+        MissingPackageError: If matplotlib is not installed.
+    """
+    rows = math.ceil(len(charts) / columns)
+    above = _HEADING if heading else 0.0
+    width, height = columns * WIDTH, rows * HEIGHT + above
+    figure = new_figure(width / _POINTS, height / _POINTS, dpi=_DPI // columns, fitted=False)
+    if heading:
+        figure.suptitle(heading, fontsize=TEXT, y=1 - 6 / height)
+    for number, chart in enumerate(charts):
+        row, column = divmod(number, columns)
+        place = (column / columns, (rows - row - 1) * HEIGHT / height, 1 / columns, HEIGHT / height)
+        _paint_all(figure.add_axes(place), chart)
+    return figure
 
 
 def save_figure(outcome: Outcome, path: str | Path) -> None:
@@ -61,55 +65,61 @@ def save_figure(outcome: Outcome, path: str | Path) -> None:
     pareto_figure(outcome).savefig(path)
 
 
-def _draw_predicted(axes: Axes, outcome: Outcome) -> None:
-    prediction = outcome.forecast.prediction
-    time_ms, power_w = prediction.time_ms, prediction.power_w
-    # A network may predict a negative time or power far from what it has seen: no place for it on the axes.
-    real = (time_ms > 0) & (power_w > 0)
-    time_ms, power_w = time_ms[real], power_w[real]
-    size = np.clip(4e4 / max(1, len(time_ms)), 4, 16)
-    axes.scatter(power_w, time_ms, s=size, c=GREY, alpha=0.4, linewidths=0, rasterized=True, label="predicted modes")
-    front = pareto_front(time_ms, power_w)
-    # A staircase: between two modes there is nothing to choose.
-    axes.plot(
-        *(power_w[front], time_ms[front]),
-        c=GREEN,
-        linewidth=1.6,
-        drawstyle="steps-post",
-        label="predicted Pareto front",
-    )
-    shown_ms = np.concatenate([time_ms, outcome.profile.time_ms])
-    if shown_ms.max() > LOG_RATIO * shown_ms.min():
-        use_log_scale(axes, shown_ms)
+def _paint_all(axes: Axes, chart: Chart) -> None:
+    """Paint a chart on axes of which nothing else is used."""
+    axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+    axes.set_axis_off()
+    for layer, shape in enumerate(chart.shapes):
+        _paint(axes, shape, layer)
 
 
-def _draw_measured(axes: Axes, outcome: Outcome) -> None:
-    sampled = outcome.sampled
-    powers, times = [each.power_w for each in sampled], [each.time_ms for each in sampled]
-    axes.scatter(
-        powers, times, s=22, c=BLUE, edgecolors="white", linewidths=0.5, zorder=3, label="measured while profiling"
-    )
+def _paint(axes: Axes, shape: Shape, layer: int) -> None:
+    if isinstance(shape, Line):
+        _paint_line(axes, shape, layer)
+    elif isinstance(shape, Dots):
+        _paint_dots(axes, shape, layer)
+    elif isinstance(shape, Mark):
+        for line in shape.intervals:
+            _paint_line(axes, line, layer)
+        _paint_mark(axes, shape, layer)
+    else:
+        _paint_words(axes, shape, layer)
 
 
-def _draw_choice(axes: Axes, outcome: Outcome) -> None:
-    selection = outcome.selection
-    start, measured = selection.start, selection.measured
-    axes.scatter(start.power_w, start.time_ms, s=80, marker="D", c=BLACK, edgecolors="white", zorder=4, label="start")
-    ring: dict[str, Any] = {"s": 110, "c": "none", "edgecolors": VERMILION, "linewidths": 1.6, "zorder": 5}
-    axes.scatter(selection.power_w, selection.time_ms, label="chosen, predicted", **ring)
-    if measured is not None:
-        star: dict[str, Any] = {"s": 190, "marker": "*", "c": VERMILION, "edgecolors": "white", "zorder": 6}
-        axes.scatter(measured.power_w, measured.time_ms, label="chosen, measured", **star)
-        powers, times = [selection.power_w, measured.power_w], [selection.time_ms, measured.time_ms]
-        axes.plot(powers, times, c=VERMILION, linewidth=1, zorder=4)
+def _paint_line(axes: Axes, line: Line, layer: int) -> None:
+    look = LINES[line.kind]
+    xs, ys = zip(*line.points)
+    dashes: dict[str, Any] = {"dashes": (4, 2.4)} if look.dashed else {}
+    axes.plot(xs, ys, c=look.colour, linewidth=look.width, alpha=look.opacity, zorder=layer, label=line.kind, **dashes)
 
 
-def _draw_budget(axes: Axes, objective: Objective) -> None:
-    look: dict[str, Any] = {"c": PURPLE, "linewidth": 1.3, "linestyle": "--", "zorder": 2}
-    if isinstance(objective, PowerBudget):
-        axes.axvline(objective.limit_w, label=f"budget: {objective.limit_w:g} W", **look)
-    elif isinstance(objective, TimeBudget):
-        axes.axhline(objective.limit_ms, label=f"budget: {objective.limit_ms:g} ms", **look)
-    elif isinstance(objective, NoWorse):
-        axes.axvline(objective.power_w, label="budget: no worse than the start", **look)
-        axes.axhline(objective.time_ms, **look)
+def _paint_dots(axes: Axes, dots: Dots, layer: int) -> None:
+    if not dots.points:
+        return
+    look = MARKS[dots.kind]
+    xs, ys = zip(*dots.points)
+    # matplotlib counts the area of the square around a dot, in points of an inch.
+    area = (2 * look.radius) ** 2
+    axes.scatter(xs, ys, s=area, c=look.fill, alpha=look.opacity, linewidths=0, zorder=layer, label=dots.kind)
+
+
+def _paint_mark(axes: Axes, mark: Mark, layer: int) -> None:
+    from matplotlib.patches import Circle, Patch, Polygon
+
+    look = MARKS[mark.kind]
+    x, y = mark.at
+    colours: dict[str, Any] = {"facecolor": look.fill or "none", "edgecolor": look.edge or "none"}
+    colours.update(alpha=look.opacity, linewidth=look.edge_width, zorder=layer, label=mark.kind)
+    corners = [(x + dx, y + dy) for dx, dy in look.corners]
+    patch: Patch = Polygon(corners, **colours) if corners else Circle((x, y), look.radius, **colours)
+    axes.add_patch(patch)
+
+
+def _paint_words(axes: Axes, words: Words, layer: int) -> None:
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.5, foreground=WHITE)]
+    rotation = 90 if words.rotated else 0
+    look: dict[str, Any] = {"fontsize": TEXT, "color": WORDS[words.kind], "ha": _ANCHORS[words.anchor]}
+    look.update(va="baseline", rotation=rotation, zorder=layer, parse_math=False, path_effects=halo)
+    axes.text(*words.at, words.text, **look)

@@ -11,10 +11,11 @@ import numpy as np
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.reporting.chart_svg import chart_svg
 from lightning_powertrain.reporting.gain import gain
-from lightning_powertrain.reporting.markup import figure, row, table
-from lightning_powertrain.reporting.pareto_svg import mark, pareto_svg
-from lightning_powertrain.reporting.report_corrections import corrections
+from lightning_powertrain.reporting.markup import figure, row, wide_table
+from lightning_powertrain.reporting.pareto import pareto_chart
+from lightning_powertrain.reporting.report_gain import comparison, corrections
 from lightning_powertrain.reporting.report_measured import measuring, profile_table
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import (
@@ -22,13 +23,13 @@ from lightning_powertrain.reporting.tables import (
     SIMULATED,
     WORDS,
     difference,
-    duration,
     energy_j,
     kept_costs,
     quantity,
 )
+from lightning_powertrain.terminal import whole_figures
 
-_OTHER_CLUSTERS = " (not comparable)"
+_PLOT = "Power and minibatch time of the power modes; the tables below hold the figures"
 
 # Nothing is loaded, whatever a file may hold: the browser sees to it.
 _HEAD = """<!DOCTYPE html>
@@ -64,7 +65,7 @@ def html_report(run: SavedRun) -> str:
         sections = [
             _HEAD.format(title=escape(f"Power mode: {title}"), style=style),
             _top(run, title),
-            _comparison(about),
+            comparison(about),
             corrections(run),
             _pareto(run),
             _predictions(run),
@@ -102,8 +103,8 @@ def _top(run: SavedRun, title: str) -> str:
         parts.append(
             f'<p class="simulated"><b>{SIMULATED}</b>: no figure on this page was measured on a real board.</p>'
         )
-    parts.append(f'<p class="lead">{escape(_lead(about))}</p>')
-    parts.append(f"<p>{escape(why(run))}</p>")
+    parts.append(f'<p class="lead">{escape(whole_figures(_lead(about)))}</p>')
+    parts.append(f"<p>{escape(whole_figures(why(run)))}</p>")
     kept, start = kept_costs(about), about["start"]
     how = "measured" if about["chosen"]["measured"] else "predicted"
     tiles = (
@@ -130,106 +131,21 @@ def _than(one: float, other: float, cost: str, name: str) -> str:
     return f"{differs} as {name}" if differs == "same" else f"{differs} than {name}"
 
 
-# What it costs and saves.
-
-
-def _comparison(about: dict[str, Any]) -> str:
-    kept = kept_costs(about)
-    costs = [figure(kept[cost], unit) for cost, unit, _ in COSTS]
-    rows = [row([("chosen", about["chosen"]["mode"]), *costs, "", ""])]
-    for known in about["compared"]:
-        others = known.get("not_comparable", ())
-        names = ", ".join(f"{name}{_OTHER_CLUSTERS * (name in others)}" for name in known["names"])
-        name = f"{names}{'' if known['measured'] else ' (predicted)'}"
-        cells = [_compared_cell(known, cost, unit) for cost, unit, _ in COSTS]
-        cells += [_differences(known, kept), _break_even(known["break_even_minibatches"])]
-        rows.append(row([(name, known["mode"]), *cells]))
-    rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
-    headings = ["mode", "time a minibatch", "power", "energy a minibatch", "chosen is", "paid back after"]
-    return "\n".join(
-        [
-            "<h2>What it costs and saves</h2>",
-            table(headings, rows),
-            '<p class="note">14 % faster: the same minibatches take 14 % less time. Small figures: the 90 % interval '
-            "of what is predicted. Paid back: minibatches in the chosen mode until it has saved what profiling cost "
-            "more than the "
-            "same minibatches in that mode. MAXN: every knob at its maximum. Stock presets count by their cores and "
-            "clocks. Not comparable: that preset has other GPU clusters on than this job had. Its row shows what its "
-            "cores and clocks cost with the clusters of this job.</p>",
-            f"<p>{escape(_cost_of_profiling(about))}</p>",
-        ]
-    )
-
-
-def _compared_cell(known: dict[str, Any], cost: str, unit: str) -> str:
-    if known[cost] is None:
-        return "-"
-    ends = {"time_ms": known["time_range_ms"], "power_w": known["power_range_w"]}.get(cost)
-    interval = f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else ""
-    return f"{figure(known[cost], unit)}{interval}"
-
-
-def _differences(known: dict[str, Any], kept: dict[str, Any]) -> str:
-    words = [
-        difference(known["time_ms"], kept["time_ms"], "slower", "faster"),
-        f"{difference(known['power_w'], kept['power_w'], 'more', 'less')} power",
-        f"{difference(known['energy_j'], kept['energy_j'], 'more', 'less')} energy",
-    ]
-    words[0] = "same speed" if words[0] == "same" else words[0]
-    return "".join(f"<span>{escape(each)}</span>" for each in words)
-
-
-def _break_even(minibatches: dict[str, int | None]) -> str:
-    words = {name: "never" if count is None else f"{count:,}" for name, count in minibatches.items()}
-    return f"<small>time: {words['time']}</small><small>energy: {words['energy']}</small>"
-
-
-def _cost_of_profiling(about: dict[str, Any]) -> str:
-    spent, extra = about["profiling"], about["profiling_extra"]
-    text = f"Profiling measured {spent['modes']} power modes besides the start in {_duration(spent['seconds'])}"
-    if extra["seconds"] is None or extra["energy_j"] is None:
-        return f"{text}."
-    return (
-        f"{text}. Training went on meanwhile; the same minibatches in the start mode would have taken "
-        f"{_more_or_less(extra['seconds'], 's')} time and {_more_or_less(extra['energy_j'] / 1e3, 'kJ')} energy."
-    )
-
-
-def _more_or_less(extra: float, unit: str) -> str:
-    return f"{quantity(abs(extra), unit)} {'less' if extra >= 0 else 'more'}"
-
-
-def _duration(seconds: float | None) -> str:
-    return "?" if seconds is None else f"{duration(seconds)} ({seconds:.0f} s)"
-
-
 # What is known of all modes.
-
-_LEGEND = (
-    ("front", "predicted front, 90 % intervals"),
-    ("measured", "measured"),
-    ("start", "start, measured"),
-    ("preset measured", "MAXN or stock preset, measured"),
-    ("preset predicted", "MAXN or stock preset, predicted"),
-    ("expected", "chosen, predicted"),
-    ("chosen", "chosen, measured"),
-)
 
 
 def _pareto(run: SavedRun) -> str:
     predicted, budget = run.summary["predicted"], run.summary["budget"]
     shown = f"{len(predicted['others']['time_ms'])} of {predicted['modes']:,} predicted modes"
     front = f"{len(predicted['front'])} of the {predicted['front_modes']} on the front"
-    legend = "".join(f"<li>{mark(kind)}{escape(label)}</li>" for kind, label in _LEGEND)
     limits = " and ".join(quantity(budget["limits"][cost], unit) for cost, unit, _ in COSTS if cost in budget["limits"])
     dashed = f" Dashed: the budget, {limits}, where it is within the plot." if limits else ""
     return "\n".join(
         [
             "<h2>Power and time of the power modes</h2>",
-            f"<figure>{pareto_svg(run)}",
-            f'<ul class="legend">{legend}</ul>',
-            f'<figcaption class="note">Point at a mark, or tap it, for its figures. Grey: {shown}; with {front}, '
-            f"predicted.{escape(dashed)}</figcaption></figure>",
+            f"<figure>{chart_svg(pareto_chart(run), _PLOT)}",
+            f'<figcaption class="note">Point at a mark, or tap it, for its figures. Grey: {shown}; green: {front}; '
+            f"modes that are much slower are left out.{escape(dashed)}</figcaption></figure>",
             _front(predicted["front"]),
         ]
     )
@@ -247,7 +163,7 @@ def _front(front: Sequence[dict[str, Any]]) -> str:
         )
         for each in front
     ]
-    drawn = table(["mode", "time", "power", "energy a minibatch"], rows)
+    drawn = wide_table(["mode", "time", "power", "energy"], rows)
     return f"<details><summary>The front as a table: predicted, with 90 % intervals</summary>{drawn}</details>"
 
 
@@ -263,7 +179,7 @@ def _predictions(run: SavedRun) -> str:
         parts.append("<p>The chosen mode was measured before anything was predicted of it.</p>")
     else:
         rows = [row(_prediction_cells(predicted, measured, *cost)) for cost in COSTS]
-        parts.append(table(["chosen mode", "predicted", "measured", "prediction is", "expected error"], rows))
+        parts.append(wide_table(["chosen mode", "predicted", "measured", "prediction is", "expected error"], rows))
     errors = [_median_error(fitted[cost], getattr(run.profile, cost)) for cost in ("time_ms", "power_w")]
     if None not in errors:
         parts.append(

@@ -16,24 +16,30 @@ from lightning_powertrain.tuning import Outcome
 _FRONT, _OTHERS = 60, 400
 
 
-def predicted_modes(outcome: Outcome) -> dict[str, Any]:
+def predicted_modes(outcome: Outcome, slowest_ms: float) -> dict[str, Any]:
     """Plain JSON values, figures to four digits.
 
-    ``modes`` and ``front_modes`` count all modes and those of the front; ``front`` lists the front by rising power, at
-    most 60 modes of it, evenly spaced; ``others`` is a random sample of at most 400 modes; ``fitted`` says for each
-    measurement of the profile, in its order, what the predictor makes of it after it has learned from all of them.
+    ``modes`` and ``front_modes`` count all modes and those of the front. Of those that are not too slow for the plot,
+    ``front`` lists the front by rising power, at most 60 modes of it, evenly spaced, and ``others`` is a random sample
+    of at most 400 modes. ``fitted`` says for each measurement of the profile, in its order, what the predictor makes of
+    it after it has learned from all of them.
+
+    Args:
+        outcome: What tuning found out.
+        slowest_ms: Time of a minibatch in the slowest mode that the plot shows.
     """
     prediction = outcome.forecast.prediction
     # A network may predict a negative time or power far from what it has seen.
     real = np.flatnonzero((prediction.time_ms > 0) & (prediction.power_w > 0))
     front = real[pareto_front(prediction.time_ms[real], prediction.power_w[real])]
-    rng = np.random.default_rng(0)
-    others = np.sort(rng.choice(real, min(_OTHERS, len(real)), replace=False))
+    is_shown = prediction.time_ms <= slowest_ms
+    shown, shown_front = real[is_shown[real]], front[is_shown[front]]
+    others = np.sort(np.random.default_rng(0).choice(shown, min(_OTHERS, len(shown)), replace=False))
     fitted = outcome.forecast.of(each.mode for each in outcome.profile.measurements)
     return {
         "modes": len(outcome.modes),
         "front_modes": len(front),
-        "front": [_record(outcome, int(row)) for row in _thinned(front, _FRONT)],
+        "front": [_record(outcome, int(row)) for row in _thinned(shown_front, _FRONT)],
         "others": _columns(prediction, others),
         "fitted": _columns(fitted, np.arange(len(outcome.profile))),
     }

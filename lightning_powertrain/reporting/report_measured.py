@@ -7,7 +7,7 @@ from html import escape
 
 from lightning_powertrain.boards.knobs import label_of
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.reporting.markup import row, table
+from lightning_powertrain.reporting.markup import row, wide_table
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import count, difference, knob_value, quantity
 
@@ -49,7 +49,7 @@ def profile_table(run: SavedRun) -> str:
     rows += [_profile_row(f"throttled: {each.throttled_by}", each, names, None, None) for each in profile.throttled]
     return (
         f"<h2>The profile</h2>\n<details><summary>{len(rows)} measurements, in their order</summary>"
-        f"{table(headings, rows)}</details>\n"
+        f"{wide_table(headings, rows)}</details>\n"
         '<p class="note">Fit: how far the predictor is off after it has learned from these measurements.</p>'
     )
 

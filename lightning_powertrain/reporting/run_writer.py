@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
-from lightning_powertrain.reporting.saved_run import CORRECTION
-from lightning_powertrain.reporting.summary import write_run
+from lightning_powertrain.logs import warn
+from lightning_powertrain.reporting.figures import save_figure
+from lightning_powertrain.reporting.html_report import write_report
+from lightning_powertrain.reporting.saved_run import CORRECTION, SUMMARY, SavedRun
+from lightning_powertrain.reporting.summary import run_summary
 from lightning_powertrain.tuning import Observer, Outcome
+
+
+def write_run(outcome: Outcome, folder: str | Path) -> None:
+    """Write ``profile.csv``, ``profile.json``, ``summary.json``, ``report.html`` and, with matplotlib, ``pareto.png``.
+
+    ``summary.json`` holds :func:`summary`, the date, and ``predicted``, some of the predicted modes.
+    """
+    folder = Path(folder)
+    outcome.profile.save(folder / "profile.csv")
+    written = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    kept = {**run_summary(outcome), "written": written}
+    text = json.dumps(kept, indent=2, allow_nan=False)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    write_report(SavedRun.load(folder), folder / "report.html")
+    try:
+        save_figure(outcome, folder / "pareto.png")
+    except ModuleNotFoundError as missing:
+        warn("no Pareto figure in %s: %s", folder, missing, see="report.md")
 
 
 class RunWriter(Observer):

@@ -1,23 +1,18 @@
-"""What came out of a run, for programs: one JSON object, and a folder with everything."""
+"""What came out of a run, for programs: one JSON object."""
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from contextlib import suppress
-from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Provenance
 from lightning_powertrain.reporting.comparison import KnownMode, known_modes, stock_preset
-from lightning_powertrain.reporting.figures import save_figure
-from lightning_powertrain.reporting.html_report import write_report
+from lightning_powertrain.reporting.pareto import slowest_shown_ms
 from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
-from lightning_powertrain.reporting.saved_run import FORMAT, SUMMARY, SavedRun
+from lightning_powertrain.reporting.saved_run import FORMAT
 from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
@@ -165,22 +160,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_run(outcome: Outcome, folder: str | Path) -> None:
-    """Write ``profile.csv``, ``profile.json``, ``summary.json``, ``report.html`` and, with matplotlib, ``pareto.png``.
-
-    ``summary.json`` holds :func:`summary`, the date, and ``predicted``, some of the predicted modes.
-    """
-    folder = Path(folder)
-    outcome.profile.save(folder / "profile.csv")
-    written = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    kept = {**summary(outcome), "written": written, "predicted": predicted_modes(outcome)}
-    text = json.dumps(kept, indent=2, allow_nan=False)
-    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    write_report(SavedRun.load(folder), folder / "report.html")
-    try:
-        save_figure(outcome, folder / "pareto.png")
-    except ModuleNotFoundError as missing:
-        warn("no Pareto figure in %s: %s", folder, missing, see="report.md")
+def run_summary(outcome: Outcome) -> dict[str, Any]:
+    """:func:`summary`, and ``predicted``: some of the predicted modes, which the report shows."""
+    about = summary(outcome)
+    return {**about, "predicted": predicted_modes(outcome, slowest_shown_ms(about))}
 
 
 def _budget(selection: Selection) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_weights_and_biases_shows_tables_and_the_figure(tracker: Wandb, tiny: Fa
     assert "SIMULATED" in columns[0]
     assert notes[0] == ["Budget: fastest within 13 W; met as predicted, met as measured."]
     (image,) = last("powertrain/pareto")["filenames"]
-    assert size(tracker.files / image) == (960, 660)
+    assert size(tracker.files / image) == (1200, 900)
 
 
 @of_kind(MLflow)
@@ -114,4 +114,4 @@ def test_mlflow_gets_tables_and_the_figure_as_artifacts(tracker: MLflow, tiny: F
     assert "SIMULATED" in choice
     assert "<tr><td>cores</td><td>2</td>" in choice
     assert "<p>Budget: fastest within 13 W; met as predicted, met as measured.</p>" in choice
-    assert size(folder / "pareto.png") == (960, 660)
+    assert size(folder / "pareto.png") == (1200, 900)

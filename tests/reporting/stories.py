@@ -72,6 +72,12 @@ def make_outcome(
     return Outcome(BOARD, profile, Foreseen(prediction), selection, profiling_s=250.0)
 
 
+def on_board(outcome: Outcome, board: str, **details: str) -> Outcome:
+    """The same on a board of the catalogue, which has stock presets."""
+    about = replace(outcome.profile.provenance, board=board, details=details)
+    return replace(outcome, profile=replace(outcome.profile, provenance=about))
+
+
 def verified(outcome: Outcome) -> Outcome:
     """The outcome once the chosen mode was measured."""
     mode = outcome.selection.mode

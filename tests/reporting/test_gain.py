@@ -6,18 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from stories import BOARD, make_outcome, measured_as, verified
+from stories import BOARD, make_outcome, measured_as, on_board, verified
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting import summary
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget
 from lightning_powertrain.tuning import Outcome
-
-
-def on(outcome: Outcome, board: str, **details: str) -> Outcome:
-    about = replace(outcome.profile.provenance, board=board, details=details)
-    return replace(outcome, profile=replace(outcome.profile, provenance=about))
 
 
 def costing(time_ms: float, power_w: float, start: tuple[float, float] = (100.0, 30.0)) -> Outcome:
@@ -66,7 +61,7 @@ def test_the_lowest_mode_is_no_mode_that_a_user_took() -> None:
     ],
 )
 def test_against_the_stock_preset_that_a_user_would_have_taken(objective: Objective, mask: str, preset: str) -> None:
-    about = summary(on(verified(make_outcome(objective)), "orin-agx-64gb", tpc_pg_mask=mask))
+    about = summary(on_board(verified(make_outcome(objective)), "orin-agx-64gb", tpc_pg_mask=mask))
     name = preset.split()[0]
     assert about["stock_preset"] == name
     (known,) = (each for each in about["compared"] if name in each["names"])

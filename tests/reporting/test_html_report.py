@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stories import BOARD, Foreseen, make_outcome, measured_as, verified
+from stories import BOARD, Foreseen, make_outcome, measured_as, on_board, verified
 
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError
@@ -68,9 +69,7 @@ def saved(outcome: Outcome, folder: Path) -> SavedRun:
 
 
 def on_orin(outcome: Outcome) -> Outcome:
-    """The same on a board that has presets."""
-    about = replace(outcome.profile.provenance, board="orin-agx-64gb")
-    return replace(outcome, profile=replace(outcome.profile, provenance=about))
+    return on_board(outcome, "orin-agx-64gb")
 
 
 def with_intervals(outcome: Outcome) -> Outcome:
@@ -172,7 +171,7 @@ def test_presets_with_other_gpu_clusters_are_marked(mask: str | None, others: se
 
 def test_the_front_is_that_of_all_modes_and_the_file_stays_small(tmp_path: Path) -> None:
     outcome = with_intervals(verified(make_outcome()))
-    found, prediction = predicted_modes(outcome), outcome.forecast.prediction
+    found, prediction = predicted_modes(outcome, math.inf), outcome.forecast.prediction
     rows = pareto_front(prediction.time_ms, prediction.power_w)
     assert [each["mode"] for each in found["front"]] == [dict(BOARD.mode(int(row))) for row in rows]
     assert [each["power_w"] for each in found["front"]] == pytest.approx(list(prediction.power_w[rows]), rel=1e-3)
@@ -263,6 +262,19 @@ def requests(browser: Any) -> list[str]:
     return [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
 
 
+# Headings of the tables that are wider than the page and do not say that they scroll.
+_SILENTLY_CUT = """
+    const says = each => each?.matches(".scrolls") && getComputedStyle(each).display !== "none";
+    const tables = [...document.querySelectorAll(".wide")].filter(each => each.scrollWidth > each.clientWidth);
+    return tables.filter(each => !says(each.previousElementSibling)).map(each => each.querySelector("th").textContent)
+"""
+# Pixels from the lowest text of the plot to what stands below it.
+_BELOW_THE_PLOT = """
+    const ends = [...document.querySelectorAll("svg.pareto > text")].map(each => each.getBoundingClientRect().bottom);
+    return document.querySelector("figcaption").getBoundingClientRect().top - Math.max(...ends)
+"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_it_whole_and_asks_for_nothing_else(
@@ -280,6 +292,9 @@ def test_a_browser_shows_it_whole_and_asks_for_nothing_else(
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert [each for each in requests(browser) if not each.startswith("data:")] == [url]
     assert browser.get_log("browser") == []
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert browser.execute_script(_SILENTLY_CUT) == []
+    assert browser.execute_script(_BELOW_THE_PLOT) < 30, "no empty band under the plot"
     back = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert back == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
     hint = "const p = document.querySelector('.point.chosen[tabindex]'); p.focus(); "
