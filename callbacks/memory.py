@@ -11,7 +11,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
 from lightning_powertrain.callbacks.state import known_from, mismatch, state_of
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
@@ -73,7 +73,12 @@ class Memory(Observer):
         self._board = self._workload = self._read = None
 
     def recall(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, device: Device, simulated: str | None
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: object,
+        device: BaseDevice,
+        simulated: str | None,
     ) -> History | None:
         """What is known of the job whose first minibatch this is; None if nothing is.
 
@@ -108,7 +113,7 @@ class Memory(Observer):
             dated = replace(about, details={**about.details, "date": time.strftime("%Y-%m-%d")})
             self._cache.store(key, replace(outcome.profile, provenance=dated))
 
-    def _from_checkpoint(self, device: Device) -> History | None:
+    def _from_checkpoint(self, device: BaseDevice) -> History | None:
         if self._state == {}:
             return None
         assert self._board is not None

@@ -12,7 +12,7 @@ from lightning_powertrain.boards import load_board
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import logging_step
 from lightning_powertrain.callbacks.memory import Memory
-from lightning_powertrain.devices import Device, parse_simulated
+from lightning_powertrain.devices import BaseDevice, parse_simulated
 from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
 from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
@@ -40,7 +40,7 @@ class Options:
     """
 
     budget: Objective | None
-    device: str | Device | None
+    device: str | BaseDevice | None
     predictor: BasePredictor
     modes: int | Literal["auto"] | None
     max_share: float
@@ -65,9 +65,7 @@ class Options:
         if isinstance(self.device, str):
             parse_simulated(self.device)
         elif self.device is not None:
-            check_device(
-                self.device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or a device'
-            )
+            check_device(self.device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or ')
         check_modes(self.modes, self.predictor.minimum_modes, self._count_modes())
         check_share(self.max_share)
         check_hard(self.hard, self.budget)
@@ -79,7 +77,12 @@ class Options:
         return isinstance(self.device, str) and parse_simulated(self.device)[1] is None
 
     def tuner(
-        self, device: Device, trainer: pl.Trainer, folder: str | None, memory: Memory, task: TuningTask | None = None
+        self,
+        device: BaseDevice,
+        trainer: pl.Trainer,
+        folder: str | None,
+        memory: Memory,
+        task: TuningTask | None = None,
     ) -> Tuner:
         """A tuner for one board, or for the boards of a task.
 
@@ -108,8 +111,8 @@ class Options:
         )
 
     def distributed_tuner(
-        self, trainer: pl.Trainer, folder: str | None, memory: Memory, open_device: Callable[[int], Device]
-    ) -> tuple[Coordinator | Worker, Device | None]:
+        self, trainer: pl.Trainer, folder: str | None, memory: Memory, open_device: Callable[[int], BaseDevice]
+    ) -> tuple[Coordinator | Worker, BaseDevice | None]:
         """The tuner of this process in a job of several, and its board: only local rank 0 of each node drives one."""
         communicator, device, failure = TorchCommunicator(), None, None
         try:

@@ -20,7 +20,7 @@ from lightning_powertrain.callbacks.job import (
 )
 from lightning_powertrain.callbacks.memory import Memory
 from lightning_powertrain.callbacks.options import Options
-from lightning_powertrain.devices import Device, SimulatedDevice, open_device
+from lightning_powertrain.devices import BaseDevice, SimulatedDevice, open_device
 from lightning_powertrain.distributed import Coordinator, Worker
 from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.logs import swallowed, warn
@@ -84,7 +84,7 @@ class PowerTrainCallback(pl.Callback):
         self,
         budget: float | str | None = None,
         *,
-        device: str | Device | None = None,
+        device: str | BaseDevice | None = None,
         modes: int | Literal["auto"] | None = None,
         reference: str | Path | None = None,
         predictor: BasePredictor | None = None,
@@ -126,7 +126,7 @@ class PowerTrainCallback(pl.Callback):
         self._tuner: Tuner | Coordinator | Worker | None = None
         self._probe: ModelProbe | None = None
         self._unmodelled: SimulatedDevice | None = None
-        self._opened: Device | None = None
+        self._opened: BaseDevice | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
         self._reusable: Profile | None = None
@@ -283,7 +283,7 @@ class PowerTrainCallback(pl.Callback):
             tuner.give_up(error)  # It must start all the same: the other processes wait for its registration.
         tuner.start(**about)
 
-    def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: Device | None) -> dict[str, Any]:
+    def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: BaseDevice | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
         self._simulated_workload = None
         if isinstance(device, SimulatedDevice) and self._options.simulates_this_model:
@@ -296,7 +296,7 @@ class PowerTrainCallback(pl.Callback):
         limit_s = None if device is None or device.simulated else seconds_left(trainer)
         return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": workload}
 
-    def _open_device(self, seed: int) -> Device:
+    def _open_device(self, seed: int) -> BaseDevice:
         device = self._options.device
         if device is None or isinstance(device, str):
             self._opened = open_device(device, seed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode, board_names, load_board
     from lightning_powertrain.callbacks import PowerMonitor, PowerTrainCallback
-    from lightning_powertrain.devices import Device, SimulatedDevice, open_device
+    from lightning_powertrain.devices import BaseDevice, SimulatedDevice, open_device
     from lightning_powertrain.errors import PowerTrainError
     from lightning_powertrain.prediction import (
         BasePredictor,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "boards": ("Board", "Knob", "ModeSpace", "PowerMode", "board_names", "load_board"),
     "callbacks": ("PowerMonitor", "PowerTrainCallback"),
-    "devices": ("Device", "SimulatedDevice", "open_device"),
+    "devices": ("BaseDevice", "SimulatedDevice", "open_device"),
     "errors": ("PowerTrainError",),
     "prediction": ("GreyBoxTransfer", "Prediction", "BasePredictor", "ReferenceProfile", "load_reference"),
     "prediction.baselines": ("PaperNetworks", "PaperTransfer"),
@@ -42,10 +42,10 @@ _ROOMS = {
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "BaseDevice",
     "BasePredictor",
     "Board",
     "ConsoleReporter",
-    "Device",
     "GreyBoxTransfer",
     "Knob",
     "Measurement",

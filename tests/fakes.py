@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.boards import Board, IntArray, Knob, ModeSpace, PowerMode, Preset
-from lightning_powertrain.devices import Health, PowerReading, VirtualClock
+from lightning_powertrain.devices import BaseDevice, Health, PowerReading, VirtualClock
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
@@ -41,7 +41,7 @@ def true_power_w(modes: IntArray) -> FloatArray:
     return np.asarray(3.0 + cores * (cpu_khz / 1e6) ** 2 + 12.0 * (gpu_hz / 4e8) ** 2 + 2.0 * emc_hz / 8e8)
 
 
-class FakeDevice:
+class FakeDevice(BaseDevice):
     """A board without noise on a virtual clock; it writes down every mode it was set to."""
 
     simulated = True
@@ -50,7 +50,7 @@ class FakeDevice:
     def __init__(self) -> None:
         self.board = TINY
         self.modes: ModeSpace = TINY.modes
-        self.clock = VirtualClock()
+        self.clock: VirtualClock = VirtualClock()
         self.found = TINY.preset("LOW")
         self.mode = self.found
         self.applied: list[PowerMode] = []
@@ -85,9 +85,6 @@ class FakeDevice:
         if self.saved is not None:
             self.mode, self.saved = self.saved, None
             self.restored += 1
-
-    def close(self) -> None:
-        self.restore()
 
     def minibatch_ended(self) -> None:
         self.minibatches += 1

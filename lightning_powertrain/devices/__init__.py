@@ -1,21 +1,20 @@
 """How to reach a board."""
 
 from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
-from lightning_powertrain.devices.computing import ChargesComputing, ComputingCost, charged, core_speed
-from lightning_powertrain.devices.device import Device, Health, PowerReading
+from lightning_powertrain.devices.computing import ComputingCost, core_speed
+from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.energy import EnergyMeter
 from lightning_powertrain.devices.nvml_power import NvmlPower
-from lightning_powertrain.devices.opening import open_device, parse_simulated
-from lightning_powertrain.devices.power_source import PowerSource, find_power_source
+from lightning_powertrain.devices.opening import find_power_source, open_device, parse_simulated
+from lightning_powertrain.devices.power_source import Health, PowerReading, PowerSource
 from lightning_powertrain.devices.sampling import HealthSampler, PowerSampler, Samplers, VitalsSampler
 from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 
 __all__ = [
-    "ChargesComputing",
+    "BaseDevice",
     "Clock",
     "ComputingCost",
-    "Device",
     "EnergyMeter",
     "Health",
     "HealthSampler",
@@ -29,7 +28,6 @@ __all__ = [
     "SystemClock",
     "VirtualClock",
     "VitalsSampler",
-    "charged",
     "core_speed",
     "find_jetson",
     "find_power_source",

@@ -1,28 +1,12 @@
-"""What computing beside a job costs: the job stands still meanwhile, on a real board and on a simulated one."""
+"""What computing beside a job costs: training waits meanwhile, on a real board and on a simulated one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
-
-
-@runtime_checkable
-class ChargesComputing(Protocol):
-    """A device whose clock does not move while this process computes, so that it has to be told."""
-
-    def computing(self) -> AbstractContextManager[None]:
-        """Charges the clock of the device with what the body computes. May be nested."""
-        ...
-
-
-def charged(device: object) -> Callable[[], AbstractContextManager[None]]:
-    """Gives a context that charges what its body computes to the clock of a device, where that is needed."""
-    return device.computing if isinstance(device, ChargesComputing) else nullcontext
 
 
 @dataclass(frozen=True)

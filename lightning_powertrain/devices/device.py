@@ -1,118 +1,115 @@
-"""What the rest of the library asks of a board."""
+"""The base class of devices: boards that can be set to different power modes."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode
-from lightning_powertrain.devices.clock import Clock
+from lightning_powertrain.devices.power_source import Health, PowerSource
 
 
-@dataclass(frozen=True)
-class PowerReading:
-    """What the power sensors say at one instant.
+class BaseDevice(PowerSource):
+    """A board that can be set to different power modes.
 
-    Args:
-        total_w: Power of the whole module, in watts.
-        rails_w: Power of each rail, in watts.
-    """
+    A device needs the attribute ``board`` and the methods :meth:`current_mode`, :meth:`apply`, :meth:`read_power`,
+    :meth:`snapshot` and :meth:`restore`. Everything else has a default.
 
-    total_w: float
-    rails_w: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Health:
-    """Whether a board holds itself back.
-
-    Args:
-        throttled_by: What slows it down now, such as ``("cpu-throttle-alert",)``; empty if nothing does.
-        over_current_events: Over-current and under-voltage events since it booted.
-        temperature_c: Temperature of the die, in degrees Celsius; None if it cannot be read.
-    """
-
-    throttled_by: tuple[str, ...] = ()
-    over_current_events: int = 0
-    temperature_c: float | None = None
-
-
-class Device(Protocol):
-    """A board that can be moved through its power modes.
-
-    A device only ever writes values from its own tables, never touches power-gating masks, never triggers a reboot,
-    and reads back what it wrote.
+    A device only writes values from its own tables, never touches power-gating masks, never triggers a reboot, and
+    reads back what it wrote. All methods but :meth:`read_power` and :meth:`health` are called in the thread of the
+    training loop, which waits for them. A method that fails raises a
+    :class:`~lightning_powertrain.errors.DeviceError`: tuning then stops, the board is restored, and training continues.
 
     Attributes:
-        board: What is known of this kind of board.
-        modes: The power modes that it can be set to.
-        clock: The clock on which its minibatches and power samples are timed.
-        simulated: Whether its figures come from a simulation; whatever shows them must say so.
-        settle_s: Seconds after a switch until the power sensor's filter has forgotten the mode before.
+        board: What is known of this kind of board: its key, its knobs, its stock presets. Set it in ``__init__``; it
+            must stay the same.
+        modes: The power modes that the device can be set to, by default all of its board. It must stay the same.
+        clock: The clock that times its minibatches and samples; by default that of the system. It must stay the same
+            object.
+        simulated: Whether its figures come from a simulation, by default False. All reports and logs then say so. It
+            must stay the same.
+        settle_s: Seconds after a switch of modes until the power sensor shows the new mode only, by default 2, which
+            suits the INA3221 of a Jetson (it averages over about 0.43 s at NVIDIA's settings). Read once, when tuning
+            starts; the tuner discards what it measures in this time.
     """
 
-    @property
-    def board(self) -> Board: ...
+    board: Board
+    settle_s: float = 2.0
 
-    @property
-    def modes(self) -> ModeSpace: ...
+    @cached_property
+    def modes(self) -> ModeSpace:
+        """The power modes that the device can be set to, by default all of its board. It must stay the same."""
+        return self.board.modes
 
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def simulated(self) -> bool: ...
-
-    @property
-    def settle_s(self) -> float: ...
-
+    @abstractmethod
     def current_mode(self) -> PowerMode:
-        """The mode that the board really has now, read from it."""
-        ...
+        """The mode that the board has at this instant, read from the board.
 
+        Called when tuning starts, and before some switches of modes. It must not change any setting.
+        """
+
+    @abstractmethod
     def apply(self, mode: Mapping[str, int]) -> PowerMode:
         """Set a mode and return what the board reads back, which may differ.
 
+        Called for each mode that is measured, and for the mode that stays, always after :meth:`snapshot`. It must
+        change nothing but the knobs in ``mode``, and must not return before the mode is set.
+
+        Args:
+            mode: A value for each knob. Accept any mapping, in any order of knobs.
+
         Raises:
-            ModeError: If the mode is not in :attr:`modes`; nothing was written then.
+            ModeError: If the mode is not in :attr:`modes`; nothing was written then. ``self.modes.index(mode)`` raises
+                it.
             DeviceError: If the board refused a write.
         """
-        ...
 
-    def read_power(self) -> PowerReading:
-        """Power at this instant, as the sensors show it."""
-        ...
+    @abstractmethod
+    def snapshot(self) -> None:
+        """Save every setting that :meth:`apply` may change, for :meth:`restore`.
+
+        Called when tuning starts, before the first :meth:`apply`, and again after :meth:`restore` in the middle of a
+        job. While a snapshot is held it must do nothing: what counts are the settings before tuning. A device may take
+        a snapshot by itself before it first writes to the board. It must not change any setting.
+
+        Raises:
+            DeviceError: If the settings could not be saved.
+        """
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Restore every setting that :meth:`snapshot` saved, and drop the snapshot.
+
+        Called when tuning ends, also after an error, and where the job is to continue in the mode that it started in.
+        It must do nothing without a snapshot, so it is idempotent. A :meth:`snapshot` after it is a new one.
+
+        Raises:
+            DeviceError: If a setting could not be restored. The snapshot is kept then, and another call tries again.
+        """
 
     def health(self) -> Health:
-        """Whether heat or current holds the board back at this instant; whatever cannot be read counts as well."""
-        ...
+        """Whether heat or current slows the board down at this instant; by default nothing does.
 
-    def snapshot(self) -> None:
-        """Remember every setting, for :meth:`restore`.
-
-        While a snapshot is held this does nothing: what counts is how the board was found, not what was made of it
-        since. A device may take one by itself before it first writes to the board.
-
-        Raises:
-            DeviceError: If the settings could not be remembered.
+        Called about once a second from a thread of :attr:`clock`, also while another method runs. It must not change
+        any setting. A device without it is tuned as if it never throttled: windows in which it does are not discarded.
         """
-        ...
+        return Health()
 
-    def restore(self) -> None:
-        """Put every setting back as it was at :meth:`snapshot`, and let go of the snapshot.
+    def computing(self) -> AbstractContextManager[None]:
+        """A context in which the tuner computes while training waits; by default it does nothing.
 
-        Does nothing without one, so twice is as once, and a :meth:`snapshot` after it is a new one.
-
-        Raises:
-            DeviceError: If some setting could not be put back; the snapshot is kept then, and another call tries again.
+        Entered each time that the tuner decides. A simulation overrides it, because its virtual clock does not move by
+        itself: it advances the clock by the time that its board would take for what the body computed. It may be
+        nested. It must change nothing but the simulated time.
         """
-        ...
+        return nullcontext()
 
     def close(self) -> None:
-        """Put every setting back and let go of the board for good; twice is as once."""
-        ...
+        """Restore the board and release what was opened; by default :meth:`restore`.
 
-    def minibatch_ended(self) -> None:
-        """Take note that a minibatch of training has ended: it makes a virtual clock move. Real boards ignore it."""
-        ...
+        Called by whoever opened the device, once it is no longer needed; no other method is called after it. It must
+        be idempotent.
+        """
+        self.restore()

@@ -6,7 +6,7 @@ import math
 import threading
 
 from lightning_powertrain.devices.clock import Cancel
-from lightning_powertrain.devices.power_source import CountsEnergy, PowerSource
+from lightning_powertrain.devices.power_source import PowerSource
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import log_swallowed
 
@@ -41,7 +41,7 @@ class EnergyMeter:
         self.stop()
         self._start_s = self._at_s = self._source.clock.now()
         self._energy_j = 0.0
-        self._counted_before_j = self._counted()
+        self._counted_before_j = self._source.read_energy()
         if self._counted_before_j is None:
             self._power_w = self._read_w()
             self._cancel = self._source.clock.every(self._period_s, self._tick)
@@ -54,7 +54,7 @@ class EnergyMeter:
         """
         if self._counted_before_j is None:
             self._sample()
-        elif (counted_j := self._counted()) is not None:
+        elif (counted_j := self._source.read_energy()) is not None:
             self._at_s, self._energy_j = self._source.clock.now(), counted_j - self._counted_before_j
         return self._at_s - self._start_s, self._energy_j
 
@@ -63,9 +63,6 @@ class EnergyMeter:
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
-
-    def _counted(self) -> float | None:
-        return self._source.read_energy() if isinstance(self._source, CountsEnergy) else None
 
     def _tick(self) -> None:
         try:

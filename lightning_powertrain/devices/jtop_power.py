@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.power_source import PowerReading
 from lightning_powertrain.devices.rails import Total, total_of
 from lightning_powertrain.errors import DeviceError
 

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from lightning_powertrain.devices.clock import SystemClock
-from lightning_powertrain.devices.device import Health, PowerReading
+from lightning_powertrain.devices.power_source import Health, PowerReading, PowerSource
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 
 
-class NvmlPower:
+class NvmlPower(PowerSource):
     """Some NVIDIA GPUs, whose power adds up; that of the computer around them is not in it.
 
     Names and units are those of the NVML API reference: power in mW (on Ampere and newer averaged over a second),
@@ -32,7 +31,6 @@ class NvmlPower:
             raise DeviceNotFoundError(
                 "reading the power of NVIDIA GPUs needs nvidia-ml-py: `pip install 'lightning-powertrain[nvml]'`"
             ) from error
-        self._clock = SystemClock()
         self._is_open = False
         try:
             self._nvml.nvmlInit()
@@ -41,14 +39,6 @@ class NvmlPower:
         except self._nvml.NVMLError as error:
             self.close()
             raise DeviceNotFoundError(f"NVML does not find {', '.join(gpus)}: {error}") from error
-
-    @property
-    def clock(self) -> SystemClock:
-        return self._clock
-
-    @property
-    def simulated(self) -> bool:
-        return False
 
     def health(self) -> Health | None:
         """Whether heat or current holds a GPU back now; a power limit that somebody set does not count."""
@@ -81,11 +71,8 @@ class NvmlPower:
         millijoules = self._from_each(self._nvml.nvmlDeviceGetTotalEnergyConsumption)
         return None if millijoules is None else sum(millijoules) / 1e3
 
-    def minibatch_ended(self) -> None:
-        pass
-
     def close(self) -> None:
-        """Let go of NVML; others in this process that use it keep theirs, since it counts its users."""
+        """Close NVML. It counts its users, so others in this process keep theirs."""
         if self._is_open:
             self._is_open = False
             with self._as_device_error():

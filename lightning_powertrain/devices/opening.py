@@ -1,18 +1,25 @@
-"""From the name of a device to the device."""
+"""Opens devices and power sources, by name or by what this process runs on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from lightning_powertrain.boards import load_board
-from lightning_powertrain.devices.device import Device
+from lightning_powertrain.devices.device import BaseDevice
+from lightning_powertrain.devices.helper_client import HelperClient
+from lightning_powertrain.devices.nvml_power import NvmlPower
+from lightning_powertrain.devices.power_source import PowerSource
 from lightning_powertrain.devices.simulated import SimulatedDevice
-from lightning_powertrain.devices.sysfs import find_jetson
-from lightning_powertrain.errors import ArgumentError, one_of
+from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
+from lightning_powertrain.devices.sysfs_board import is_jetson
+from lightning_powertrain.errors import ArgumentError, DeviceError, DeviceNotFoundError, one_of
 from lightning_powertrain.simulation import load_workload, simulated_board_names
 
 _PREFIX = "simulated:"
 
 
-def open_device(name: str | None = None, seed: int = 0) -> Device:
+def open_device(name: str | None = None, seed: int = 0) -> BaseDevice:
     """The device called ``name``.
 
     Args:
@@ -51,3 +58,29 @@ def parse_simulated(name: str) -> tuple[str, str | None]:
         load_workload(workload)
     load_board(board)
     return board, workload or None
+
+
+def find_power_source(gpus: Sequence[str] = (), root: str | Path = "/") -> PowerSource:
+    """The power source of this job: the Jetson that this process runs on, else the NVIDIA GPUs that the job uses.
+
+    Nothing is ever set: a Jetson is opened without the root helper.
+
+    Args:
+        gpus: UUIDs of the GPUs that the job uses, as NVML writes them: ``GPU-ffc79498-...``.
+        root: Where the file systems of a Jetson are; anything but ``/`` is for tests.
+
+    Raises:
+        DeviceNotFoundError: If there is neither.
+    """
+    if is_jetson(Path(root)):
+        return SysfsDevice(root, helper=_no_helper)
+    if gpus:
+        return NvmlPower(gpus)
+    raise DeviceNotFoundError(
+        "this is no Jetson and the job uses no NVIDIA GPU, so there is no power to read. "
+        'device="simulated:orin-agx-64gb" shows what it looks like'
+    )
+
+
+def _no_helper() -> HelperClient:
+    raise DeviceError("this Jetson was opened to read its power, not to be set")

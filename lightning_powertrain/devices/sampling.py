@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.devices.clock import Cancel
-from lightning_powertrain.devices.device import Device, Health
+from lightning_powertrain.devices.device import BaseDevice
+from lightning_powertrain.devices.power_source import Health
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import log_swallowed
 
@@ -33,7 +34,7 @@ class _Sampler(Generic[T]):
         period_s: Seconds between samples.
     """
 
-    def __init__(self, device: Device, period_s: float) -> None:
+    def __init__(self, device: BaseDevice, period_s: float) -> None:
         self._device = device
         self._period_s = period_s
         self._samples: deque[tuple[float, T]] = deque(maxlen=round(_KEEP_S / period_s))
@@ -106,7 +107,7 @@ class PowerSampler(_Sampler[float]):
             faster than 10 Hz only repeats its filter.
     """
 
-    def __init__(self, device: Device, period_s: float = 0.1) -> None:
+    def __init__(self, device: BaseDevice, period_s: float = 0.1) -> None:
         super().__init__(device, period_s)
 
     def _read(self) -> float:
@@ -126,7 +127,7 @@ class HealthSampler(_Sampler[Health]):
         period_s: Seconds between samples. Heat comes and goes in seconds, and over-currents are counted by the board.
     """
 
-    def __init__(self, device: Device, period_s: float = 1.0) -> None:
+    def __init__(self, device: BaseDevice, period_s: float = 1.0) -> None:
         super().__init__(device, period_s)
 
     def _read(self) -> Health:
@@ -163,7 +164,7 @@ class VitalsSampler(_Sampler[Tuple[float, Health]]):
         period_s: Seconds between samples.
     """
 
-    def __init__(self, device: Device, period_s: float = 1.0) -> None:
+    def __init__(self, device: BaseDevice, period_s: float = 1.0) -> None:
         super().__init__(device, period_s)
         self.power_trouble = ""
         """Why power could not be read last; empty if it could."""
@@ -180,7 +181,7 @@ class VitalsSampler(_Sampler[Tuple[float, Health]]):
         return power_w, self._device.health()
 
 
-def _power_w(device: Device) -> float:
+def _power_w(device: BaseDevice) -> float:
     watts = device.read_power().total_w
     if not 0 < watts < math.inf:
         raise DeviceError(f"the power sensor shows {watts:g} W, which no board draws")
@@ -194,7 +195,7 @@ class Samplers:
         device: What to sample.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: BaseDevice) -> None:
         self.power = PowerSampler(device)
         self.health = HealthSampler(device)
 

@@ -8,10 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from lightning_powertrain.boards import Board, ModeSpace, PowerMode, load_board
+from lightning_powertrain.boards import Board, PowerMode, load_board
 from lightning_powertrain.devices.clock import VirtualClock
 from lightning_powertrain.devices.computing import ComputingCost
-from lightning_powertrain.devices.device import Health, PowerReading
+from lightning_powertrain.devices.device import BaseDevice
+from lightning_powertrain.devices.power_source import Health, PowerReading
 from lightning_powertrain.simulation import (
     REFERENCE_C,
     ROOM_C,
@@ -33,7 +34,7 @@ COMPUTING = ComputingCost()
 """What computing costs boards for which nothing else is said."""
 
 
-class SimulatedDevice:
+class SimulatedDevice(BaseDevice):
     """A simulated board that trains a simulated workload; every figure that it gives is simulated.
 
     Time passes only when a minibatch ends, and while somebody computes under :meth:`computing`. Between two events
@@ -57,6 +58,8 @@ class SimulatedDevice:
     12 cores, cpu 1497.6 MHz, gpu 726.75 MHz, emc 3199 MHz
     """
 
+    simulated = True
+
     def __init__(
         self,
         board: str | Board,
@@ -65,10 +68,9 @@ class SimulatedDevice:
         ambient_c: float = ROOM_C,
         computing: ComputingCost | None = None,
     ) -> None:
-        self._board = load_board(board) if isinstance(board, str) else board
-        self._physics = load_physics(self._board.key)
-        self._modes = self._board.modes
-        self._clock = VirtualClock()
+        self.board = load_board(board) if isinstance(board, str) else board
+        self._physics = load_physics(self.board.key)
+        self.clock: VirtualClock = VirtualClock()
         self._workload = _as_workload(workload)
         times, readings = np.random.SeedSequence(seed).spawn(2)
         self._pace = Pace(np.random.default_rng(times))
@@ -79,34 +81,14 @@ class SimulatedDevice:
         self._computed_until_s: float | None = None
         self._owed_s = 0.0
 
-        self._mode = self._board.preset(self._physics.starts_in)
+        self._mode = self.board.preset(self._physics.starts_in)
         self._saved: PowerMode | None = None
         self._throttled = False
-        idle = steady_state(self._physics, None, self._modes.rows([self._mode]), None, ambient_c)
+        idle = steady_state(self._physics, None, self.modes.rows([self._mode]), None, ambient_c)
         self._slow = SlowState(self._physics.thermal, ambient_c, float(idle.temperature_c[0]), idle.rails_w[0])
         self._at_s = 0.0
         self._draw: Draw
         self._settle()
-
-    @property
-    def board(self) -> Board:
-        return self._board
-
-    @property
-    def modes(self) -> ModeSpace:
-        return self._modes
-
-    @property
-    def clock(self) -> VirtualClock:
-        return self._clock
-
-    @property
-    def simulated(self) -> bool:
-        return True
-
-    @property
-    def settle_s(self) -> float:
-        return 2.0
 
     @property
     def workload(self) -> Workload:
@@ -135,12 +117,12 @@ class SimulatedDevice:
         return self._mode
 
     def apply(self, mode: Mapping[str, int]) -> PowerMode:
-        self._modes.index(mode)
+        self.modes.index(mode)
         if mode != self._mode:
             self._charge()
             self._catch_up()
             cores_changed = abs(mode["cores"] - self._mode["cores"])
-            self._mode = PowerMode(**{name: mode[name] for name in self._modes.names})
+            self._mode = PowerMode(**{name: mode[name] for name in self.modes.names})
             steady = self._enter()
             self._pace.switch(*_seconds(steady), self._workload.prefetched, cores_changed)
             self._forgive()
@@ -165,14 +147,11 @@ class SimulatedDevice:
             self.apply(self._saved)
             self._saved = None
 
-    def close(self) -> None:
-        self.restore()
-
     def minibatch_ended(self) -> None:
         """Let the time of one minibatch pass."""
         if self._heat_matters:
             self._catch_up()
-        self._clock.advance(self._pace.next_s())
+        self.clock.advance(self._pace.next_s())
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -195,7 +174,7 @@ class SimulatedDevice:
         if self._computed_until_s is None:
             return
         spent_s = self._computing.cpu_s() - self._computed_until_s
-        self._owed_s += self._computing.seconds(spent_s, self._modes, self._mode)
+        self._owed_s += self._computing.seconds(spent_s, self.modes, self._mode)
         if self._owed_s >= _LEAST_CHARGE_S:
             owed_s, self._owed_s = self._owed_s, 0.0
             self.wait(owed_s)
@@ -211,7 +190,7 @@ class SimulatedDevice:
         self._catch_up()
         busy, throttled = self._draw, self._throttled
         self._draw = _draw(_steady_at_reference(self._physics.board, None, tuple(self._mode.values())))
-        self._clock.advance(seconds)
+        self.clock.advance(seconds)
         self._catch_up()
         if self._throttled == throttled:  # Otherwise the board has entered another state already.
             self._draw = busy
@@ -225,7 +204,7 @@ class SimulatedDevice:
         mode = self._mode
         if self._throttled:
             caps = {"cpu_khz": thermal.throttled_cpu_khz, "gpu_hz": thermal.throttled_gpu_hz}
-            mode = self._modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
+            mode = self.modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
         steady = _steady_at_reference(self._physics.board, self._workload, tuple(mode.values()))
         self._draw = _draw(steady)
         self._heat_matters = self._throttled or self._slow.settled_c(self._draw) > thermal.trip_c
@@ -233,7 +212,7 @@ class SimulatedDevice:
 
     def _catch_up(self) -> None:
         """Bring temperature and sensors to the present, and see whether it is too hot."""
-        now_s = self._clock.now()
+        now_s = self.clock.now()
         self._slow.advance(now_s - self._at_s, self._draw)
         self._at_s = now_s
         thermal = self._physics.thermal

@@ -11,11 +11,11 @@ from typing import Any
 from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode
 from lightning_powertrain.devices import sysfs_health
 from lightning_powertrain.devices.affinity import Affinity
-from lightning_powertrain.devices.clock import SystemClock
-from lightning_powertrain.devices.device import Health, PowerReading
+from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.gpu_clusters import GpuClusters, read_gpu_clusters
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
+from lightning_powertrain.devices.power_source import Health, PowerReading
 from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
 from lightning_powertrain.devices.roothelper.reading import read_raw
@@ -47,7 +47,7 @@ def find_jetson(root: str | Path = "/") -> SysfsDevice:
     return SysfsDevice(root)
 
 
-class SysfsDevice:
+class SysfsDevice(BaseDevice):
     """A Jetson, found by the files that are there.
 
     Reading needs no rights but for the EMC clock. Without the root helper the device can be read, not set; the helper
@@ -65,7 +65,6 @@ class SysfsDevice:
     def __init__(self, root: str | Path = "/", helper: Callable[[], HelperClient] | None = None) -> None:
         self._root = Path(root)
         self._start_helper = helper or self._start_usual_helper
-        self._clock = SystemClock()
         self._affinity = Affinity(self._root)
         self._held = False
         self._helper: HelperClient | None = None
@@ -75,19 +74,19 @@ class SysfsDevice:
         catalogued = identify(self._root, tables)
         self._readable = _filled(own, catalogued)
         self._power = self._find_power(catalogued)
-        self._settle_s = self._power.settle_s
+        self.settle_s = self._power.settle_s
         self._clusters = read_gpu_clusters(self._root, catalogued)
         knobs = self._settable_knobs() or _as_knobs(self._readable)
         if not knobs:
             raise DeviceNotFoundError("this Jetson shows no knob that could be set: is /sys mounted here?")
-        self._modes = ModeSpace(knobs)
+        self.modes = ModeSpace(knobs)
         model = (read_raw(self._root / "proc/device-tree/model") or "").strip("\0\n")
         identity = {**own_identity(self._root), **self._clusters.identity}
-        self._board = replace(with_tables(catalogued, knobs, model), identity=identity)
-        if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self._modes.names)):
+        self.board = replace(with_tables(catalogued, knobs, model), identity=identity)
+        if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self.modes.names)):
             what = "%s: no power mode can set %s here"
             names = ", ".join(sorted(missing))
-            warn(what, self._board.title, names, see="boards.md#what-is-set-and-how", once=True)
+            warn(what, self.board.title, names, see="boards.md#what-is-set-and-how", once=True)
 
     def _settable_knobs(self) -> tuple[Knob, ...]:
         """What the helper says can be set; nothing without one."""
@@ -137,26 +136,6 @@ class SysfsDevice:
         return power
 
     @property
-    def board(self) -> Board:
-        return self._board
-
-    @property
-    def modes(self) -> ModeSpace:
-        return self._modes
-
-    @property
-    def clock(self) -> SystemClock:
-        return self._clock
-
-    @property
-    def simulated(self) -> bool:
-        return False
-
-    @property
-    def settle_s(self) -> float:
-        return self._settle_s
-
-    @property
     def power_source(self) -> str:
         """Where the total power comes from: ``VDD_IN``, or ``sum:VDD_GPU_SOC+...``."""
         return self._power.source
@@ -188,7 +167,7 @@ class SysfsDevice:
             ModeError: If the mode is not in :attr:`modes`; nothing was written then.
             DeviceError: If the board refused a write, or the helper is not there.
         """
-        self._modes.index(mode)
+        self.modes.index(mode)
         if not self._held:
             self.snapshot()
         assert self._helper is not None
@@ -249,9 +228,6 @@ class SysfsDevice:
             )
             warn(what, ", ".join(map(str, sorted(lost))), see="containers.md", once=True)
 
-    def minibatch_ended(self) -> None:
-        pass
-
     def close(self) -> None:
         """Put the board back and end the helper and the power source; happens by itself when the process ends."""
         if self._helper is not None:
@@ -262,7 +238,7 @@ class SysfsDevice:
         self._power.close()
 
     def _as_mode(self, values: Mapping[str, Any]) -> PowerMode:
-        return PowerMode(**{name: values[name] for name in self._modes.names})
+        return PowerMode(**{name: values[name] for name in self.modes.names})
 
 
 def _loss_of(clusters: GpuClusters) -> str:

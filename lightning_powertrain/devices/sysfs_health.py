@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lightning_powertrain.devices.device import Health
+from lightning_powertrain.devices.power_source import Health
 from lightning_powertrain.devices.roothelper.reading import read_number, read_raw
 
 _THERMAL = "sys/class/thermal"

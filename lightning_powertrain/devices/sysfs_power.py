@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_powertrain.devices.device import PowerReading
+from lightning_powertrain.devices.power_source import PowerReading
 from lightning_powertrain.devices.rails import Total, total_of
 from lightning_powertrain.devices.roothelper.reading import read_number, read_raw
 from lightning_powertrain.errors import DeviceError

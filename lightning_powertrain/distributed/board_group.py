@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Callable, List
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import Board, ModeSpace, PowerMode
+from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import (
-    Clock,
-    Device,
+    BaseDevice,
     Health,
     HealthSampler,
     PowerReading,
     PowerSampler,
     Samplers,
-    charged,
 )
 from lightning_powertrain.distributed.messages import Registration, Reply, Report, Request
 from lightning_powertrain.errors import DeviceError
@@ -28,8 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 SendRequest = Callable[[Request], List[Reply]]
 
 
-class BoardGroup:
-    """A :class:`~lightning_powertrain.devices.Device` that stands for several boards of the same kind.
+class BoardGroup(BaseDevice):
+    """Several boards of the same kind as one device.
 
     Args:
         registrations: The registration of each board, by rank.
@@ -42,7 +41,7 @@ class BoardGroup:
     def __init__(
         self,
         registrations: Mapping[int, Registration],
-        local: Device,
+        local: BaseDevice,
         send_request: SendRequest,
         start_mode: PowerMode | None = None,
     ) -> None:
@@ -51,10 +50,12 @@ class BoardGroup:
         assert first.modes is not None
         assert first.mode is not None
         self._registrations = dict(registrations)
-        self._board, self._modes = replace(first.board, identity=_identity(registrations)), first.modes
+        self.board, self.modes = replace(first.board, identity=_identity(registrations)), first.modes
+        self.clock = local.clock
+        self.simulated = any(registration.simulated for registration in registrations.values())
+        self.settle_s = max(registration.settle_s for registration in registrations.values())
         self._start_mode = self._mode = start_mode or first.mode
         self._local = local
-        self.computing = charged(local)
         self._send_request = send_request
         self.samplers = GroupSamplers(self, list(registrations))
         """The samples of all boards."""
@@ -68,26 +69,6 @@ class BoardGroup:
         """The ranks that drive these boards."""
         return frozenset(self._registrations)
 
-    @property
-    def board(self) -> Board:
-        return self._board
-
-    @property
-    def modes(self) -> ModeSpace:
-        return self._modes
-
-    @property
-    def clock(self) -> Clock:
-        return self._local.clock
-
-    @property
-    def simulated(self) -> bool:
-        return any(registration.simulated for registration in self._registrations.values())
-
-    @property
-    def settle_s(self) -> float:
-        return max(registration.settle_s for registration in self._registrations.values())
-
     def current_mode(self) -> PowerMode:
         return self._mode
 
@@ -99,7 +80,7 @@ class BoardGroup:
             DeviceError: If the boards read back different modes.
             PowerTrainError: If a board refused the mode.
         """
-        self._modes.index(mode)
+        self.modes.index(mode)
         self._mode = _common_mode(self._send_request(Request("", self.ranks, PowerMode(**mode))))
         return self._mode
 
@@ -115,13 +96,14 @@ class BoardGroup:
             self._send_request(Request("", others, self._start_mode))
         self._mode = self._start_mode
 
+    def computing(self) -> AbstractContextManager[None]:
+        return self._local.computing()
+
     # The process of each board takes the snapshot, samples, advances the clock and closes the device.
 
     def snapshot(self) -> None: ...
 
     def close(self) -> None: ...
-
-    def minibatch_ended(self) -> None: ...
 
     def read_power(self) -> PowerReading:
         raise DeviceError("a group of boards has no power sensor: the process of each board samples its power")

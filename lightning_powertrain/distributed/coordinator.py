@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.distributed.board_group import BoardGroup
 from lightning_powertrain.distributed.channel import Channel, error_text
 from lightning_powertrain.distributed.communicator import Communicator
@@ -39,7 +39,7 @@ class Coordinator:
     def __init__(
         self,
         communicator: Communicator,
-        device: Device | None,
+        device: BaseDevice | None,
         make_tuner: Callable[[TuningTask], Tuner],
         *,
         objective: Objective | None = None,
@@ -68,7 +68,7 @@ class Coordinator:
         return self._tuner.phase if self._tuner else Phase.IDLE
 
     @property
-    def device(self) -> Device | None:
+    def device(self) -> BaseDevice | None:
         """The group of all boards; None if the boards are of different kinds, or if nothing is tuned."""
         return self._task.boards if self._task is not None and not self._task.name else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from lightning_powertrain.devices import Device, Samplers, SimulatedDevice, VirtualClock
+from lightning_powertrain.devices import BaseDevice, Samplers, SimulatedDevice, VirtualClock
 from lightning_powertrain.distributed.channel import error_text
 from lightning_powertrain.distributed.messages import Message, Registration, Reply, Report, Request
 from lightning_powertrain.errors import PowerTrainError
@@ -30,7 +30,7 @@ class LocalBoard:
         match_threads: See :class:`~lightning_powertrain.tuning.Tuner`.
     """
 
-    def __init__(self, rank: int, device: Device | None, match_threads: bool = False) -> None:
+    def __init__(self, rank: int, device: BaseDevice | None, match_threads: bool = False) -> None:
         self._rank = rank
         self._device = device
         self._samplers = Samplers(device) if device is not None else None

@@ -55,8 +55,8 @@ class Registration(Message):
         board: The board; None for a process that drives none.
         modes: The power modes of the board.
         mode: The power mode before tuning.
-        settle_s: See :class:`~lightning_powertrain.devices.Device`.
-        simulated: See :class:`~lightning_powertrain.devices.Device`.
+        settle_s: See :class:`~lightning_powertrain.devices.BaseDevice`.
+        simulated: See :class:`~lightning_powertrain.devices.BaseDevice`.
     """
 
     board: Board | None = None

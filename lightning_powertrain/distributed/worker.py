@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.distributed.channel import Channel
 from lightning_powertrain.distributed.communicator import Communicator
 from lightning_powertrain.distributed.local_board import LocalBoard
@@ -28,7 +28,12 @@ class Worker:
     """
 
     def __init__(
-        self, communicator: Communicator, device: Device | None, *, strict: bool = False, match_threads: bool = False
+        self,
+        communicator: Communicator,
+        device: BaseDevice | None,
+        *,
+        strict: bool = False,
+        match_threads: bool = False,
     ) -> None:
         self._channel = Channel(communicator)
         self._board = LocalBoard(communicator.rank, device, match_threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 
 
 def canonical(facts: Mapping[str, object]) -> str:
@@ -22,7 +22,7 @@ def canonical(facts: Mapping[str, object]) -> str:
     return json.dumps(facts, sort_keys=True, indent=1)
 
 
-def board_fingerprint(device: Device) -> str:
+def board_fingerprint(device: BaseDevice) -> str:
     """What must be equal for a profile to hold on a board.
 
     That is the kind of board, its own tables, and whether it is simulated; of a real one, as far as they can be read,

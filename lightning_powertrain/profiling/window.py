@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Clock, Device, Samplers
+from lightning_powertrain.devices import BaseDevice, Clock, Samplers
 from lightning_powertrain.profiling.confidence import expected_half_width
 from lightning_powertrain.profiling.profile import Measurement
 from lightning_powertrain.profiling.window_statistics import (
@@ -182,7 +182,7 @@ class Window:
     """
 
     def __init__(
-        self, device: Device, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+        self, device: BaseDevice, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
     ) -> None:
         self._clock = device.clock
         self._samplers = samplers

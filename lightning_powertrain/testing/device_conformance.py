@@ -1,4 +1,4 @@
-"""The contract of a :class:`~lightning_powertrain.devices.Device`, as tests that any device can inherit."""
+"""The contract of a :class:`~lightning_powertrain.devices.BaseDevice`, as tests that any device can inherit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device, Health
+from lightning_powertrain.devices import BaseDevice, Health
 from lightning_powertrain.errors import ModeError
 
 _PATIENCE_S = 10.0
@@ -35,28 +35,28 @@ class DeviceConformance:
     # What a device overrides.
 
     @pytest.fixture
-    def device(self) -> Device | Iterator[Device]:
+    def device(self) -> BaseDevice | Iterator[BaseDevice]:
         """A fresh device for each test, of which no snapshot is held."""
         raise NotImplementedError("override the fixture `device`: it makes the device that is tested")
 
-    def modes_to_try(self, device: Device) -> Sequence[PowerMode]:
+    def modes_to_try(self, device: BaseDevice) -> Sequence[PowerMode]:
         """Modes that the tests set: the lowest, the highest, one in between, and the lowest with each knob raised."""
         modes = device.modes
         lowest = modes.mode(0)
         raised = [PowerMode(**{**lowest, knob.name: knob.values[-1]}) for knob in modes.knobs]
         return [lowest, modes.highest, modes.mode(len(modes) // 2), *raised]
 
-    def reads_back(self, device: Device, mode: PowerMode) -> PowerMode:
+    def reads_back(self, device: BaseDevice, mode: PowerMode) -> PowerMode:
         """What the device reads back once ``mode`` is set: override it for what a board cannot tell in some modes."""
         return mode
 
-    def settings(self, device: Device) -> object:
-        """All that can be set, as it is now: override it if there is more than :meth:`Device.current_mode` tells."""
+    def settings(self, device: BaseDevice) -> object:
+        """All settings of the board: override it if :meth:`apply` changes more than :meth:`current_mode` returns."""
         return device.current_mode()
 
     # What is tested.
 
-    def test_its_modes_are_those_of_its_board(self, device: Device) -> None:
+    def test_its_modes_are_those_of_its_board(self, device: BaseDevice) -> None:
         """There are modes, and the board's own knobs span them."""
         assert len(device.modes) > 0
         assert device.modes.array.shape == (len(device.modes), len(device.modes.knobs))
@@ -68,7 +68,7 @@ class DeviceConformance:
             assert knob.role == tables[knob.name].role
             assert set(knob.values) <= set(tables[knob.name].values), f"{knob.name} is not the board's table"
 
-    def test_it_tells_the_mode_that_it_is_in(self, device: Device) -> None:
+    def test_it_tells_the_mode_that_it_is_in(self, device: BaseDevice) -> None:
         """A power mode with a whole number for each knob; asking changes nothing."""
         mode = device.current_mode()
         assert isinstance(mode, PowerMode)
@@ -76,7 +76,7 @@ class DeviceConformance:
         assert all(type(value) is int for value in mode.values())
         assert device.current_mode() == mode
 
-    def test_it_sets_any_mode_and_reads_it_back(self, device: Device) -> None:
+    def test_it_sets_any_mode_and_reads_it_back(self, device: BaseDevice) -> None:
         """Whatever mode it was in before."""
         device.snapshot()
         try:
@@ -89,7 +89,7 @@ class DeviceConformance:
         finally:
             device.restore()
 
-    def test_it_takes_any_mapping_for_a_mode(self, device: Device) -> None:
+    def test_it_takes_any_mapping_for_a_mode(self, device: BaseDevice) -> None:
         """A plain dictionary, in another order of knobs."""
         mode = device.modes.mode(0)
         device.snapshot()
@@ -98,7 +98,7 @@ class DeviceConformance:
         finally:
             device.restore()
 
-    def test_it_refuses_what_is_not_in_its_tables(self, device: Device) -> None:
+    def test_it_refuses_what_is_not_in_its_tables(self, device: BaseDevice) -> None:
         """Nothing is written then, not even the knobs that would be valid."""
         start = device.modes.highest
         device.snapshot()
@@ -115,7 +115,7 @@ class DeviceConformance:
         finally:
             device.restore()
 
-    def test_it_reads_power(self, device: Device) -> None:
+    def test_it_reads_power(self, device: BaseDevice) -> None:
         """Watts of the whole and of each rail; the whole is a rail, or the sum of some."""
         for _ in range(3):
             reading = device.read_power()
@@ -129,7 +129,7 @@ class DeviceConformance:
             assert any(math.isclose(reading.total_w, partial, rel_tol=1e-6, abs_tol=1e-3) for partial in sums)
             device.minibatch_ended()
 
-    def test_it_tells_whether_it_holds_itself_back(self, device: Device) -> None:
+    def test_it_tells_whether_it_holds_itself_back(self, device: BaseDevice) -> None:
         """At any time, and the count of over-currents never goes back."""
         events = []
         for _ in range(3):
@@ -141,7 +141,7 @@ class DeviceConformance:
         assert events == sorted(events)
         assert events[0] >= 0
 
-    def test_restore_brings_back_what_snapshot_saw(self, device: Device) -> None:
+    def test_restore_brings_back_what_snapshot_saw(self, device: BaseDevice) -> None:
         """However many modes were set in between; and a second time changes nothing."""
         before = self.settings(device)
         device.snapshot()
@@ -152,13 +152,13 @@ class DeviceConformance:
             device.restore()
             assert self.settings(device) == before
 
-    def test_restore_without_a_snapshot_does_nothing(self, device: Device) -> None:
+    def test_restore_without_a_snapshot_does_nothing(self, device: BaseDevice) -> None:
         """Not even once a snapshot was taken and used."""
         before = self.settings(device)
         device.restore()
         assert self.settings(device) == before
 
-    def test_a_snapshot_that_is_held_is_kept(self, device: Device) -> None:
+    def test_a_snapshot_that_is_held_is_kept(self, device: BaseDevice) -> None:
         """A second one in the middle of tuning must not take a probing mode for how the board was found."""
         before = self.settings(device)
         device.snapshot()
@@ -168,7 +168,7 @@ class DeviceConformance:
         device.restore()
         assert self.settings(device) == before
 
-    def test_a_snapshot_after_a_restore_is_a_new_one(self, device: Device) -> None:
+    def test_a_snapshot_after_a_restore_is_a_new_one(self, device: BaseDevice) -> None:
         """As when tuning goes back to the mode that the job started in, and at the next job."""
         before = self.settings(device)
         for mode in self.modes_to_try(device)[:2]:
@@ -177,13 +177,13 @@ class DeviceConformance:
             device.restore()
             assert self.settings(device) == before
 
-    def test_closing_it_twice_is_as_once(self, device: Device) -> None:
-        """The second :meth:`Device.close` does nothing."""
+    def test_closing_it_is_idempotent(self, device: BaseDevice) -> None:
+        """The second :meth:`BaseDevice.close` does nothing."""
         device.snapshot()
         device.close()
         device.close()
 
-    def test_its_clock_never_goes_back(self, device: Device) -> None:
+    def test_its_clock_never_goes_back(self, device: BaseDevice) -> None:
         """Whatever happens to the board."""
         times_s = [device.clock.now()]
         device.snapshot()
@@ -199,7 +199,7 @@ class DeviceConformance:
         times_s.append(device.clock.now())
         assert times_s == sorted(times_s)
 
-    def test_its_clock_calls_back_until_it_is_told_to_stop(self, device: Device) -> None:
+    def test_its_clock_calls_back_until_it_is_told_to_stop(self, device: BaseDevice) -> None:
         """As the power sampler needs it, while minibatches end."""
         calls: list[float] = []
         cancel = device.clock.every(0.01, lambda: calls.append(device.clock.now()))
@@ -216,8 +216,9 @@ class DeviceConformance:
             time.sleep(0.02)
         assert len(calls) == made, "the clock calls back after it was told to stop"
 
-    def test_it_says_how_it_is_to_be_measured(self, device: Device) -> None:
-        """How long its sensors take to settle, and whether it is real."""
+    def test_it_says_how_it_is_to_be_measured(self, device: BaseDevice) -> None:
+        """How long its sensors take to settle, and whether it is real; by the attributes of the base class."""
+        assert isinstance(device, BaseDevice)
         assert math.isfinite(device.settle_s)
         assert device.settle_s >= 0
         assert type(device.simulated) is bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import BasePredictor
 
@@ -39,16 +40,16 @@ def check_predictor(predictor: object) -> None:
         raise ArgumentError.of("predictor", predictor, allowed)
 
 
-def check_device(device: object, forms: str) -> None:
-    """Refuse what cannot be driven.
+def check_device(device: object, other_forms: str = "") -> None:
+    """Refuse what is not a device.
 
     Args:
         device: What was given as the device.
-        forms: What is allowed instead.
+        other_forms: What else is allowed, with a trailing blank.
 
     Raises:
-        ArgumentError: If it lacks one of the methods of a device.
+        ArgumentError: If its class is not derived from BaseDevice.
     """
-    needed = ("board", "modes", "current_mode", "apply", "read_power", "snapshot", "restore")
-    if isinstance(device, type) or not all(hasattr(device, name) for name in needed):
-        raise ArgumentError.of("device", device, forms)
+    if not isinstance(device, BaseDevice):
+        ours = 'an instance of a class derived from BaseDevice, such as open_device("simulated:orin-agx-64gb")'
+        raise ArgumentError.of("device", device, other_forms + ours)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.profiling import Measurement, Profile
@@ -42,7 +42,7 @@ class History:
     finished: bool = True
     kept: PowerMode | None = None
 
-    def belongs_to(self, device: Device) -> bool:
+    def belongs_to(self, device: BaseDevice) -> bool:
         """Whether this was measured on a board with the same tables, and not simulated if that is real."""
         about = self.profile.provenance
         same = about.board == device.board.key and about.simulated == device.simulated

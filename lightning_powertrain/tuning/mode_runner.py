@@ -11,7 +11,7 @@ from typing import Generator, Protocol
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Clock, Device, HealthSampler, Samplers, charged, core_speed
+from lightning_powertrain.devices import BaseDevice, Clock, HealthSampler, Samplers, core_speed
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import (
@@ -93,7 +93,7 @@ class ModeRunner:
     """
 
     def __init__(
-        self, device: Device, samplers: Samplers, config: TuningConfig, window: WindowPlan, profile: Profile
+        self, device: BaseDevice, samplers: Samplers, config: TuningConfig, window: WindowPlan, profile: Profile
     ) -> None:
         self.device = device
         self.samplers = samplers
@@ -115,7 +115,6 @@ class ModeRunner:
         self._hard = config.hard
         self._threads = TorchThreads(device.modes.knobs, config.match_threads)
         self._blas = BlasThreads()
-        self._charged = charged(device)
         self._pauses = UsualPauses()
         self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 
@@ -170,7 +169,7 @@ class ModeRunner:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Training waits while the body computes, so it computes in one thread, and simulated clocks are charged."""
-        with self._charged(), self._blas.only_one():
+        with self.device.computing(), self._blas.only_one():
             yield
 
     def leave_slow_mode(self, objective: Objective) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal
 
 from lightning_powertrain.boards import Board
-from lightning_powertrain.devices import Device, Samplers, charged
+from lightning_powertrain.devices import BaseDevice, Samplers
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.prediction import BasePredictor, default_predictor
 from lightning_powertrain.profiling import Interval, Profile, Provenance, Stopwatch, WindowPlan
@@ -78,7 +78,7 @@ class Tuner:
 
     def __init__(
         self,
-        device: Device,
+        device: BaseDevice,
         budget: float | str | Objective | None = None,
         *,
         predictor: BasePredictor | None = None,
@@ -96,7 +96,7 @@ class Tuner:
         objective = parse_budget(budget)
         check_switches(hard=hard, strict=strict, match_threads=match_threads, adapt=adapt)
         check_seed(seed)
-        check_device(device, 'a device, such as open_device() or open_device("simulated:orin-agx-64gb")')
+        check_device(device)
         if predictor is None:  # Not "or": a predictor may have a length.
             predictor = default_predictor(seed=seed)
         check_predictor(predictor)
@@ -113,7 +113,6 @@ class Tuner:
         self._session: TuningSession | None = None
         self._failure: Exception | None = None
         self._stopwatch = Stopwatch(device.clock)
-        self._charged = charged(device)
 
     @property
     def phase(self) -> Phase:
@@ -128,7 +127,7 @@ class Tuner:
         return self._session.status if self._session else IDLE
 
     @property
-    def device(self) -> Device:
+    def device(self) -> BaseDevice:
         """The board."""
         return self._device
 
@@ -278,7 +277,7 @@ class Tuner:
     def _guarded(self, session: TuningSession) -> Iterator[None]:
         """Whatever fails in the body must not fail training."""
         try:
-            with self._charged():
+            with self._device.computing():
                 yield
         except ClosedError:
             pass  # An observer or a signal handler has closed the session.
@@ -303,7 +302,7 @@ class Tuner:
             warn("%s", _not_restored(failure), see="safety.md#by-hand")
 
     def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
-        with self._charged():
+        with self._device.computing():
             session.intervals_ended(intervals)
         if not session.is_active and session.phase is not Phase.LOCKED:
             self.stop()  # The job is too short for tuning.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_powertrain.boards import Knob, ModeSpace, PowerMode, load_board
-from lightning_powertrain.devices import ChargesComputing, ComputingCost, PowerSampler, SimulatedDevice, core_speed
+from lightning_powertrain.devices import ComputingCost, PowerSampler, SimulatedDevice, core_speed
 
 SLOW_KHZ, FAST_KHZ = 729_600, 2_188_800
 
@@ -32,10 +32,6 @@ def board(cpu: Cpu) -> SimulatedDevice:
 
 def at(device: SimulatedDevice, cpu_khz: int) -> PowerMode:
     return PowerMode(**{**device.current_mode(), "cpu_khz": device.modes.knobs[1].at_most(cpu_khz)})
-
-
-def test_a_simulated_board_charges_computing_and_says_so(board: SimulatedDevice) -> None:
-    assert isinstance(board, ChargesComputing)
 
 
 def test_the_clock_moves_by_what_was_computed(board: SimulatedDevice, cpu: Cpu) -> None:

@@ -11,7 +11,7 @@ from plain_board import start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
-from lightning_powertrain.devices import Device, Health, PowerReading, SimulatedDevice, SysfsDevice
+from lightning_powertrain.devices import BaseDevice, Health, PowerReading, SimulatedDevice, SysfsDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.testing import DeviceConformance
 
@@ -37,18 +37,18 @@ class TestSysfsDevice(DeviceConformance):
         yield device
         device.close()
 
-    def modes_to_try(self, device: Device) -> list[PowerMode]:
+    def modes_to_try(self, device: BaseDevice) -> list[PowerMode]:
         """The two that have nothing in common; others are tried elsewhere, and files take their time."""
         return [device.modes.mode(0), device.modes.highest]
 
-    def reads_back(self, device: Device, mode: PowerMode) -> PowerMode:
+    def reads_back(self, device: BaseDevice, mode: PowerMode) -> PowerMode:
         """The clock of a cluster whose cores are all offline cannot be read."""
         if mode.get("denver_cores") != 0:
             return mode
         lowest = device.modes.mode(0)["denver_khz"]
         return PowerMode(**{**mode, "denver_khz": lowest})
 
-    def settings(self, device: Device) -> object:
+    def settings(self, device: BaseDevice) -> object:
         return self.board.settings()
 
 
@@ -180,7 +180,7 @@ BROKEN: dict[type[FakeDevice], str] = {
     Foreign: "test_its_modes_are_those_of_its_board",
     BackwardClock: "test_its_clock_never_goes_back",
     SilentClock: "test_its_clock_calls_back_until_it_is_told_to_stop",
-    Brittle: "test_closing_it_twice_is_as_once",
+    Brittle: "test_closing_it_is_idempotent",
     Forgiving: "test_it_tells_whether_it_holds_itself_back",
     Vague: "test_it_says_how_it_is_to_be_measured",
 }

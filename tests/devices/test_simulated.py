@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import Device, PowerSampler, SimulatedDevice
+from lightning_powertrain.devices import BaseDevice, PowerSampler, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, ModeError
 from lightning_powertrain.simulation import load_physics, load_workload, simulated_board_names, steady_state
 
@@ -36,7 +36,7 @@ def truth(device: SimulatedDevice) -> tuple[float, float]:
     ("board", "preset"), [("orin-agx-64gb", "MODE_50W"), ("agx-xavier", "MODE_30W_ALL"), ("orin-nano-8gb", "15W")]
 )
 def test_it_starts_in_the_preset_in_which_all_gpu_clusters_are_on(board: str, preset: str) -> None:
-    device: Device = SimulatedDevice(board)
+    device: BaseDevice = SimulatedDevice(board)
     assert device.current_mode() == load_board(board).preset(preset)
     assert device.simulated
     assert device.settle_s == 2.0

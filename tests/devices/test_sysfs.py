@@ -16,7 +16,7 @@ from plain_board import CPU_KHZ, PlainBoard, process_of, start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import Device, SysfsDevice, find_jetson
+from lightning_powertrain.devices import BaseDevice, SysfsDevice, find_jetson
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, ModeError
 
@@ -71,7 +71,7 @@ def no_helper(root: Path) -> HelperClient:
     raise DeviceError("the helper is not installed")
 
 
-def as_read(device: Device, mode: Mapping[str, int]) -> PowerMode:
+def as_read(device: BaseDevice, mode: Mapping[str, int]) -> PowerMode:
     """The clock of a cluster without cores reads as its lowest."""
     lowest = {knob.name: knob.values[0] for knob in device.modes.knobs}
     asleep = {"denver_khz": lowest["denver_khz"]} if mode.get("denver_cores") == 0 else {}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lightning_powertrain.devices import Device
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.distributed import Coordinator, TuningTask, Worker
 from lightning_powertrain.selection import parse_budget
 from lightning_powertrain.tuning import Phase, Tuner
@@ -47,7 +47,7 @@ class ThreadedJob:
         tuning: Other arguments of the Tuner.
     """
 
-    def __init__(self, devices: Sequence[Device | None], budget: Any, **tuning: Any) -> None:
+    def __init__(self, devices: Sequence[BaseDevice | None], budget: Any, **tuning: Any) -> None:
         barrier, shared = threading.Barrier(len(devices)), [None] * len(devices)
         self.communicators = [ThreadCommunicator(rank, barrier, shared) for rank in range(len(devices))]
         strict = bool(tuning.get("strict"))

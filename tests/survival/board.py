@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plain_board import process_of, start_helper
 
-from lightning_powertrain.boards import ModeSpace, PowerMode
+from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import PowerReading, SysfsDevice, SystemClock
 from lightning_powertrain.errors import DeviceError
 from survival.event import Event
@@ -32,23 +32,12 @@ class Board(SysfsDevice):
         super().__init__(root, lambda: start_helper(root))
         self._event = event
         event.helper_pid = lambda: process_of(self._helper).pid if self._helper else 0
-        self._quick_clock = QuickClock()
-        lowest = {knob.name: (knob.values[0],) for knob in super().modes.knobs}
-        highest_gpu = super().modes.highest["gpu_hz"]
-        self._few_modes = super().modes.subset({**lowest, "cores": (1, 2), "gpu_hz": (*lowest["gpu_hz"], highest_gpu)})
+        self.clock = QuickClock()
+        self.settle_s = 2.0
+        lowest = {knob.name: (knob.values[0],) for knob in self.modes.knobs}
+        highest_gpu = self.modes.highest["gpu_hz"]
+        self.modes = self.modes.subset({**lowest, "cores": (1, 2), "gpu_hz": (*lowest["gpu_hz"], highest_gpu)})
         self.applied_s: float | None = None
-
-    @property
-    def clock(self) -> QuickClock:
-        return self._quick_clock
-
-    @property
-    def modes(self) -> ModeSpace:
-        return self.__dict__.get("_few_modes") or super().modes
-
-    @property
-    def settle_s(self) -> float:
-        return 2.0
 
     @property
     def is_settling(self) -> bool:
