@@ -77,7 +77,9 @@ class ConsoleReporter(Observer):
                 self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
             elif progress.total:
                 self._say(f"profiling up to {progress.total} power modes takes {_in_all(progress)}")
-        if progress.total and self._owns_terminal():
+        if not progress.total:
+            return
+        if self._owns_terminal():
             self._show_progress(measurement, progress)
         elif progress.done and (progress.done == progress.total or progress.done % _stride(progress.total) == 0):
             # A log file has room for the mode on every line; somebody else's terminal may not have.

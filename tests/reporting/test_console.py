@@ -113,6 +113,13 @@ def test_where_profiling_may_end_early_no_time_left_is_promised() -> None:
     ]
 
 
+@pytest.mark.parametrize("console", [Console(file=io.StringIO(), width=80), terminal()])
+def test_a_mode_beyond_the_plan_has_no_progress(console: Console) -> None:
+    """As after warming up, when another choice is looked for and nobody knows how many modes that takes."""
+    ConsoleReporter(console).measured(make_outcome().selection.start, Progress(1, 0, 0.0))
+    assert written(console) == ""
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) -> None:
     lines: list[str] = []
