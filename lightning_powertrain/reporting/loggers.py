@@ -48,6 +48,7 @@ DRIFT_POWER = "powertrain/drift_power"
 CORRECTIONS = "powertrain/corrections"
 MODES_TABLE = "powertrain/modes"
 CHOICE_TABLE = "powertrain/choice"
+PHASES_TABLE = "powertrain/phases"
 PARETO_FIGURE = "powertrain/pareto"
 
 _LIMITS = {"time_ms": BUDGET_TIME_MS, "power_w": BUDGET_POWER_W}
@@ -56,13 +57,12 @@ CHARTS = {
     "minibatch time (ms)": [TIME_MS, PREDICTED_TIME_MS, BUDGET_TIME_MS],
     "power (W)": [POWER_W, PREDICTED_POWER_W, BUDGET_POWER_W, "power/power_w"],
     "minibatch energy (J)": [ENERGY_J, PREDICTED_ENERGY_J],
-    "phase": [PHASE],
-    "throttled": [THROTTLED, "power/throttled"],
-    "cores": [f"{MODE}.*cores"],
-    "CPU clock (kHz)": [f"{MODE}.*_khz"],
-    "GPU and memory clocks (Hz)": [f"{MODE}.*_hz"],
 }
-"""What belongs together: titles of charts, and patterns of the names in each. Those under power/ are PowerMonitor's."""
+"""What belongs together: titles of charts, and patterns of the names in each. Those under power/ are PowerMonitor's.
+
+TensorBoard smooths the lines of a chart and joins their points, so only what is continuous has one: tables show the
+phases, the throttled windows, and the cores and clocks of each mode.
+"""
 
 
 class LoggerReporter(Observer):
@@ -81,7 +81,9 @@ class LoggerReporter(Observer):
         self._writer = LoggerWriter(loggers, step, about="the power mode")
         # A table that fails is not worth the scalars.
         self._display_writer = LoggerWriter(self._writer.working, step, about="the tables of power modes")
+        self._step = step
         self._simulated = simulated
+        self._phases: list[tuple[int, Phase]] = []
         self._budget: dict[str, float] = {}
         self._closed = False
         self._draws = True
@@ -90,7 +92,11 @@ class LoggerReporter(Observer):
         if phase is Phase.WARMING_UP:
             self._closed = False
             self._budget = {}
+            self._phases = []
             self._display_writer.each(self._lay_out)
+        # The predictor decides after each window: a table of that would be as long as the profile.
+        if phase is not Phase.DECIDING and phase not in (before for _, before in self._phases[-1:]):
+            self._phases.append((self._step(), phase))
         self._log_scalars({PHASE: phase})
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
@@ -118,7 +124,11 @@ class LoggerReporter(Observer):
         measured, excess = outcome.selection.measured, outcome.selection.measured_excess
         if measured is not None and excess is not None:
             self._log_scalars({**_measured_scalars(measured), EXCESS: excess})
-        self._show(outcome, {CHOICE_TABLE: _choice_table(outcome)})
+        self._show(outcome, {CHOICE_TABLE: _choice_table(outcome), PHASES_TABLE: self._phases_table(outcome)})
+
+    def _phases_table(self, outcome: Outcome) -> Table:
+        rows = [(str(step), phase.name.lower().replace("_", " ")) for step, phase in self._phases]
+        return Table(f"Phases: {title(outcome)}", ("from step", "phase"), rows)
 
     def drifted(self, drift: Drift) -> None:
         change = {DRIFT_TIME: drift.time_ratio - 1, DRIFT_POWER: drift.power_ratio - 1}

@@ -107,7 +107,7 @@ def test_mlflow_gets_tables_and_the_figure_as_artifacts(tracker: MLflow, tiny: F
     train(tiny, tracker.logger)
     assert tracker.logger.experiment.get_run(tracker.logger.run_id).data.params == {}
     folder = tracker.artifacts / "powertrain"
-    assert {path.name for path in folder.iterdir()} == {"modes.html", "choice.html", "pareto.png"}
+    assert {path.name for path in folder.iterdir()} == {"modes.html", "choice.html", "phases.html", "pareto.png"}
     modes, choice = ((folder / name).read_text(encoding="utf-8") for name in ("modes.html", "choice.html"))
     assert "SIMULATED" in modes
     assert modes.count("<tr>") == 5  # The headings, the start and three sampled modes.

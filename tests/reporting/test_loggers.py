@@ -192,12 +192,22 @@ CHOICE = ["powertrain.choice", "powertrain.choice_notes"]
 def test_tables_and_the_figure_are_shown_at_the_choice_and_at_the_end() -> None:
     logger = Shown()
     report(logger)
-    assert logger.shown == ["powertrain.modes", *CHOICE, "powertrain.pareto", *CHOICE, "powertrain.pareto"]
+    assert logger.shown == [
+        "powertrain.modes",
+        *CHOICE,
+        "powertrain.pareto",
+        *CHOICE,
+        "powertrain.phases",
+        "powertrain.pareto",
+    ]
 
 
 @pytest.mark.parametrize(
     ("failing", "shown"),
-    [("table", ["powertrain.modes"]), ("image", ["powertrain.modes", *CHOICE, "powertrain.pareto", *CHOICE])],
+    [
+        ("table", ["powertrain.modes"]),
+        ("image", ["powertrain.modes", *CHOICE, "powertrain.pareto", *CHOICE, "powertrain.phases"]),
+    ],
 )
 def test_what_cannot_be_shown_is_not_worth_the_rest(
     failing: str, shown: list[str], caplog: pytest.LogCaptureFixture
@@ -285,6 +295,13 @@ def test_tensorboard_gets_scalars_tables_and_the_figure(tensorboard: TensorBoard
     assert "met as measured" not in predicted
     assert "met as measured" in final
     assert "| gpu | 1300.5 MHz | 816 MHz | 816 MHz | 37 % lower |" in final
+    (phases,) = text(found, "powertrain/phases")
+    listed = [row.split(" | ") for row in phases.splitlines()[4:]]
+    assert [phase.rstrip(" |") for _, phase in listed] == [
+        *("warming up", "measuring start", "profiling", "verifying", "locked")
+    ]
+    steps = [int(step.lstrip("| ")) for step, _ in listed]
+    assert steps == sorted(set(steps))
     drawn = found.Images("powertrain/pareto")
     assert len(drawn) == 2
     pixels = np.asarray(Image.open(io.BytesIO(drawn[-1].encoded_image_string)))
@@ -316,6 +333,6 @@ def test_without_a_figure_tensorboard_still_gets_the_rest(
 def test_the_documentation_lists_every_name() -> None:
     names = [value for name, value in vars(loggers).items() if name.isupper() and isinstance(value, str)]
     documented = DOCS.read_text(encoding="utf-8")
-    assert len(names) == 21
+    assert len(names) == 22
     for name in names:
         assert f"`{name}{'<knob>' if name.endswith('/') else ''}`" in documented
