@@ -9,7 +9,7 @@ from typing import Generator
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.distributed.board_group import BoardGroup
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget
+from lightning_powertrain.selection import Objective, Selection, TimeBudget
 
 # Steps that differ by less count as equally long: a measured time has this uncertainty.
 _STEP_TOLERANCE = 1.02
@@ -56,12 +56,12 @@ def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, har
         hard: See :class:`~lightning_powertrain.tuning.Tuner`.
 
     Raises:
-        PowerTrainError: If there are several groups, and the objective is not a power budget or the budget is hard.
+        PowerTrainError: If there are several groups, and the objective is no power limit or the limit is hard.
     """
     if len(groups) == 1:
         yield TuningTask(groups[0])
         return
-    if hard or not isinstance(objective, PowerBudget):
+    if hard or objective is None or not objective.limits_only_power:
         kinds = ", ".join(boards.board.key for boards in groups)
         raise PowerTrainError(
             f"boards of different kinds ({kinds}) can be tuned together only for a power budget: "

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lightning_powertrain.boards import PowerMode, Preset, board_names, load_board
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.selection import PowerBudget, best_index
+from lightning_powertrain.selection import best_index
 from lightning_powertrain.tuning import Outcome
 
 START, MAXN = "start", "MAXN"
@@ -79,9 +79,10 @@ def stock_preset(outcome: Outcome, known: Sequence[KnownMode]) -> str | None:
     stock = {preset.name for preset in _stock(outcome)}
     named = [(name, each) for each in known for name in each.names if name in stock]
     candidates = [(name, each) for name, each in named if name not in each.not_comparable]
-    if isinstance(objective, PowerBudget):
+    limit_w = objective.power_limit_w
+    if limit_w is not None and objective.limits_only_power:
         watts = {name: float(found[1]) for name, _ in named if (found := re.search(r"(\d+)W", name))}
-        most = max((each for each in watts.values() if each <= objective.limit_w), default=None)
+        most = max((each for each in watts.values() if each <= limit_w), default=None)
         candidates = [(name, each) for name, each in named if watts.get(name, math.nan) == most] or candidates
     if not candidates:
         return None

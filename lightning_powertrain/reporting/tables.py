@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_powertrain.boards.knobs import PER_MHZ, label_of, unit_of
 from lightning_powertrain.profiling import Measurement, Profile
-from lightning_powertrain.selection import NoWorse, Objective, PowerBudget, Selection, TimeBudget
+from lightning_powertrain.selection import Objective, Selection
 from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
 
 SIMULATED = "SIMULATED"
@@ -91,12 +91,9 @@ def energy_j(time_ms: float, power_w: float) -> float:
 
 
 def limits(objective: Objective) -> dict[str, float]:
-    """Where a budget ends, for those whose limit is a power, a time, or both."""
-    if isinstance(objective, PowerBudget):
-        return {"power_w": objective.limit_w}
-    if isinstance(objective, TimeBudget):
-        return {"time_ms": objective.limit_ms}
-    return {"power_w": objective.power_w, "time_ms": objective.time_ms} if isinstance(objective, NoWorse) else {}
+    """The limits of a budget: on power, on time, on both or on neither."""
+    found = {"power_w": objective.power_limit_w, "time_ms": objective.time_limit_ms}
+    return {name: limit for name, limit in found.items() if limit is not None}
 
 
 def choice_headings(outcome: Outcome) -> tuple[str, ...]:
@@ -198,7 +195,7 @@ def _throttling_notes(profile: Profile) -> list[str]:
 
 def _budget_note(selection: Selection) -> str:
     objective = selection.objective
-    if isinstance(objective, NoWorse) and selection.mode == selection.start.mode:
+    if objective.is_relative and selection.mode == selection.start.mode:
         return f"Budget: {objective}. No power mode is expected to beat the start, so it stays."
     if not objective.unit:
         return f"Budget: {objective}."

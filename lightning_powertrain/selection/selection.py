@@ -81,7 +81,7 @@ def guarded_excess(
     power_noise: FloatArray | float,
 ) -> FloatArray:
     """How far modes are beyond a budget that they have to meet by more than the relative noise of a measurement."""
-    if not objective.has_margin:
+    if objective.is_relative:
         return objective.excess(time_ms, power_w)
     return objective.excess(time_ms * (1 + time_noise), power_w * (1 + power_noise))
 

@@ -9,7 +9,7 @@ from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.prediction.predictor import FloatArray
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import NoWorse, Objective
+from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning.drift import Drift
 
 # After a correction nothing is corrected for so long, after the next one twice as long, and so on: in ten hours that
@@ -35,10 +35,8 @@ def rescaled(profile: Profile, time_ratio: float, power_ratio: float) -> Profile
 
 
 def moved(objective: Objective, drift: Drift) -> Objective:
-    """The objective after a drift: "no worse than the start" means the start as it would be now."""
-    if isinstance(objective, NoWorse) and not drift.is_throttling:
-        return NoWorse(objective.time_ms * drift.time_ratio, objective.power_w * drift.power_ratio)
-    return objective
+    """The objective after a drift; a board that throttles is the same board, and the objective stays the same."""
+    return objective if drift.is_throttling else objective.after_drift(drift.time_ratio, drift.power_ratio)
 
 
 class WithEarlier(BasePredictor):

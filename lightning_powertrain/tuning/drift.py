@@ -185,7 +185,7 @@ class DriftDetector:
 
     def _is_beyond(self, block: Measurement) -> bool:
         """Beyond the budget by more than the noise. Where the budget is itself a measurement, only tolerances count."""
-        if not self._objective.has_margin:
+        if self._objective.is_relative:
             return False
         power_w = block.power_w * (1 - float(sensor_noise(block.power_w)))
         return excess_of(self._objective, block.time_ms * (1 - _TIME_NOISE), power_w) > 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from lightning_powertrain.devices import Samplers
 from lightning_powertrain.profiling import Measurement, Profile, sensor_noise
-from lightning_powertrain.selection import PowerBudget, Selection
+from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.mode_runner import Awaited, ModeRunner
 from lightning_powertrain.tuning.thermal import Thermal, fit_thermal
 
@@ -110,11 +110,12 @@ def in_doubt(runner: ModeRunner, best: Selection, foresight: Foresight) -> Fores
         What is known now; None where there is no doubt, or nothing to judge by.
     """
     objective, measured = best.objective, best.measured
-    if not isinstance(objective, PowerBudget) or measured is None or not best.is_confirmed:
+    limit_w = objective.power_limit_w if objective.limits_only_power else None
+    if limit_w is None or measured is None or not best.is_confirmed:
         return None
     foresight = foresight.refined(runner.samplers, runner.device.clock.now())
     rises = foresight.rise_c(measured) >= _SETTLED_C
-    return foresight if rises and not _is_within(objective, foresight.power_w(measured, 2.0)) else None
+    return foresight if rises and not _is_within(limit_w, foresight.power_w(measured, 2.0)) else None
 
 
 def warmed(runner: ModeRunner, best: Selection, before: Foresight) -> Generator[Awaited, None, Foresight]:
@@ -128,8 +129,8 @@ def warmed(runner: ModeRunner, best: Selection, before: Foresight) -> Generator[
     Returns:
         What is known after.
     """
-    objective, foresight = best.objective, before
-    assert isinstance(objective, PowerBudget)
+    limit_w, foresight = best.objective.power_limit_w, before
+    assert limit_w is not None
     windows: list[Measurement] = []
     plan = replace(runner.window, minimum_s=max(_WINDOW_S, runner.window.minimum_s))
     end_s = runner.device.clock.now() + LONGEST_S
@@ -140,7 +141,7 @@ def warmed(runner: ModeRunner, best: Selection, before: Foresight) -> Generator[
         windows.append(window)
         runner.profile = _without_older(runner.profile, window, best.start)
         foresight = before.refined(runner.samplers, runner.device.clock.now(), windows)
-        if len(windows) > 1 and _is_clear(objective, foresight, window):
+        if len(windows) > 1 and _is_clear(limit_w, foresight, window):
             break
     return foresight
 
@@ -151,12 +152,12 @@ def _without_older(profile: Profile, window: Measurement, start: Measurement) ->
     return replace(profile, measurements=tuple(kept))
 
 
-def _is_clear(objective: PowerBudget, foresight: Foresight, window: Measurement) -> bool:
+def _is_clear(limit_w: float, foresight: Foresight, window: Measurement) -> bool:
     """Whether a mode is within the limit for good, or beyond it, whatever its growth may be."""
-    if foresight.rise_c(window) < _SETTLED_C or not _is_within(objective, foresight.power_w(window, -2.0)):
+    if foresight.rise_c(window) < _SETTLED_C or not _is_within(limit_w, foresight.power_w(window, -2.0)):
         return True
-    return _is_within(objective, foresight.power_w(window, 2.0))
+    return _is_within(limit_w, foresight.power_w(window, 2.0))
 
 
-def _is_within(objective: PowerBudget, power_w: float) -> bool:
-    return power_w * (1 + float(sensor_noise(power_w))) <= objective.limit_w
+def _is_within(limit_w: float, power_w: float) -> bool:
+    return power_w * (1 + float(sensor_noise(power_w))) <= limit_w

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.logs import warn
-from lightning_powertrain.selection import Objective, PowerBudget
+from lightning_powertrain.selection import Objective
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def check_hard(hard: bool, objective: Objective | None) -> None:
     Raises:
         ArgumentError: If ``hard`` is true and the objective is no power budget.
     """
-    if hard and not isinstance(objective, PowerBudget):
+    if hard and (objective is None or not objective.limits_only_power):
         raise ArgumentError.of("hard", hard, f'True only with a power budget, such as budget="30 W"; here {objective}')
 
 

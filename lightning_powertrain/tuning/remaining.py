@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_powertrain.profiling import Measurement, WindowPlan
-from lightning_powertrain.selection import Objective, PowerBudget, TimeBudget
+from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning.plan import ProfilingPlan
 
 FloatArray = npt.NDArray[np.float64]
@@ -122,10 +122,12 @@ class TimeLeft:
 
 def time_of_best_ms(objective: Objective, start: Measurement) -> float:
     """Rough time of a minibatch in the best mode, as far as a budget and the start mode tell."""
-    if isinstance(objective, PowerBudget):
-        time_ms = start.time_ms * float((start.power_w / objective.limit_w) ** _TIME_OVER_POWER)
-    elif isinstance(objective, TimeBudget):
-        time_ms = objective.limit_ms
+    if objective.is_relative:
+        return start.time_ms
+    if objective.power_limit_w is not None:
+        time_ms = start.time_ms * float((start.power_w / objective.power_limit_w) ** _TIME_OVER_POWER)
+    elif objective.time_limit_ms is not None:
+        time_ms = objective.time_limit_ms
     else:
         return start.time_ms
     return max(time_ms, _FASTEST * start.time_ms)

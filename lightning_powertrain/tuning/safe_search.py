@@ -12,7 +12,7 @@ from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.errors import BudgetError, PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import PowerBudget, Selection
+from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.search import WORTH_A_LOOK, Outlook, Search
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,11 +37,16 @@ class SafeSearch(Search):
     The bound is that of the predictor, which every measurement moves outwards. Each next mode is the one of the largest
     expected improvement among those. Where none promises 0.3 %, it is one on the way to a better mode that may yet turn
     out to be within the budget; the search ends where there is none. Expects a start in the lowest mode, and an
-    objective that is a :class:`~lightning_powertrain.selection.PowerBudget`.
+    objective that limits power.
 
     Raises:
         BudgetError: If not even the lowest mode is within the budget.
     """
+
+    @property
+    def _limit_w(self) -> float:
+        assert self.objective.power_limit_w is not None
+        return self.objective.power_limit_w
 
     def _other_modes(self) -> list[PowerMode]:
         return []  # Nobody knows whether they are within the budget.
@@ -57,11 +62,10 @@ class SafeSearch(Search):
         return set()
 
     def _first_modes(self) -> list[PowerMode]:
-        assert isinstance(self.objective, PowerBudget)
-        if self.start.power_w > self.objective.limit_w:
+        if self.start.power_w > self._limit_w:
             raise BudgetError(
                 f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
-                f"{self.objective.limit_w:g} W, only a larger one"
+                f"{self._limit_w:g} W, only a larger one"
             )
         levels, tops = self._space.levels, np.array(self._space.shape) - 1
         steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)
@@ -117,9 +121,8 @@ class SafeSearch(Search):
         """Of which modes the upper bound of power lies within the budget."""
         if prediction.power_high_w is None:
             raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
-        assert isinstance(self.objective, PowerBudget)
         bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
-        return np.asarray(bound_w <= self.objective.limit_w)
+        return np.asarray(bound_w <= self._limit_w)
 
     def _is_near(self, profile: Profile) -> npt.NDArray[np.bool_]:
         """Which modes of the board are near one that was measured."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.logs import warn
-from lightning_powertrain.selection import Objective, PowerBudget, Selection, TimeBudget
+from lightning_powertrain.selection import Objective, Selection
 from lightning_powertrain.tuning.outcome import Outcome
 
 # A mode that misses a limit by no more than this is used all the same.
@@ -18,10 +18,8 @@ _SMALL_MISS = 0.05
 
 def is_far_off(selection: Selection) -> bool:
     """Whether the best mode that was measured misses a limit by more than 5 % of it."""
-    objective, excess = selection.objective, selection.measured_excess or 0.0
-    if isinstance(objective, PowerBudget):
-        return excess > _SMALL_MISS * objective.limit_w
-    return isinstance(objective, TimeBudget) and excess > _SMALL_MISS * objective.limit_ms
+    limit = selection.objective.limit
+    return limit is not None and (selection.measured_excess or 0.0) > _SMALL_MISS * limit
 
 
 def staying(outcome: Outcome) -> Outcome:
@@ -71,11 +69,7 @@ def _range(values: npt.NDArray[np.float64]) -> str:
 
 
 def _larger(objective: Objective, excess: float) -> str:
-    """What budget would have been met, of those that are a figure."""
-    if isinstance(objective, PowerBudget):
-        limit = objective.limit_w
-    elif isinstance(objective, TimeBudget):
-        limit = objective.limit_ms
-    else:
+    """A larger budget that would have been met; empty for a budget without a figure."""
+    if objective.limit is None:
         return ""
-    return f"; a budget of more than {limit + excess:.4g} {objective.unit} would be met"
+    return f"; a budget of more than {objective.limit + excess:.4g} {objective.unit} would be met"

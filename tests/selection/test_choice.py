@@ -167,7 +167,7 @@ def test_best_measured_mode_is_the_best_that_clears_the_budget_by_its_noise(
     excess, cost = RULES[kind]
     keys = []
     for time, power in known:
-        guarded = (1.005 * time, power + math.hypot(0.16, 0.005 * power)) if objective.has_margin else (time, power)
+        guarded = (time, power) if objective.is_relative else (1.005 * time, power + math.hypot(0.16, 0.005 * power))
         keys.append((excess(*guarded, one, two), cost(time, power, one, two), time * power))
     assert selection.measured is not None
     assert selection.measured.mode == selection.mode
