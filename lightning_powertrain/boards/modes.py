@@ -125,10 +125,13 @@ class ModeSpace:
         Raises:
             ArgumentError: If there is no such row.
         """
-        if not 0 <= index < len(self):
-            raise ArgumentError.of("index", index, f"a whole number from 0 to {len(self) - 1}")
+        self._check_row(index)
         levels = np.unravel_index(index, self.shape)
         return PowerMode(**{knob.name: knob.values[int(level)] for knob, level in zip(self.knobs, levels)})
+
+    def _check_row(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise ArgumentError.of("index", index, f"a whole number from 0 to {len(self) - 1}")
 
     def index(self, mode: Mapping[str, int]) -> int:
         """The row of ``mode`` in :attr:`array`.
@@ -146,6 +149,9 @@ class ModeSpace:
                 raise ModeError(f"{knob.name}={mode[knob.name]} is not in this board's table. Allowed: {allowed}.")
         levels = [knob.values.index(mode[knob.name]) for knob in self.knobs]
         return int(np.ravel_multi_index(levels, self.shape))
+
+    def __iter__(self) -> Iterator[PowerMode]:
+        return map(self.mode, range(len(self)))
 
     def __contains__(self, mode: object) -> bool:
         return (
@@ -182,6 +188,11 @@ class ModeSpace:
     def at_most(self, caps: Mapping[str, int]) -> PowerMode:
         """The highest mode under some caps; a knob without one is at its maximum."""
         return PowerMode(**{knob.name: knob.at_most(caps.get(knob.name, knob.values[-1])) for knob in self.knobs})
+
+    @property
+    def lowest(self) -> PowerMode:
+        """The mode with everything at its minimum."""
+        return self.mode(0)
 
     @property
     def highest(self) -> PowerMode:

@@ -72,7 +72,7 @@ def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, har
 
 def _tasks_of_several(groups: Sequence[BoardGroup]) -> TaskSequence:
     share = 1 / (2 * len(groups) - 1)
-    highest = [boards.modes.mode(len(boards.modes) - 1) for boards in groups]
+    highest = [boards.modes.highest for boards in groups]
     fastest: list[Selection] = []
     for boards in groups:
         _apply_to_others(groups, boards, highest)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode
+from lightning_powertrain.boards import IntArray, Knob, ListedModes
 from lightning_powertrain.evaluation.metrics import FloatArray
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Measurement, Profile
@@ -38,56 +37,6 @@ class Found:
 
     row: int
     measured: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class ListedModes(ModeSpace):
-    """Modes as a space of their own: recorded data sets lack some combinations.
-
-    Args:
-        knobs: The knobs.
-        listed: The modes, each once.
-    """
-
-    listed: tuple[PowerMode, ...]
-
-    @cached_property
-    def _rows(self) -> dict[PowerMode, int]:
-        return {mode: row for row, mode in enumerate(self.listed)}
-
-    @cached_property
-    def array(self) -> IntArray:
-        """The modes, shape ``(len(self), len(self.knobs))``, in the order in which they are listed."""
-        return self.rows(self.listed)
-
-    @cached_property
-    def _by_code(self) -> tuple[IntArray, IntArray]:
-        """Sorted numbers of the modes among all combinations, and the rows that go with them."""
-        codes = super().rows_at(self.levels)
-        order = np.argsort(codes)
-        return codes[order], order.astype(np.int64)
-
-    def rows_at(self, levels: npt.NDArray[np.integer[Any]]) -> IntArray:
-        """Rows of the listed modes at some levels."""
-        codes, rows = self._by_code
-        wanted = super().rows_at(levels)
-        places = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-        found: IntArray = rows[places[codes[places] == wanted]]
-        return found
-
-    def mode(self, index: int) -> PowerMode:
-        """The mode in row ``index``."""
-        return self.listed[index]
-
-    def index(self, mode: Mapping[str, int]) -> int:
-        """The row of ``mode``."""
-        return self._rows[PowerMode(**mode)]
-
-    def __len__(self) -> int:
-        return len(self.listed)
-
-    def __contains__(self, mode: object) -> bool:
-        return mode in self._rows
 
 
 class CachedPredictor(BasePredictor):

@@ -103,7 +103,7 @@ def choice_headings(outcome: Outcome) -> tuple[str, ...]:
 
 def starts_lowest(outcome: Outcome) -> bool:
     """Whether measuring began in the lowest mode: a hard budget does, in whatever mode the job was found."""
-    return outcome.selection.start.mode == outcome.modes.mode(0)
+    return outcome.selection.start.mode == outcome.modes.lowest
 
 
 def choice_rows(selection: Selection) -> list[tuple[str, ...]]:

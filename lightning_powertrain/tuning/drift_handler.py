@@ -194,7 +194,7 @@ class DriftHandler:
         """The fastest measured mode in which the board cools down; if there is none, the lowest."""
         modes = self._runner.device.modes
         cool = [each for each in known.measurements if each.mode in modes and each.power_w <= _COOL * self._ceiling_w]
-        return min(cool, key=lambda each: each.time_ms).mode if cool else modes.mode(0)
+        return min(cool, key=lambda each: each.time_ms).mode if cool else modes.lowest
 
     def _profile_again(self) -> Generator[Awaited, None, Outcome]:
         """Start over as the job did, with fewer modes; those in which the board throttles stay marked."""

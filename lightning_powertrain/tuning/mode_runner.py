@@ -120,7 +120,7 @@ class ModeRunner:
 
     def start(self) -> None:
         """Start sampling, in the mode in which measuring begins."""
-        self.start_mode = self.apply(self.device.modes.mode(0)) if self._hard else self.device.current_mode()
+        self.start_mode = self.apply(self.device.modes.lowest) if self._hard else self.device.current_mode()
         self.samplers.start()
 
     def close(self) -> None:

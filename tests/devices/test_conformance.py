@@ -10,7 +10,7 @@ from fakes import FakeDevice
 from plain_board import start_helper
 from virtual_board import BOARDS, MountedBoard
 
-from lightning_powertrain.boards import ModeSpace, PowerMode
+from lightning_powertrain.boards import ListedModes, ModeSpace, PowerMode
 from lightning_powertrain.devices import BaseDevice, Health, PowerReading, SimulatedDevice, SysfsDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.testing import DeviceConformance
@@ -56,6 +56,31 @@ class TestFakeDevice(DeviceConformance):
     @pytest.fixture
     def device(self) -> FakeDevice:  # type: ignore[override]
         return FakeDevice()
+
+
+class TestUnevenDevice(DeviceConformance):
+    """Not all combinations of its knobs exist."""
+
+    @pytest.fixture
+    def device(self) -> FakeDevice:  # type: ignore[override]
+        return Uneven()
+
+
+class Uneven(FakeDevice):
+    def __init__(self) -> None:
+        super().__init__()
+        # The mode in which it starts, and fast memory otherwise.
+        modes = [mode for mode in self.modes if mode == self.mode or mode["emc_hz"] == 800000000]
+        self.modes = ListedModes(self.modes.knobs, modes)
+
+
+class TooWilling(Uneven):
+    """Sets combinations that it does not have."""
+
+    def apply(self, mode: Mapping[str, int]) -> PowerMode:
+        ModeSpace(self.modes.knobs).index(mode)
+        self.mode = PowerMode(**mode)
+        return self.mode
 
 
 class Forgetful(FakeDevice):
@@ -173,6 +198,7 @@ BROKEN: dict[type[FakeDevice], str] = {
     Deaf: "test_it_sets_any_mode_and_reads_it_back",
     Careless: "test_it_refuses_what_is_not_in_its_tables",
     Unfiltered: "test_it_refuses_what_is_not_in_its_tables",
+    TooWilling: "test_it_refuses_what_is_not_in_its_tables",
     Ordered: "test_it_takes_any_mapping_for_a_mode",
     Untyped: "test_it_tells_the_mode_that_it_is_in",
     Powerless: "test_it_reads_power",

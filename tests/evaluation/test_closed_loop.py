@@ -10,9 +10,9 @@ from fakes import TINY, Oracle, true_power_w, true_time_ms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_powertrain.boards import IntArray, PowerMode, load_board
+from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.errors import BudgetError
-from lightning_powertrain.evaluation.closed_loop import ClosedLoop, Kind, ListedModes
+from lightning_powertrain.evaluation.closed_loop import ClosedLoop, Kind
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import PowerBudget, select_measured
@@ -51,19 +51,6 @@ def best_row(profile: Profile, limit_w: float) -> int:
 
 holes = st.frozensets(st.integers(0, len(TINY.modes) - 1), max_size=25)
 limits = st.floats(6.5, 20.0)
-
-
-@given(holes)
-def test_listed_modes_are_a_space_of_their_own(left_out: frozenset[int]) -> None:
-    profile = tiny(left_out)
-    space = ListedModes(TINY.knobs, tuple(each.mode for each in profile.measurements))
-    assert len(space) == len(TINY.modes) - len(left_out)
-    assert space.array.tolist() == profile.modes.tolist()
-    for row, each in enumerate(profile.measurements):
-        assert space.mode(row) == each.mode
-        assert space.index(dict(each.mode)) == row
-        assert each.mode in space
-    assert not any(TINY.modes.mode(row) in space for row in left_out)
 
 
 @settings(deadline=None)
@@ -135,13 +122,3 @@ def test_modes_need_no_order() -> None:
         found, other = (ClosedLoop(each, Sure()).search(kind, PowerBudget(13.0), 12) for each in (profile, shuffled))
         kept: list[PowerMode] = [profile.measurements[found.row].mode, shuffled.measurements[other.row].mode]
         assert np.ptp(true_time_ms(TINY.modes.rows(kept))) <= 0.02 * profile.time_ms[found.row]
-
-
-def test_a_space_of_listed_modes_finds_its_rows_by_their_levels() -> None:
-    whole = load_board("orin-agx-64gb").grid("study")
-    rows = np.random.default_rng(0).permutation(len(whole))[:500]
-    listed = ListedModes(whole.knobs, tuple(whole.mode(int(row)) for row in rows))
-    np.testing.assert_array_equal(listed.levels, whole.levels[rows])
-    np.testing.assert_array_equal(listed.rows_at(listed.levels), np.arange(500))
-    np.testing.assert_array_equal(np.sort(listed.rows_at(whole.levels)), np.arange(500))
-    assert len(listed.rows_at(listed.levels[:3] + np.int16(1000))) == 0
