@@ -140,6 +140,14 @@ def _parse(command: Any, words: list[str]) -> None:
         context = command.make_context(command.name, words, parent=context)
 
 
+def test_a_device_of_ones_own_is_short() -> None:
+    """The page's tests of it run above, from a file with nothing but the code of the page."""
+    page = list(blocks((ROOT / "docs" / "extending.md").read_text(encoding="utf-8")))
+    (device,) = (block for block in page if "class Laptop(BaseDevice):" in block.code)
+    assert len(device.code.splitlines()) <= 60
+    assert any("class TestLaptop(DeviceConformance):" in block.code for block in page)
+
+
 def test_what_counts_as_code() -> None:
     text = """
 ```bash
