@@ -20,7 +20,9 @@ def chart_svg(chart: Chart, label: str) -> str:
         chart: The chart.
         label: What it shows, for those who do not see it.
     """
-    parts = "\n".join(_painted(shape) for shape in chart.shapes)
+    # A hint is part of its mark, and lies over everything else.
+    shapes = sorted(chart.shapes, key=lambda shape: isinstance(shape, Mark) and bool(shape.hint))
+    parts = "\n".join(map(_painted, shapes))
     view = f'viewBox="0 0 {WIDTH:g} {HEIGHT:g}" font-size="{TEXT:g}"'
     return f'<svg class="pareto" {view} role="group" aria-label="{escape(label)}">{parts}</svg>'
 

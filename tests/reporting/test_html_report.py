@@ -300,3 +300,6 @@ def test_a_browser_shows_it_whole_and_asks_for_nothing_else(
     hint = "const p = document.querySelector('.point.chosen[tabindex]'); p.focus(); "
     hint += "return getComputedStyle(p.querySelector('.hint')).visibility"
     assert browser.execute_script(hint) == "visible"
+    texts, points = (f"document.querySelectorAll('svg.pareto > {kind}')" for kind in ("text", ".point"))
+    over = f"return [...{texts}].pop().compareDocumentPosition({points}[0]) & Node.DOCUMENT_POSITION_FOLLOWING"
+    assert browser.execute_script(over), "hints lie over all text of the plot"
