@@ -69,9 +69,24 @@ class SafeSearch(Search):
             )
         levels, tops = self._space.levels, np.array(self._space.shape) - 1
         steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)
-        # Of a space that lacks some combinations, the nearest that there is.
+        # Of a space that lacks some combinations, the nearest that there is, if no knob of it is higher than its step.
         raised = [int(np.abs(levels - target).sum(axis=1).argmin()) for target in np.diag(steps)]
-        return [self._space.mode(row) for row in dict.fromkeys(raised)]
+        is_low = (levels <= steps).all(axis=1)
+        rows = [row for row in dict.fromkeys(raised) if is_low[row]]
+        # A board of few knobs or combinations needs more for a first fit: the nearest to the lowest of the other ones.
+        lowest = self._space.rows_of([self._space.lowest])
+        others = np.setdiff1d(np.flatnonzero(is_low), [*rows, *lowest])
+        nearest = others[np.argsort(self._distances(others, lowest), kind="stable")].tolist()
+        rows += nearest[: max(0, self._minimum - 1 - len(rows))]
+        return [self._space.mode(row) for row in rows]
+
+    def _too_few(self, profile: Profile) -> str:
+        if profile.throttled:
+            return super()._too_few(profile)
+        return (
+            f"the predictor needs {self._minimum} power modes near the lowest one to keep a hard limit, and this board "
+            f"has {len({each.mode for each in profile.measurements})}"
+        )
 
     def _begin_with(self, profile: Profile) -> IntArray:
         return self._candidates.some_of(np.flatnonzero(self._is_near(profile)))

@@ -305,12 +305,16 @@ class Search:
 
     def _fit(self, profile: Profile) -> None:
         if len(profile) < self._minimum:
-            causes = profile.throttled[-1].throttled_by if profile.throttled else "no reason known"
-            raise DeviceError(
-                f"the board throttled ({causes}) in all but {len(profile)} of the windows: it is too hot, or its "
-                "supply too weak, to be measured"
-            )
+            raise DeviceError(self._too_few(profile))
         self._predictor.fit(self.foresight.of_all(profile))
+
+    def _too_few(self, profile: Profile) -> str:
+        """Why too little was measured for a fit."""
+        causes = profile.throttled[-1].throttled_by if profile.throttled else "no reason known"
+        return (
+            f"the board throttled ({causes}) in all but {len(profile)} of the windows: it is too hot, or its "
+            "supply too weak, to be measured"
+        )
 
     def _look(self, profile: Profile) -> Outlook:
         """Look at a sample of all modes, and at neighbours of the best measured and of the most promising modes."""

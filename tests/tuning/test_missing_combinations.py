@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watching import train
 
-from lightning_powertrain.boards import IntArray, ListedModes, PowerMode
+from lightning_powertrain.boards import IntArray, Knob, ListedModes, ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import sensor_noise
 from lightning_powertrain.tuning import Phase, Tuner
@@ -78,3 +78,37 @@ def test_a_hard_limit_is_kept_on_the_way(limit_w: float) -> None:
     assert tuner.outcome is not None
     assert tuner.outcome.selection.time_ms <= best_ms(POSSIBLE, limit_w) * 1.1
     tuner.stop()
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.sets(st.sampled_from(list(TINY.modes)), min_size=12), st.floats(10.0, 18.0))
+def test_a_hard_limit_is_kept_on_any_board(possible: set[PowerMode], limit_w: float) -> None:
+    device = Uneven([TINY.modes.lowest, *(mode for mode in TINY.modes if mode in possible - {TINY.modes.lowest})])
+    tuner = Tuner(device, limit_w, predictor=Sure(), hard=True).start()
+    train(tuner)
+    assert max(map(power_w, device.applied)) <= limit_w
+    if tuner.phase is not Phase.LOCKED:
+        assert "power modes near the lowest one" in tuner.status.sentence
+    tuner.stop()
+
+
+@pytest.mark.parametrize("clocks", [(500000, 1000000, 2000000), tuple(range(500000, 2000001, 100000))])
+def test_a_hard_limit_is_kept_on_a_board_of_one_knob(clocks: tuple[int, ...]) -> None:
+    device = FakeDevice()
+    knobs = tuple(Knob("cpu_khz", "cpu", clocks) if each.name == "cpu_khz" else each for each in TINY.knobs)
+    device.modes = ModeSpace(knobs).subset({"cores": (4,), "gpu_hz": (400000000,), "emc_hz": (800000000,)})
+    device.mode = device.found = device.modes.lowest
+    tuner = Tuner(device, "24 W", predictor=Sure(), hard=True).start()
+    train(tuner)
+    assert tuner.phase is Phase.LOCKED
+    assert max(map(power_w, device.applied)) <= 24.0
+    tuner.stop()
+
+
+def test_a_hard_limit_needs_modes_near_the_lowest_one(caplog: pytest.LogCaptureFixture) -> None:
+    fast = [mode for mode in TINY.modes if mode["gpu_hz"] == 400000000]
+    device = Uneven([TINY.modes.lowest, *fast])
+    train(Tuner(device, 12.0, predictor=Sure(), hard=True).start())
+    assert "needs 3 power modes near the lowest one to keep a hard limit, and this board has 1" in caplog.text
+    assert device.mode == device.found
+    assert max(map(power_w, device.applied)) <= 12.0
