@@ -23,9 +23,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from lightning_powertrain.boards import Knob, ModeSpace, load_board
-from lightning_powertrain.prediction import default_predictor
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, WindowPlan
-from lightning_powertrain.selection import PowerBudget
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
@@ -56,16 +54,16 @@ class Case:
     Args:
         title: For people.
         board: Key of :data:`SPACES`.
-        modes: What the user asks for.
-        hard: Whether the limit is a hard one.
+        max_modes: What the user asks for.
+        hard_limit: Whether the limit is a hard one.
         minibatches: Its length.
         aim: Seconds in all, seconds of the largest call, and megabytes; None for none.
     """
 
     title: str
     board: str
-    modes: int | Literal["auto"] = 50
-    hard: bool = False
+    max_modes: int | Literal["auto"] = 50
+    hard_limit: bool = False
     minibatches: float = float("inf")
     aim: tuple[float | None, float | None, float | None] = (None, None, None)
 
@@ -73,7 +71,7 @@ class Case:
 CASES = (
     Case("50 modes", "orin", aim=(1.0, 0.15, None)),
     Case("auto", "orin", "auto", aim=(0.5, 0.15, None)),
-    Case("hard", "orin", hard=True),
+    Case("hard", "orin", hard_limit=True),
     Case("left alone", "orin", minibatches=300, aim=(0.2, 0.15, None)),
     Case("50 modes", "tx2", aim=(5.0, 0.5, 600)),
     Case("50 modes", "thor", aim=(5.0, 0.5, 600)),
@@ -125,12 +123,13 @@ def run(case: Case) -> Cost:
     cost = Cost()
     # A fresh space, as in a job: its array of modes is made once and then kept.
     space = SPACES[case.board]()
-    settings = cost.timed("open", lambda: settings_of(case))
-    row = 0 if case.hard else int(np.ravel_multi_index(tuple((size - 1) // 2 for size in space.shape), space.shape))
+    config = cost.timed("open", lambda: config_of(case))
+    middle = tuple((size - 1) // 2 for size in space.shape)
+    row = 0 if case.hard_limit else int(np.ravel_multi_index(middle, space.shape))
     start = measured(space, row)
     profile = Profile(space.knobs, Provenance("made-up", "law", simulated=True), (start,))
     budget = ProfilingBudget(
-        space, settings, WindowPlan(discard=8, settle_s=2.0), WarmStart(), JobLength(case.minibatches)
+        space, config, WindowPlan(discard=8, settle_s=2.0), WarmStart(), JobLength(case.minibatches)
     )
     search, plan = cost.timed("plan", lambda: budget.plan(start, profile))
     while len(plan):
@@ -147,17 +146,9 @@ def next_step(search: Search, profile: Profile) -> Step | None:
     return search.planned(profile) or search.learned(profile)
 
 
-def settings_of(case: Case) -> TuningConfig:
-    return TuningConfig(
-        objective=PowerBudget(LIMIT_W),
-        predictor=default_predictor(),
-        modes=case.modes,
-        max_share=0.1,
-        seed=0,
-        strict=False,
-        match_threads=False,
-        hard=case.hard,
-        adapt=True,
+def config_of(case: Case) -> TuningConfig:
+    return TuningConfig.checked(
+        LIMIT_W, case.max_modes, max_share=0.1, hard_limit=case.hard_limit, strict=False, options=None, available=None
     )
 
 

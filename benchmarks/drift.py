@@ -3,7 +3,7 @@ workloads, heat and scatter are those of ``docs/simulation.md``.
 
     python benchmarks/drift.py [--seeds 5] [--scenario "hot day" ...] [--hours 2]
 
-Each job is tuned as ever (``modes=10``), then trains on. Figures are of its last 20 minutes, medians over seeds with
+Each job is tuned (``max_modes=10``), then trains on. Figures are of its last 20 minutes, medians over seeds with
 the least and the most in brackets: time of a minibatch (ms), power (W), share of the time in which the board throttles;
 and the share of all minutes after the change whose mean power is more than 0.5 W above the limit. Corrections: how
 many, and after how many seconds from the change the first one was made.
@@ -20,8 +20,10 @@ from statistics import median
 
 import torch
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.devices import SimulatedDevice
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Outcome, Phase
 
 BOARD = "orin-agx-64gb"
 LAST_S = 1200.0
@@ -78,7 +80,14 @@ class Ended:
 def run(scenario: Scenario, seed: int, hours: float, adapt: bool) -> Ended:
     device = SimulatedDevice(BOARD, scenario.workload, seed, scenario.ambient_c)
     log = Log(device)
-    tuner = Tuner(device, scenario.limit_w, modes=10, seed=seed, adapt=adapt, observers=[log], strict=True)
+    tuner = Tuner(
+        scenario.limit_w,
+        device=device,
+        max_modes=10,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(seed=seed, adapt=adapt, observers=[log]),
+    )
     tuner.start(prefetched=device.workload.prefetched)
     while tuner.phase is not Phase.LOCKED:
         tuner.minibatch_ended()

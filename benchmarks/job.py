@@ -10,7 +10,7 @@ seeds, with the least and the most in brackets. Methods:
 - a stock mode from beginning to end, as with no callback at all;
 - the paper's: 50 random modes, 40 minibatches each, its networks, and the mode that these hold for the best, unverified
   and however long the job;
-- ours, a real ``Tuner`` on the virtual clock, as it comes and with ``modes="auto"``.
+- ours, a real ``Tuner`` on the virtual clock, as it comes and with ``max_modes="auto"``.
 
 Profiling is simulated minibatch by minibatch, the long rest of the job is not: it goes on at the settled time and power
 of its mode. Energy counts each mode at its settled power. Computing, such as fits, stops the job: three times the CPU
@@ -31,15 +31,17 @@ from itertools import product
 import numpy as np
 import torch
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Samplers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
 from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
-from lightning_powertrain.profiling import Interval, Measurement, Profile, Provenance, Window, WindowPlan, random_modes
+from lightning_powertrain.profiling import Measurement, Profile, Provenance, Window, WindowPlan, random_modes
 from lightning_powertrain.selection import PowerBudget, best_index
 from lightning_powertrain.simulation import workload_names
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 BOARD, LIMIT_W, PAPERS_MODES = "orin-agx-64gb", 30.0, 50
 
@@ -123,7 +125,7 @@ def papers(job: Job, seed: int) -> Ended:
     measurements: list[Measurement] = []
     samplers = Samplers(job)
     samplers.start()
-    plan = WindowPlan(job.workload.prefetched, job.settle_s, precision=None)
+    plan = WindowPlan(job.workload.prefetched, job.settle_s, tolerance=None)
     for mode in random_modes(job.modes, PAPERS_MODES, seed):
         window = Window(job, samplers, job.apply(mode), plan, lambda: None)
         while not job.is_over:
@@ -150,7 +152,14 @@ def papers(job: Job, seed: int) -> Ended:
 def ours(**settings: object) -> Callable[[Job, int], Ended]:
     def run(job: Job, seed: int) -> Ended:
         predictor = Counting(job, seed)
-        tuner = Tuner(job, LIMIT_W, predictor=predictor, seed=seed, strict=True, **settings)  # type: ignore[arg-type]
+        tuner = Tuner(
+            LIMIT_W,
+            device=job,
+            strict=True,
+            verbose=False,
+            options=ProfilingOptions(predictor=predictor, seed=seed),
+            **settings,  # type: ignore[arg-type]
+        )
         tuner.start(minibatches=job.minibatches, prefetched=job.workload.prefetched, workload=job.name)
         while not job.is_over and tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
             tuner.minibatch_ended()
@@ -184,7 +193,7 @@ METHODS: dict[str, Callable[[Job, int], Ended]] = {
     **{f"stock {preset.name}": stock(preset.name) for preset in load_board(BOARD).presets},
     "paper": papers,
     "ours": ours(),
-    "ours, auto": ours(modes="auto"),
+    "ours, auto": ours(max_modes="auto"),
 }
 
 

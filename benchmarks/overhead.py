@@ -120,11 +120,11 @@ def jobs(locked_s: float) -> None:
     torch.set_num_threads(1)
     power_s, health_s = seconds_per_sample(POWER_FILES), seconds_per_sample(HEALTH_FILES)
     titles = "".join(f"{name:>17}" for name in CORES)
-    print(f"\nSIMULATED job of ResNet-18 at 30 W, modes=50; one sample: {1e6 * power_s:.0f} us power, ", end="")
+    print(f"\nSIMULATED job of ResNet-18 at 30 W, max_modes=50; one sample: {1e6 * power_s:.0f} us power, ", end="")
     print(f"{1e6 * health_s:.0f} us health")
     print(f"{'CPU ms per second of training':<32}{'waiting':>9}{'hooks':>8}{'sampling':>10}  lost:{titles}")
     device = Counted("orin-agx-64gb", "resnet18", computing=ComputingCost(1.0))
-    tuner = Tuner(device, "30 W", strict=True).start(prefetched=device.workload.prefetched)
+    tuner = Tuner("30 W", device=device, strict=True, verbose=False).start(prefetched=device.workload.prefetched)
     hook_s = seconds_per_hook()
     parts = {"profiling": (lambda: tuner.phase is not Phase.LOCKED, 10 * power_s + health_s)}
     parts["locked, watched"] = (lambda: device.clock.now() < end_s, power_s + health_s)
@@ -158,7 +158,7 @@ def seconds_per_sample(files: int) -> float:
 def seconds_per_hook() -> float:
     """CPU seconds of a minibatch that a locked tuner has nothing to do about."""
     board = LikeARealBoard("orin-agx-64gb", "resnet18", computing=ComputingCost(0.0))
-    tuner = Tuner(board, "30 W", modes=10, strict=True).start()
+    tuner = Tuner("30 W", device=board, max_modes=10, strict=True, verbose=False).start()
     while tuner.phase is not Phase.LOCKED:
         tuner.minibatch_ended()
     board.still = True
@@ -171,8 +171,8 @@ def seconds_per_hook() -> float:
 def hooks() -> None:
     """Microseconds per minibatch of several callbacks."""
     board = LikeARealBoard("orin-agx-64gb", "resnet18")
-    real = PowerTrainCallback("30 W", device=board, modes=10, cache=False, verbose=False)
-    simulated = Second("30 W", device="simulated:orin-agx-64gb:resnet18", modes=10, cache=False, verbose=False)
+    real = PowerTrainCallback("30 W", device=board, max_max_modes=10, cache=False, verbose=False)
+    simulated = Second("30 W", device="simulated:orin-agx-64gb:resnet18", max_modes=10, cache=False, verbose=False)
     watched = {
         "nothing": pl.Callback(),
         "PowerTrainCallback, locked, as on a real board": real,

@@ -22,10 +22,12 @@ from statistics import median
 import numpy as np
 import torch
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.devices import Health, SimulatedDevice
 from lightning_powertrain.simulation import ROOM_C, SlowState, SteadyState, load_physics, load_workload, steady_state
 from lightning_powertrain.simulation.physics import REFERENCE_C
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 BOARD = "orin-agx-64gb"
 WORKLOADS = ("resnet18", "mobilenetv3", "lstm")
@@ -95,7 +97,14 @@ class Ended:
 
 def run(scenario: Scenario, workload: str, limit_w: float, seed: int, foresees: bool, modes: int) -> Ended:
     board = Board(scenario, workload, seed, foresees)
-    tuner = Tuner(board, limit_w, modes=modes, seed=seed, adapt=False, strict=True)
+    tuner = Tuner(
+        limit_w,
+        device=board,
+        max_modes=modes,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(seed=seed, adapt=False),
+    )
     tuner.start(prefetched=board.workload.prefetched)
     while tuner.phase is not Phase.LOCKED:
         tuner.minibatch_ended()

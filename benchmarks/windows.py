@@ -20,11 +20,10 @@ import numpy as np
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Samplers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import default_predictor
 from lightning_powertrain.profiling import (
-    Interval,
     Measurement,
     Profile,
     Provenance,
@@ -93,7 +92,7 @@ def main() -> None:
 def run(workload: str, protocol: str, seed: int) -> Run:
     sampler, precision = PROTOCOLS[protocol]
     device = SimulatedDevice(BOARD, workload, seed)
-    plan = WindowPlan(device.workload.prefetched, device.settle_s, precision=precision)
+    plan = WindowPlan(device.workload.prefetched, device.settle_s, tolerance=precision)
     start_s = device.clock.now()
     measurements, truths = profiled(device, sampler(device.modes, MODES, seed), plan)
     seconds = device.clock.now() - start_s

@@ -99,11 +99,6 @@ def _cycles_done(done: int, epoch: float, accumulated: int) -> int:
     return _cycles_in(epoch, accumulated) if done >= epoch else done // accumulated
 
 
-def is_stepping(trainer: pl.Trainer) -> bool:
-    """Whether the minibatch that has just ended is the last of its accumulation cycle."""
-    return bool(trainer.is_last_batch) or bool((trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0)
-
-
 def loader_workers(trainer: pl.Trainer) -> tuple[int, int]:
     """Workers of the training data loader, and minibatches that each keeps ready; of several loaders the busiest."""
     workers = [(loader.num_workers, loader.prefetch_factor or 0) for loader in _loaders(trainer)]
@@ -121,11 +116,6 @@ def _loaders(trainer: pl.Trainer) -> Iterator[DataLoader[Any]]:
                 yield from walk(part)
 
     return walk(trainer.train_dataloader)
-
-
-def checkpoints_saved(trainer: pl.Trainer) -> list[int | None]:
-    """The step at which each checkpoint callback saved last: one of weights only is not told to other callbacks."""
-    return [getattr(callback, "_last_global_step_saved", None) for callback in trainer.checkpoint_callbacks]
 
 
 def logging_step(trainer: pl.Trainer) -> int:

@@ -10,25 +10,26 @@ from typing import Any, Literal
 
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
+from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
 from lightning_powertrain.callbacks.job import (
-    checkpoints_saved,
     is_running,
-    is_stepping,
     loader_workers,
     minibatches_left,
     seconds_left,
 )
-from lightning_powertrain.callbacks.memory import Memory
-from lightning_powertrain.callbacks.options import Options
+from lightning_powertrain.callbacks.tuner_factory import TunerFactory
 from lightning_powertrain.devices import BaseDevice, SimulatedDevice, open_device
 from lightning_powertrain.distributed import Coordinator, Worker
-from lightning_powertrain.errors import ArgumentError, DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.errors import DeviceNotFoundError, PowerTrainError
 from lightning_powertrain.logs import swallowed, warn
-from lightning_powertrain.prediction import DEFAULT_REFERENCE, BasePredictor, default_predictor
-from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection, parse_budget
+from lightning_powertrain.profiling import Profile, named_fingerprint
+from lightning_powertrain.selection import Selection
 from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuning import Outcome, Status, Tuner, check_seed
+from lightning_powertrain.tuner import DISABLED, Tuner, count_modes
+from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.tuning.checks import check_switches
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.history_store import HistoryStore
 from lightning_powertrain.tuning.status import IDLE
 
 _TOGETHER = Status("profiling", "All boards of this job are tuned together.")
@@ -40,35 +41,26 @@ class PowerTrainCallback(pl.Callback):
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
     reference is transferred to this workload, predicts all others and says where to measure next; the best measured one
     for the budget is kept to the end of training. Then the board is put back as it was found. The trained weights are
-    those of a run without the callback, bit for bit. Off a Jetson training runs as ever, with one warning.
+    those of a run without the callback, bit for bit. Off a Jetson training continues unchanged, with one warning.
 
     Args:
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
             with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), or None (neither slower nor hungrier than the mode the job started in).
+            product), or None (at least as fast as the mode that the job started in, with no more power).
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device
             of your own.
-        modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many as
-            it takes to settle the choice, at most 50. Up to five more follow while one promises to be better by 1 %.
-        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made; None for the
-            bundled one of an AGX Orin.
-        predictor: Predicts the modes that are not measured, such as
-            :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; by default a transfer from ``reference``.
+        max_modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many
+            as it takes to settle the choice, at most 50. Up to five more follow while one is expected to be better by
+            1 %.
         max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
-        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
-            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
-        seed: Makes the sample of modes reproducible.
-        hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
-            lowest mode and feels its way up, which takes longer.
-        strict: Raise errors instead of warning and training on; also if no mode can meet the budget.
-        match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
-            default: another number of threads may change the last bits of what is computed there.
-        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
-            throttles in it (see docs/drift.md); not in jobs over several boards.
+        hard_limit: Never exceed a power budget, not even to measure: for a supply that really ends there. Starts from
+            the lowest mode, which takes longer.
+        strict: Raise errors instead of warning and continuing; also if no mode can meet the budget.
         cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
             (see docs/cache.md), False for none, or a folder.
         verbose: Print progress and a summary.
+        options: How modes are measured, predicted and watched; None for the defaults.
 
     Raises:
         ArgumentError: If an argument is not valid.
@@ -85,40 +77,21 @@ class PowerTrainCallback(pl.Callback):
         budget: float | str | None = None,
         *,
         device: str | BaseDevice | None = None,
-        modes: int | Literal["auto"] | None = None,
-        reference: str | Path | None = None,
-        predictor: BasePredictor | None = None,
+        max_modes: int | Literal["auto"] | None = None,
         max_share: float = 0.1,
-        precision: float | None = 0.02,
-        seed: int = 0,
-        hard: bool = False,
+        hard_limit: bool = False,
         strict: bool = False,
-        match_threads: bool = False,
-        adapt: bool = True,
         cache: bool | str | Path = True,
         verbose: bool = True,
+        options: ProfilingOptions | None = None,
     ) -> None:
-        if predictor is None:
-            check_seed(seed)
-            predictor = default_predictor(DEFAULT_REFERENCE if reference is None else reference, seed)
-        elif reference is not None:
-            raise ArgumentError.of("reference", reference, "None together with predictor=, which brings its own")
-        self._options = Options(
-            budget=parse_budget(budget),
-            device=device,
-            predictor=predictor,
-            modes=modes,
-            max_share=max_share,
-            precision=precision,
-            seed=seed,
-            hard=hard,
-            strict=strict,
-            match_threads=match_threads,
-            adapt=adapt,
-            verbose=verbose,
+        check_switches(verbose=verbose)
+        config = TuningConfig.checked(
+            budget, max_modes, max_share, hard_limit, strict, options, available=count_modes(device)
         )
+        self._factory = TunerFactory(config, device, verbose)
         self._strict = strict
-        self._memory = Memory(cache, self._options.predictor.minimum_modes, str(self._options.budget), strict)
+        self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.objective), strict)
         self._guard = ExceptionGuard(self._stop)
         self._begins = False
         self._simulated_workload: str | None = None
@@ -160,7 +133,7 @@ class PowerTrainCallback(pl.Callback):
         """What was measured so far and the mode that is locked, as plain Python values."""
         outcome = self.outcome
         kept = outcome.selection.mode if outcome and outcome.selection.measured else None
-        return self._memory.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept)
+        return self._store.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Have the next job go on from a state; what is wrong with it is told at its first minibatch.
@@ -169,7 +142,7 @@ class PowerTrainCallback(pl.Callback):
         goes on with what it knows.
         """
         if self._tuner is None:
-            self._memory.load(state_dict)
+            self._store.load(state_dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the predictions for every mode, which would make a saved Trainer large."""
@@ -189,7 +162,7 @@ class PowerTrainCallback(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._outcome = self._profile = self._reusable = None
         self._has_failed = False
-        self._memory.job_started()
+        self._store.job_started()
         if getattr(trainer, "fast_dev_run", False):
             if trainer.is_global_zero:
                 what = "power-mode tuning is skipped, since `fast_dev_run` is enabled"
@@ -207,7 +180,7 @@ class PowerTrainCallback(pl.Callback):
     ) -> None:
         self._while_tuning(lambda tuner: self._minibatch_ended(trainer, tuner))
         if self._has_failed and isinstance(self._tuner, (Coordinator, Worker)):  # Sends the failure to all processes.
-            self._tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
+            self._tuner.minibatch_ended(cycle_complete=_is_stepping(trainer))
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
@@ -247,7 +220,7 @@ class PowerTrainCallback(pl.Callback):
                 self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Put the board back and say so once, or raise ``error`` under ``strict``. No more is done in this job."""
+        """Restore the board and warn once, or raise ``error`` under ``strict``. Nothing more is tuned in this job."""
         self._has_failed = True
         with swallowed("removing the hooks from the model"):
             self._unwatch()
@@ -260,18 +233,17 @@ class PowerTrainCallback(pl.Callback):
             raise error
         reason = error if isinstance(error, PowerTrainError) else repr(error)
         self._status = Status("failed", f"Tuning did not begin: {reason}")
-        what = "training runs as ever, in the power mode that the board is in: %s"
         off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
-        warn(what, reason, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
+        warn(DISABLED, reason, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
         tuner: Tuner | Coordinator | Worker
         if trainer.world_size > 1:
-            tuner, device = self._options.distributed_tuner(trainer, folder, self._memory, self._open_device)
+            tuner, device = self._factory.distributed_tuner(trainer, folder, self._store, self._open_device)
         else:
-            device = self._open_device(self._options.seed)
-            tuner = self._options.tuner(device, trainer, folder, self._memory)
+            device = self._open_device(self._factory.config.options.seed)
+            tuner = self._factory.tuner(device, trainer, folder, self._store)
         self._trainer, self._tuner, self._begins = trainer, tuner, True
         self._guard.begin(trainer)
         about: dict[str, Any] = {}
@@ -286,7 +258,7 @@ class PowerTrainCallback(pl.Callback):
     def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: BaseDevice | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
         self._simulated_workload = None
-        if isinstance(device, SimulatedDevice) and self._options.simulates_this_model:
+        if isinstance(device, SimulatedDevice) and self._factory.simulates_this_model:
             self._probe, self._unmodelled = ModelProbe(pl_module), device
         elif isinstance(device, SimulatedDevice):
             self._simulated_workload = device.workload.name
@@ -297,7 +269,7 @@ class PowerTrainCallback(pl.Callback):
         return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": workload}
 
     def _open_device(self, seed: int) -> BaseDevice:
-        device = self._options.device
+        device = self._factory.device
         if device is None or isinstance(device, str):
             self._opened = open_device(device, seed)
             return self._opened
@@ -308,22 +280,30 @@ class PowerTrainCallback(pl.Callback):
     ) -> None:
         begins, self._begins = self._begins, False
         if begins and tuner.device is not None:
-            known = self._memory.recall(trainer, pl_module, batch, tuner.device, self._simulated_workload)
-            if known is not None:
-                tuner.warm_start(known)
+            history = self._store.find(tuner.device, self._fingerprint(trainer, pl_module, batch))
+            if history is not None:
+                tuner.warm_start(history)
         if self._probe is not None:
             self._probe.start()
+
+    def _fingerprint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any) -> str | None:
+        if self._simulated_workload is not None:
+            return named_fingerprint(self._simulated_workload)
+        with swallowed("taking the fingerprint of the workload, which the profile cache needs,"):
+            return workload_fingerprint(trainer, pl_module, batch)  # Any object may be a minibatch.
+        return None
 
     def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner | Coordinator | Worker) -> None:
         if self._probe is not None and self._unmodelled is not None:
             # The first minibatch has shown the simulated board what this model asks of it.
             self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
             self._probe = self._unmodelled = None
-        saved = checkpoints_saved(trainer)
+        # A checkpoint of weights only is not reported to other callbacks.
+        saved = [getattr(callback, "_last_global_step_saved", None) for callback in trainer.checkpoint_callbacks]
         if trainer.is_last_batch or saved != self._saved:  # The last minibatch may be a short one.
             tuner.interrupt()
         self._saved = saved
-        tuner.minibatch_ended(cycle_complete=is_stepping(trainer))
+        tuner.minibatch_ended(cycle_complete=_is_stepping(trainer))
 
     def _stop(self, trainer: pl.Trainer, strict: bool = False) -> None:
         """Let go of the board."""
@@ -342,7 +322,7 @@ class PowerTrainCallback(pl.Callback):
             if strict:
                 raise
             warn(
-                "the board could not be put back (%r): `powertrain restore` does it by hand",
+                "the board could not be restored (%r): `powertrain restore` does it by hand",
                 error,
                 see="safety.md#by-hand",
             )
@@ -360,3 +340,8 @@ class PowerTrainCallback(pl.Callback):
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
+
+
+def _is_stepping(trainer: pl.Trainer) -> bool:
+    """Whether the minibatch that has just ended is the last of its accumulation cycle."""
+    return bool(trainer.is_last_batch) or bool((trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0)

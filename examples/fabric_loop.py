@@ -13,14 +13,14 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_powertrain import ConsoleReporter, Tuner, open_device
+from lightning_powertrain import Tuner
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=10)
+    parser.add_argument("--max-modes", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=4)
     arguments = parser.parse_args()
 
@@ -31,10 +31,8 @@ def main() -> None:
     inputs = torch.randn(16_000, 8)
     loader = fabric.setup_dataloaders(DataLoader(TensorDataset(inputs, inputs.sum(1, keepdim=True)), batch_size=16))
 
-    device = open_device(arguments.device)
-    reporter = ConsoleReporter(simulated=device.simulated)
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
-    tuner = Tuner(device, arguments.budget, modes=arguments.modes, max_share=1.0, observers=[reporter])
+    tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0)
     with tuner.start(minibatches=arguments.epochs * len(loader), workload="regression"):
         for epoch in range(arguments.epochs):
             for features, targets in loader:

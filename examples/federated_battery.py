@@ -23,14 +23,14 @@ TRUTH = torch.randn(8, 1, generator=torch.Generator().manual_seed(1))
 class Client:
     """A board, its battery, and data of its own."""
 
-    def __init__(self, board: str, seed: int, battery_wh: float, modes: int, minibatches: int) -> None:
+    def __init__(self, board: str, seed: int, battery_wh: float, max_modes: int, minibatches: int) -> None:
         self.board, self.left_wh, self.cost_wh = board, battery_wh, 0.0
         self.model = nn.Linear(8, 1)
         self.random = torch.Generator().manual_seed(seed)
         device = open_device(f"simulated:{board}:mobilenetv3", seed)
         self.meter = EnergyMeter(device)
         # One tuner for all rounds: what it learns in the first ones pays in the later ones.
-        self.tuner = Tuner(device, "energy", modes=modes, max_share=1.0)
+        self.tuner = Tuner("energy", device=device, max_modes=max_modes, max_share=1.0, verbose=False)
         self.tuner.start(minibatches=minibatches, workload="federated")
 
     def train(self, weights: dict[str, Tensor], minibatches: int) -> dict[str, Tensor]:
@@ -56,13 +56,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--minibatches", type=int, default=400, help="of each client in each round")
-    parser.add_argument("--modes", type=int, default=10)
+    parser.add_argument("--max-modes", type=int, default=10)
     parser.add_argument("--battery-wh", type=float, default=4.0)
     arguments = parser.parse_args()
 
     torch.manual_seed(0)
     total = arguments.rounds * arguments.minibatches
-    clients = [Client(board, i, arguments.battery_wh, arguments.modes, total) for i, board in enumerate(BOARDS)]
+    clients = [Client(board, i, arguments.battery_wh, arguments.max_modes, total) for i, board in enumerate(BOARDS)]
     weights = nn.Linear(8, 1).state_dict()
     for number in range(1, arguments.rounds + 1):
         # A client takes part as long as its battery holds another round like its last one.

@@ -24,7 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from lightning_powertrain import ConsoleReporter, Tuner, open_device
+from lightning_powertrain import Tuner
 
 TOKENS = 50
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=10)
+    parser.add_argument("--max-modes", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=2)
     arguments = parser.parse_args()
 
@@ -70,11 +70,9 @@ def main() -> None:
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     model = BertForSequenceClassification(BertConfig(vocab_size=TOKENS, **size))
     job = TrainingArguments("huggingface-job", num_train_epochs=arguments.epochs, save_strategy="no", report_to="none")
-    device = open_device(arguments.device)
-    reporter = ConsoleReporter(simulated=device.simulated)
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
-    tuner = Tuner(device, arguments.budget, modes=arguments.modes, max_share=1.0, observers=[reporter])
-    with tuner:  # Puts the board back, whatever happens.
+    tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0)
+    with tuner:  # Restores the board, whatever happens.
         Trainer(model, job, train_dataset=sentences(4_000), callbacks=[PowerTrain(tuner)]).train()
     if tuner.outcome is not None:
         print(f"Trained in: {tuner.outcome.selection.mode}")

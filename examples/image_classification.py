@@ -50,14 +50,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=10)
+    parser.add_argument("--max-modes", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=1)
     arguments = parser.parse_args()
 
     pl.seed_everything(0)
     train, validate = random_split(bright_squares(10_000), [9_600, 400])
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
-    powertrain = PowerTrainCallback(arguments.budget, device=arguments.device, modes=arguments.modes, max_share=1.0)
+    powertrain = PowerTrainCallback(
+        arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0
+    )
     trainer = pl.Trainer(
         max_epochs=arguments.epochs, callbacks=[powertrain, ModelCheckpoint(monitor="accuracy", mode="max")]
     )

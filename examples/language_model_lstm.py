@@ -49,14 +49,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="energy")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=10)
+    parser.add_argument("--max-modes", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
 
     pl.seed_everything(0)
     text = Path(__file__).read_text(encoding="utf-8")
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
-    powertrain = PowerTrainCallback(arguments.budget, device=arguments.device, modes=arguments.modes, max_share=1.0)
+    powertrain = PowerTrainCallback(
+        arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0
+    )
     trainer = pl.Trainer(max_epochs=arguments.epochs, gradient_clip_val=1.0, callbacks=[powertrain])
     trainer.fit(CharacterModel(), DataLoader(windows(text), batch_size=16, shuffle=True))
     print(f"Loss: {trainer.callback_metrics['loss']:.2f} a character")

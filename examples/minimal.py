@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=50)
+    parser.add_argument("--max-modes", type=int, default=50)
     parser.add_argument("--max-share", type=float, default=0.1, help="of the job's time that measuring may take")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--samples", type=int, default=160_000)
@@ -48,7 +48,7 @@ def main() -> None:
 
     pl.seed_everything(0)
     powertrain = PowerTrainCallback(
-        budget=arguments.budget, device=arguments.device, modes=arguments.modes, max_share=arguments.max_share
+        budget=arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=arguments.max_share
     )
     trainer = pl.Trainer(max_epochs=arguments.epochs, accelerator="auto", callbacks=[powertrain])
     trainer.fit(Classifier(), DataLoader(made_up_digits(arguments.samples), batch_size=16))

@@ -10,14 +10,14 @@ import argparse
 import torch
 from torch import nn
 
-from lightning_powertrain import ConsoleReporter, Tuner, open_device
+from lightning_powertrain import Tuner
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--modes", type=int, default=50)
+    parser.add_argument("--max-modes", type=int, default=50)
     parser.add_argument("--minibatches", type=int, default=150_000)
     parser.add_argument("--stop-after", type=int, default=5_000, help="minibatches of the job that are really run")
     arguments = parser.parse_args()
@@ -25,9 +25,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = nn.Linear(8, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
-    device = open_device(arguments.device)
-    reporter = ConsoleReporter(simulated=device.simulated)
-    tuner = Tuner(device, arguments.budget, modes=arguments.modes, observers=[reporter])
+    tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes)
     with tuner.start(minibatches=arguments.minibatches, workload="linear"):
         for _ in range(arguments.stop_after):
             loss = (model(torch.randn(16, 8)) - 1.0).pow(2).mean()

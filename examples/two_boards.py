@@ -40,7 +40,9 @@ def train(arguments: argparse.Namespace) -> None:
     device = arguments.device[
         int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))) % len(arguments.device)
     ]
-    powertrain = PowerTrainCallback(arguments.budget, device=device or None, modes=arguments.modes, max_share=1.0)
+    powertrain = PowerTrainCallback(
+        arguments.budget, device=device or None, max_modes=arguments.max_modes, max_share=1.0
+    )
     trainer = pl.Trainer(
         max_epochs=1, accelerator="auto", strategy="ddp", devices=1, num_nodes=2, callbacks=[powertrain], logger=False
     )
@@ -69,7 +71,7 @@ def main() -> None:
         default=["simulated:orin-agx-64gb:resnet18"],
         help="one for all boards, or one each",
     )
-    parser.add_argument("--modes", type=int, default=20)
+    parser.add_argument("--max-modes", type=int, default=20)
     parser.add_argument("--minibatches", type=int, default=3_000)
     arguments = parser.parse_args()
     if "LOCAL_RANK" in os.environ:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lightning_powertrain.profiling import Measurement, Profile
     from lightning_powertrain.reporting import ConsoleReporter
     from lightning_powertrain.selection import Objective, Selection
-    from lightning_powertrain.tuning import Observer, Outcome, Phase, Tuner
+    from lightning_powertrain.tuner import Tuner
+    from lightning_powertrain.tuning import Observer, Outcome, Phase, ProfilingOptions
 
 _ROOMS = {
     "boards": ("Board", "Knob", "ModeSpace", "PowerMode", "board_names", "load_board"),
@@ -37,7 +38,8 @@ _ROOMS = {
     "profiling": ("Measurement", "Profile"),
     "reporting": ("ConsoleReporter",),
     "selection": ("Objective", "Selection"),
-    "tuning": ("Observer", "Outcome", "Phase", "Tuner"),
+    "tuner": ("Tuner",),
+    "tuning": ("Observer", "Outcome", "Phase", "ProfilingOptions"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -62,6 +64,7 @@ __all__ = [
     "PowerTrainError",
     "Prediction",
     "Profile",
+    "ProfilingOptions",
     "ReferenceProfile",
     "Selection",
     "SimulatedDevice",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from lightning_powertrain.devices import BaseDevice, Health, PowerReading, Virtu
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
+from lightning_powertrain.tuning import ProfilingOptions
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,3 +111,10 @@ class Oracle(BasePredictor):
     def predict(self, modes: IntArray) -> Prediction:
         assert self.fitted is not None
         return Prediction(true_time_ms(modes), true_power_w(modes), 0.0, 0.0)
+
+
+def arguments(**given: Any) -> dict[str, Any]:
+    """Arguments of a tuner or callback, of which those that belong there are gathered in ``options``."""
+    names = {field.name for field in fields(ProfilingOptions)}
+    options = {name: given.pop(name) for name in names & given.keys()}
+    return {**given, "options": ProfilingOptions(**options)}

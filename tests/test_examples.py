@@ -27,7 +27,7 @@ def run(folder: Path, script: str, *arguments: str, **environ: str) -> str:
 
 
 def test_minimal(tmp_path: Path) -> None:
-    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--modes=5", "--max-share=1", "--samples=16000")
+    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--max-modes=5", "--max-share=1", "--samples=16000")
     assert re.search(CHOSEN, shown)
     assert "simulated" in shown
     assert list(tmp_path.glob("lightning_logs/version_0/powertrain/profile.csv"))
@@ -51,13 +51,13 @@ def test_power_monitor(tmp_path: Path) -> None:
 
 
 def test_plain_pytorch(tmp_path: Path) -> None:
-    shown = run(tmp_path, "plain_pytorch.py", "--device", RESNET, "--modes=10", "--stop-after=1000")
+    shown = run(tmp_path, "plain_pytorch.py", "--device", RESNET, "--max-modes=10", "--stop-after=1000")
     assert re.search(CHOSEN, shown)
     assert "simulated" in shown
 
 
 def test_two_boards(tmp_path: Path) -> None:
-    shown = run(tmp_path, "two_boards.py", "--modes=5", "--minibatches=600")
+    shown = run(tmp_path, "two_boards.py", "--max-modes=5", "--minibatches=600")
     assert len(re.findall(CHOSEN, shown)) == 1
     assert shown.count("this power mode stays") == 1
 
@@ -76,13 +76,13 @@ def test_starting_points(tmp_path: Path, script: str, workload: str, arguments: 
     if script == "huggingface_trainer.py":
         pytest.importorskip("transformers", reason="transformers is no dependency of this package")
         pytest.importorskip("accelerate", reason="accelerate is no dependency of this package")
-    shown = run(tmp_path, script, f"--device=simulated:orin-agx-64gb:{workload}", "--modes=5", *arguments)
+    shown = run(tmp_path, script, f"--device=simulated:orin-agx-64gb:{workload}", "--max-modes=5", *arguments)
     assert re.search(CHOSEN, shown)
     assert "PowerTrain (simulated): this power mode stays" in shown
 
 
 def test_federated_battery(tmp_path: Path) -> None:
-    shown = run(tmp_path, "federated_battery.py", "--rounds=6", "--modes=5", "--battery-wh=2")
+    shown = run(tmp_path, "federated_battery.py", "--rounds=6", "--max-modes=5", "--battery-wh=2")
     assert len(re.findall(CHOSEN, shown)) == 3
     spent = re.findall(r"([\w-]+) ([\d.]+) Wh \(([\d.]+) left\)", shown)
     for board in ("orin-agx-64gb", "agx-xavier", "orin-nano-8gb"):

@@ -25,15 +25,16 @@ ALLOWED = {
     "prediction": {"boards", "devices", "profiling"},
     "selection": {"boards", "devices", "profiling", "prediction"},
     "tuning": {"boards", "devices", "profiling", "prediction", "selection"},
-    "distributed": {"boards", "devices", "profiling", "prediction", "selection", "tuning"},
     "reporting": {"boards", "profiling", "prediction", "selection", "tuning"},
+    "tuner": {"boards", "devices", "profiling", "prediction", "selection", "tuning", "reporting"},
+    "distributed": {"boards", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"},
     "evaluation": {
-        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting"),
+        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"),
     },
     "testing": {"boards", "devices"},
     "callbacks": {
-        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning"),
-        *("distributed", "reporting"),
+        *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"),
+        "distributed",
     },
 }
 ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks"}

@@ -21,6 +21,7 @@ from lightning_powertrain import (
     PowerMode,
     Prediction,
     Profile,
+    ProfilingOptions,
     SimulatedDevice,
     Tuner,
     load_reference,
@@ -86,22 +87,25 @@ class Job:
     """A tuned job: when which mode was set, what was believed on the way, and what came of it."""
 
     limit_w: float
-    hard: bool
+    hard_limit: bool
     switches: list[tuple[float, PowerMode]]
     end_s: float
     predicted: list[tuple[Profile, Prediction]]
     outcome: Outcome
 
 
-def tuned(limit_w: float, hard: bool = False) -> Job:
+def tuned(limit_w: float, hard_limit: bool = False) -> Job:
     """The beginning of a job, up to some time after its mode was chosen."""
     board, predictor = Board(), Predictor()
-    tuner = Tuner(board, limit_w, predictor=predictor, hard=hard, strict=True)
+    options = ProfilingOptions(predictor=predictor)
+    tuner = Tuner(limit_w, device=board, hard_limit=hard_limit, strict=True, verbose=False, options=options)
     with tuner.start(minibatches=MINIBATCHES, workload=WORKLOAD):
         while tuner.phase is not Phase.LOCKED or board.clock.now() < board.switches[-1][0] + AFTER_S:
             tuner.minibatch_ended()
         assert tuner.outcome is not None
-        return Job(limit_w, hard, _that_lasted(board.switches), board.clock.now(), predictor.predicted, tuner.outcome)
+        return Job(
+            limit_w, hard_limit, _that_lasted(board.switches), board.clock.now(), predictor.predicted, tuner.outcome
+        )
 
 
 def _that_lasted(switches: list[tuple[float, PowerMode]]) -> list[tuple[float, PowerMode]]:
@@ -156,7 +160,11 @@ def _stage(number: int, job: Job) -> tuple[str, str]:
     if number == len(job.switches) - 1:
         return "locked", VERMILION
     # Under a hard budget no mode comes first: each is chosen by what was measured before.
-    return ("seven modes that tell most", GREY) if number <= FIRST and not job.hard else ("where the best may be", BLUE)
+    return (
+        ("seven modes that tell most", GREY)
+        if number <= FIRST and not job.hard_limit
+        else ("where the best may be", BLUE)
+    )
 
 
 def learning_figure(truth: Profile, job: Job) -> Figure:
@@ -193,7 +201,7 @@ def _draw_front(axes: Axes, time_ms: Any, power_w: Any, colour: str, label: str)
 
 def main() -> None:
     """Draw them all."""
-    soft, hard = tuned(30.0), tuned(20.0, hard=True)
+    soft, hard = tuned(30.0), tuned(20.0, hard_limit=True)
     truth = simulated_profile(BOARD, WORKLOAD, soft.outcome.modes.array)
     figures = {
         "all-modes": modes_figure(truth, soft),

@@ -40,7 +40,7 @@ class Board:
         rails: Names of the module's own power rails; empty if it has no power sensor.
         total: The rail that carries the whole module, or ``"sum"`` where all rails must be added.
         gpu_clusters: How many GPU clusters (TPCs) the module has; None if not known.
-        compatible: Device-tree identification strings, such as ``p3701-0005``.
+        compatible: BaseDevice-tree identification strings, such as ``p3701-0005``.
         grids: Named subsets of the modes: for each, the values of each knob.
         identity: What tells one very board, and its software, from others of its kind; empty in the catalogue.
     """

@@ -10,6 +10,7 @@ import typer
 from typing_extensions import Annotated
 
 from lightning_powertrain.terminal import print_line
+from lightning_powertrain.tuning import ProfilingOptions
 
 
 def run_demo(
@@ -18,8 +19,12 @@ def run_demo(
         str, typer.Option(help="Simulated workload, such as resnet18, bert-base or lstm.")
     ] = "resnet18",
     budget: Annotated[str, typer.Option(help='"30 W", "120 ms", energy, edp, or none.')] = "30 W",
-    modes: Annotated[str, typer.Option(help="Power modes to measure, or auto: until the choice is settled.")] = "50",
-    hard: Annotated[bool, typer.Option("--hard", help="Never go beyond a power budget, not even to measure.")] = False,
+    max_modes: Annotated[
+        str, typer.Option(help="Power modes to measure, or auto: until the choice is settled.")
+    ] = "50",
+    hard_limit: Annotated[
+        bool, typer.Option("--hard-limit", help="Never exceed a power budget, not even to measure.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the sampled modes and the simulated scatter.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for TensorBoard logs, profile, figure, summary.")] = Path(
         "powertrain-demo"
@@ -32,16 +37,16 @@ def run_demo(
     from lightning_powertrain.errors import DeviceError
     from lightning_powertrain.reporting import summary
 
-    count: Any = int(modes) if modes.isdecimal() else modes  # The callback refuses words other than "auto".
+    count: Any = int(max_modes) if max_modes.isdecimal() else max_modes  # The callback refuses words other than "auto".
     callback = PowerTrainCallback(
         None if budget == "none" else budget,
         device=f"simulated:{board}:{workload}",
-        modes=count,
-        seed=seed,
-        hard=hard,
+        max_modes=count,
+        hard_limit=hard_limit,
         strict=True,
         cache=False,
         verbose=not as_json,
+        options=ProfilingOptions(seed=seed),
     )
     if not as_json:
         print_line(f"A simulated {board} trains {workload}. Every figure below is simulated, none was measured.")

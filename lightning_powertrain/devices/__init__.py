@@ -1,6 +1,6 @@
 """How to reach a board."""
 
-from lightning_powertrain.devices.clock import Clock, SystemClock, VirtualClock
+from lightning_powertrain.devices.clock import Clock, Interval, Stopwatch, SystemClock, VirtualClock
 from lightning_powertrain.devices.computing import ComputingCost, core_speed
 from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.energy import EnergyMeter
@@ -18,12 +18,14 @@ __all__ = [
     "EnergyMeter",
     "Health",
     "HealthSampler",
+    "Interval",
     "NvmlPower",
     "PowerReading",
     "PowerSampler",
     "PowerSource",
     "Samplers",
     "SimulatedDevice",
+    "Stopwatch",
     "SysfsDevice",
     "SystemClock",
     "VirtualClock",

@@ -1,10 +1,12 @@
-"""Where time comes from: the system, or a virtual clock that only moves when told to."""
+"""Clocks, of the system and virtual ones, and the stopwatch that times the minibatches of a job on them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Callable, Protocol
 
 Cancel = Callable[[], None]
@@ -105,3 +107,76 @@ class _Timer:
     @property
     def due_s(self) -> float:
         return self.start_s + (self.fired + 1) * self.period_s
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The time between two ends of a minibatch, or of an accumulation cycle of several.
+
+    Args:
+        start_s: When the one before ended.
+        end_s: When this one ended.
+        minibatches: Minibatches in between.
+        clean: False if something else happened too: validation, a checkpoint, an epoch edge, a short last minibatch.
+    """
+
+    start_s: float
+    end_s: float
+    minibatches: int = 1
+    clean: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """Length of the interval."""
+        return self.end_s - self.start_s
+
+
+class Stopwatch:
+    """Takes the time of gradient-accumulation cycles, or of whole stretches of them.
+
+    Args:
+        clock: The device's clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.minibatches = 0
+        """Minibatches so far."""
+        self.interrupted_s = 0.0
+        """Seconds of all intervals so far in which something else happened."""
+        self.restart()
+        self._clean = False  # Nobody knows when the first minibatch began.
+
+    def restart(self) -> None:
+        """The next minibatch begins now."""
+        self._start_s = self._stretch_end_s = self._clock.now()
+        self._minibatches = self._stretch = 0
+        self._clean = True
+
+    def interrupt(self) -> None:
+        """What goes on until the next minibatch ends is no measure of a minibatch."""
+        self._clean = False
+
+    def minibatch_ended(self, *, cycle_complete: bool, at_least_s: float) -> Sequence[Interval]:
+        """The intervals that end with this minibatch; :meth:`restart` once they are dealt with.
+
+        Args:
+            cycle_complete: False for all but the last minibatch of a cycle, with which no interval ends.
+            at_least_s: Cycles that are not interrupted make up one interval until it is as long as this.
+        """
+        self.minibatches += 1
+        self._minibatches += 1
+        if not cycle_complete:
+            return ()
+        now_s = self._clock.now()
+        if self._clean:
+            if now_s - self._start_s >= at_least_s:
+                return (Interval(self._start_s, now_s, self._minibatches),)
+            self._stretch, self._stretch_end_s = self._minibatches, now_s
+            return ()
+        # What came before the interruption counts all the same.
+        interrupted = Interval(self._stretch_end_s, now_s, self._minibatches - self._stretch, clean=False)
+        self.interrupted_s += interrupted.seconds
+        if not self._stretch:
+            return (interrupted,)
+        return Interval(self._start_s, self._stretch_end_s, self._stretch), interrupted

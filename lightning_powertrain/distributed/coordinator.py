@@ -17,11 +17,12 @@ from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import History, Outcome, Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import History, Outcome, Phase
 
 
 class Coordinator:
-    """Tunes the boards of all processes, and implements the interface of :class:`~lightning_powertrain.tuning.Tuner`.
+    """Tunes the boards of all processes, and implements the interface of :class:`~lightning_powertrain.tuner.Tuner`.
 
     Boards of the same kind form a group, which the tuner drives as one device. Groups are tuned one after the other.
     All communication takes place in rounds; see :mod:`lightning_powertrain.distributed.messages`. Once the last mode is
@@ -32,7 +33,7 @@ class Coordinator:
         device: The board of this process; None if it could not be opened, in which case call :meth:`give_up`.
         make_tuner: Returns a tuner for a task.
         objective: The objective of the user.
-        hard: See :class:`~lightning_powertrain.tuning.Tuner`.
+        hard_limit: See :class:`~lightning_powertrain.tuner.Tuner`.
         strict: Raise errors.
     """
 
@@ -43,7 +44,7 @@ class Coordinator:
         make_tuner: Callable[[TuningTask], Tuner],
         *,
         objective: Objective | None = None,
-        hard: bool = False,
+        hard_limit: bool = False,
         strict: bool = False,
     ) -> None:
         self._channel = Channel(communicator)
@@ -52,7 +53,7 @@ class Coordinator:
         self._make_tuner = make_tuner
         self._strict = strict
         self._objective = objective
-        self._hard = hard
+        self._hard_limit = hard_limit
         self._tasks: TaskSequence | None = None
         self._task: TuningTask | None = None
         self._minibatches_left: int | None = None
@@ -100,7 +101,7 @@ class Coordinator:
         try:
             registrations = self._channel.all_gather(self._board.register())
             with self._requests():
-                self._tasks = task_sequence(self._groups(registrations), self._objective, self._hard)
+                self._tasks = task_sequence(self._groups(registrations), self._objective, self._hard_limit)
                 self._start_task(next(self._tasks))
         except Exception as error:
             self._board.restore()
@@ -115,7 +116,7 @@ class Coordinator:
         self._history = history
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
-        """Report the end of a minibatch; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        """Report the end of a minibatch; see :class:`~lightning_powertrain.tuner.Tuner`."""
         self._board.minibatch_ended()
         if not self._channel.is_open or self._tuner is None:
             return
@@ -140,7 +141,7 @@ class Coordinator:
                 self._tuner.give_up(error)
 
     def interrupt(self) -> None:
-        """Report that the next interval is not a minibatch; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        """Report that the next interval is not a minibatch; see :class:`~lightning_powertrain.tuner.Tuner`."""
         if self._tuner is not None:
             self._tuner.interrupt()
 
@@ -182,7 +183,7 @@ class Coordinator:
     def _start_task(self, task: TuningTask) -> None:
         self._task = task
         self._tuner = self._make_tuner(task)
-        if not self._hard:  # Under a hard budget each task starts in the lowest mode.
+        if not self._hard_limit:  # Under a hard budget each task starts in the lowest mode.
             task.boards.apply_start_mode()
         self._tuner.start(minibatches=self._minibatches_left, **self._start_arguments)
 

@@ -27,7 +27,7 @@ class LocalBoard:
     Args:
         rank: The rank of this process.
         device: Its board; None if another process drives the board of this node.
-        match_threads: See :class:`~lightning_powertrain.tuning.Tuner`.
+        match_threads: See :class:`~lightning_powertrain.tuner.Tuner`.
     """
 
     def __init__(self, rank: int, device: BaseDevice | None, match_threads: bool = False) -> None:

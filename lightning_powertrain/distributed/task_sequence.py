@@ -37,7 +37,7 @@ class TuningTask:
 TaskSequence = Generator[TuningTask, Selection, None]
 
 
-def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, hard: bool) -> TaskSequence:
+def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, hard_limit: bool) -> TaskSequence:
     """Yield one task after the other, and receive the selection of each.
 
     The caller restores the boards of a task before it sends the selection. One group makes one task. Several groups
@@ -53,7 +53,7 @@ def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, har
     Args:
         groups: The boards of each kind.
         objective: The objective of the user.
-        hard: See :class:`~lightning_powertrain.tuning.Tuner`.
+        hard_limit: See :class:`~lightning_powertrain.tuner.Tuner`.
 
     Raises:
         PowerTrainError: If there are several groups, and the objective is no power limit or the limit is hard.
@@ -61,11 +61,11 @@ def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, har
     if len(groups) == 1:
         yield TuningTask(groups[0])
         return
-    if hard or objective is None or not objective.limits_only_power:
+    if hard_limit or objective is None or not objective.limits_only_power:
         kinds = ", ".join(boards.board.key for boards in groups)
         raise PowerTrainError(
             f"boards of different kinds ({kinds}) can be tuned together only for a power budget: "
-            'set budget="30 W" or another limit in watts, without hard=True'
+            'set budget="30 W" or another limit in watts, without hard_limit=True'
         )
     yield from _tasks_of_several(groups)
 

@@ -17,14 +17,14 @@ from lightning_powertrain.tuning import History, Phase
 class Worker:
     """Executes the requests of the coordinator on the board of this process.
 
-    It implements the interface of :class:`~lightning_powertrain.tuning.Tuner`, so that a training loop calls the same
+    It implements the interface of :class:`~lightning_powertrain.tuner.Tuner`, so that a training loop calls the same
     methods in every process. The coordinator holds all results; here they are None.
 
     Args:
         communicator: Connects the processes of the job.
         device: The board; None if another process drives the board of this node.
         strict: Raise errors.
-        match_threads: See :class:`~lightning_powertrain.tuning.Tuner`.
+        match_threads: See :class:`~lightning_powertrain.tuner.Tuner`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Worker:
         """Does nothing: only the coordinator uses earlier measurements."""
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
-        """Report the end of a minibatch; see :class:`~lightning_powertrain.tuning.Tuner`."""
+        """Report the end of a minibatch; see :class:`~lightning_powertrain.tuner.Tuner`."""
         self._board.minibatch_ended()
         if cycle_complete and self._channel.is_open:
             self._exchange(lambda: self._board.synchronize(self._channel.all_gather(self._board.report())))

@@ -29,7 +29,7 @@ from lightning_powertrain.selection import PowerBudget
 from lightning_powertrain.tuning.config import MAX_MODES
 
 # The paper's data loader (4 workers, prefetch factor 2) and windows, which is what the measured profiles scatter like.
-_PLAN = WindowPlan(discard=8, settle_s=2.0, precision=None)
+_PLAN = WindowPlan(discard=8, settle_s=2.0, tolerance=None)
 # As a job measures by default.
 _ADAPTIVE = WindowPlan(discard=8, settle_s=2.0)
 

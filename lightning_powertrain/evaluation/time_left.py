@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from lightning_powertrain.devices import SimulatedDevice
 from lightning_powertrain.evaluation.ground_truth import simulated_profile
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Outcome, Phase, ProfilingOptions, Progress
 
 _WITHIN = 0.25
 
@@ -114,7 +115,13 @@ def estimates_of(job: Job) -> list[Estimate]:
     length = None if job.minutes is None else round(job.minutes * 60e3 / start.time_ms)
     watch = Watch(device)
     budget = BUDGETS[job.budget](start)
-    tuner = Tuner(device, budget, modes=job.modes, seed=job.seed, adapt=False, observers=[watch])
+    tuner = Tuner(
+        budget,
+        device=device,
+        max_modes=job.modes,
+        verbose=False,
+        options=ProfilingOptions(seed=job.seed, adapt=False, observers=[watch]),
+    )
     with tuner.start(minibatches=length, prefetched=device.workload.prefetched, workload=job.workload):
         tuner.minibatch_ended()
         while tuner.phase not in (Phase.LOCKED, Phase.CLOSED):

@@ -6,17 +6,15 @@ from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, lati
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.profiling.samplers import random_modes
 from lightning_powertrain.profiling.visiting import visiting_order
-from lightning_powertrain.profiling.window import Interval, Stopwatch, UsualPauses, Window, WindowPlan, measure
+from lightning_powertrain.profiling.window import UsualPauses, Window, WindowPlan, measure
 
 __all__ = [
     "Entry",
-    "Interval",
     "Key",
     "Measurement",
     "Profile",
     "ProfileCache",
     "Provenance",
-    "Stopwatch",
     "UsualPauses",
     "Window",
     "WindowPlan",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import BaseDevice, Clock, Samplers
+from lightning_powertrain.devices import BaseDevice, Interval, Samplers
 from lightning_powertrain.profiling.confidence import expected_half_width
 from lightning_powertrain.profiling.profile import Measurement
 from lightning_powertrain.profiling.window_statistics import (
@@ -31,73 +31,6 @@ _PAUSE = 4.0
 
 
 @dataclass(frozen=True)
-class Interval:
-    """The time between two ends of a minibatch, or of an accumulation cycle of several.
-
-    Args:
-        start_s: When the one before ended.
-        end_s: When this one ended.
-        minibatches: Minibatches in between.
-        clean: False if something else happened too: validation, a checkpoint, an epoch edge, a short last minibatch.
-    """
-
-    start_s: float
-    end_s: float
-    minibatches: int = 1
-    clean: bool = True
-
-    @property
-    def seconds(self) -> float:
-        """Length of the interval."""
-        return self.end_s - self.start_s
-
-
-class Stopwatch:
-    """Takes the time of gradient-accumulation cycles, or of whole stretches of them.
-
-    Args:
-        clock: The device's clock.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.restart()
-        self._clean = False  # Nobody knows when the first minibatch began.
-
-    def restart(self) -> None:
-        """The next minibatch begins now."""
-        self._start_s = self._stretch_end_s = self._clock.now()
-        self._minibatches = self._stretch = 0
-        self._clean = True
-
-    def interrupt(self) -> None:
-        """What goes on until the next minibatch ends is no measure of a minibatch."""
-        self._clean = False
-
-    def minibatch_ended(self, *, cycle_complete: bool, at_least_s: float) -> Sequence[Interval]:
-        """The intervals that end with this minibatch; :meth:`restart` once they are dealt with.
-
-        Args:
-            cycle_complete: False for all but the last minibatch of a cycle, with which no interval ends.
-            at_least_s: Cycles that are not interrupted make up one interval until it is as long as this.
-        """
-        self._minibatches += 1
-        if not cycle_complete:
-            return ()
-        now_s = self._clock.now()
-        if self._clean:
-            if now_s - self._start_s >= at_least_s:
-                return (Interval(self._start_s, now_s, self._minibatches),)
-            self._stretch, self._stretch_end_s = self._minibatches, now_s
-            return ()
-        # What came before the interruption counts all the same.
-        interrupted = Interval(self._stretch_end_s, now_s, self._minibatches - self._stretch, clean=False)
-        if not self._stretch:
-            return (interrupted,)
-        return Interval(self._start_s, self._stretch_end_s, self._stretch), interrupted
-
-
-@dataclass(frozen=True)
 class WindowPlan:
     """How long to wait and how long to measure.
 
@@ -106,7 +39,7 @@ class WindowPlan:
         settle_s: Seconds to leave out after a switch, until the power sensor's filter has forgotten the mode before.
         minibatches: Minibatches to average over at the most; the paper's number (arXiv 2407.13944).
         minimum_s: Seconds to average over at the least, so that fast minibatches leave time for power samples.
-        precision: A window ends before that once the 95 % confidence intervals of its mean time and mean power are
+        tolerance: A window ends before that once the 95 % confidence intervals of its mean time and mean power are
             no wider, to either side, than this share of the mean; None for windows of a fixed length, as the paper's.
         least: Minibatches that such a window has at the least, and as many as ``discard``: a round of the data loader.
     """
@@ -115,7 +48,7 @@ class WindowPlan:
     settle_s: float
     minibatches: int = 40
     minimum_s: float = 1.0
-    precision: float | None = 0.02
+    tolerance: float | None = 0.02
     least: int = 12
 
     def seconds(self, time_ms: float) -> float:
@@ -125,11 +58,11 @@ class WindowPlan:
 
     def _expected(self, time_ms: float) -> int:
         """Minibatches that a window takes if they scatter as usual."""
-        if self.precision is None:
+        if self.tolerance is None:
             return self.minibatches
         for count in range(max(self.least, self.discard), self.minibatches):
             seconds = count * time_ms / 1e3
-            if seconds >= self.minimum_s and expected_half_width(count, seconds) <= self.precision:
+            if seconds >= self.minimum_s and expected_half_width(count, seconds) <= self.tolerance:
                 return min(self.minibatches, round(_LONGER_BY_CHANCE * count))
         return self.minibatches
 
@@ -223,12 +156,12 @@ class Window:
     def _is_precise(self) -> bool:
         plan, clean = self._plan, self._clean
         if (
-            plan.precision is None
+            plan.tolerance is None
             or clean.minibatches < max(plan.least, plan.discard)
             or clean.seconds < plan.minimum_s
         ):
             return False
-        return is_precise(clean.intervals, clean.seconds, self._samplers.power, plan.precision)
+        return is_precise(clean.intervals, clean.seconds, self._samplers.power, plan.tolerance)
 
     def _open_if_settled(self) -> None:
         plan = self._plan
@@ -261,7 +194,7 @@ class Window:
             discarded_minibatches=self._discarded + left_out,
             settle_s=start_s - self._switched_s,
             throttled_by="+".join(health.throttled_by(start_s, end_s)),
-            capped=self._plan.precision is not None and not precise,
+            capped=self._plan.tolerance is not None and not precise,
             temperature_c=health.mean_c(start_s, end_s),
         )
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.devices import PowerSampler
+from lightning_powertrain.devices import Interval, PowerSampler
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.profiling.confidence import power_half_width, time_half_width
-
-if TYPE_CHECKING:
-    from lightning_powertrain.profiling.window import Interval
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -1,10 +1,11 @@
-"""Arguments that both the tuner and the callback take: each is checked by its type first."""
+"""Checks of the arguments that both the tuner and the callback take."""
 
 from __future__ import annotations
 
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import BasePredictor
+from lightning_powertrain.selection import Objective
 
 
 def check_switches(**switches: object) -> None:
@@ -53,3 +54,60 @@ def check_device(device: object, other_forms: str = "") -> None:
     if not isinstance(device, BaseDevice):
         ours = 'an instance of a class derived from BaseDevice, such as open_device("simulated:orin-agx-64gb")'
         raise ArgumentError.of("device", device, other_forms + ours)
+
+
+def check_max_modes(max_modes: int | str | None, minimum: int, available: int | None) -> None:
+    """Refuse a number of modes that a predictor cannot use or a board does not have.
+
+    Args:
+        max_modes: Modes to measure, or ``"auto"``, or None for the default, which suits every board.
+        minimum: The fewest that the predictor can use.
+        available: Modes of the board; None if not known yet.
+
+    Raises:
+        ArgumentError: If it is neither a whole number in between nor ``"auto"``.
+    """
+    if max_modes is None or max_modes == "auto":
+        return
+    is_whole = isinstance(max_modes, int) and not isinstance(max_modes, bool)
+    if not is_whole or int(max_modes) < minimum or (available is not None and int(max_modes) > available):
+        most = f"to {available}, the modes of this board" if available is not None else "up"
+        needed = f"a whole number from {minimum}, what the predictor needs, {most}"
+        raise ArgumentError.of("max_modes", max_modes, f'{needed}; or "auto", as many as it takes to settle the choice')
+
+
+def check_hard_limit(hard_limit: bool, objective: Objective | None) -> None:
+    """Refuse a hard limit on anything but power.
+
+    Raises:
+        ArgumentError: If it is true and the objective is no power budget.
+    """
+    if hard_limit and (objective is None or not objective.limits_only_power):
+        raise ArgumentError.of(
+            "hard_limit", hard_limit, f'True only with a power budget, such as budget="30 W"; here {objective}'
+        )
+
+
+def check_share(max_share: float) -> None:
+    """Refuse a share of the job's time that is no share.
+
+    Raises:
+        ArgumentError: If ``max_share`` is not above 0 and at most 1.
+    """
+    if isinstance(max_share, bool) or not isinstance(max_share, (int, float)) or not 0.0 < max_share <= 1.0:
+        raise ArgumentError.of(
+            "max_share", max_share, "a number above 0 and up to 1, such as 0.1 for a tenth of the job"
+        )
+
+
+def check_tolerance(tolerance: float | None) -> None:
+    """Refuse a tolerance that is no share.
+
+    Raises:
+        ArgumentError: If it is neither None nor between 0 and 1.
+    """
+    is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if tolerance is not None and not (is_number and 0.0 < tolerance < 1.0):
+        raise ArgumentError.of(
+            "tolerance", tolerance, "a number above 0 and below 1, such as 0.02 for 2 %, or None for 40 minibatches"
+        )

@@ -10,8 +10,8 @@ from statistics import median, pstdev
 from typing import Literal
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Health
-from lightning_powertrain.profiling import Interval, Measurement, sensor_noise
+from lightning_powertrain.devices import Health, Interval
+from lightning_powertrain.profiling import Measurement, sensor_noise
 from lightning_powertrain.selection import Objective, excess_of
 
 Sign = Literal["throttling", "over budget", "slower", "faster", "hungrier", "thriftier"]

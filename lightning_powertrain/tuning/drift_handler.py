@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import VitalsSampler
+from lightning_powertrain.devices import Interval, VitalsSampler
 from lightning_powertrain.logs import warn
-from lightning_powertrain.profiling import Interval, Measurement, Profile
+from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.correction import Backoff, WithEarlier, moved, rescaled
@@ -151,7 +151,7 @@ class DriftHandler:
     def _corrected(self, drift: Drift, soon: bool, drifted_s: float) -> Generator[Awaited, None, Outcome]:
         repeated = soon and self._action != "profiled again"
         # A hard limit begins a new profile in the slowest modes: what is known is worth a try first.
-        is_outdated = repeated or (_is_far(drift) and not self._session.config.hard)
+        is_outdated = repeated or (_is_far(drift) and not self._session.config.hard_limit)
         if drift.is_throttling or not is_outdated or not self._can_profile(drift.now):
             outcome, is_valid = yield from self._choose_again(drift, drifted_s)
             satisfied = is_valid and outcome.selection.is_confirmed
@@ -211,17 +211,19 @@ class DriftHandler:
 
     def _short_config(self) -> TuningConfig:
         config = self._session.config
-        return replace(config, modes=max(_MODES_AGAIN, config.predictor.minimum_modes))
+        return replace(config, max_modes=max(_MODES_AGAIN, config.predictor.minimum_modes))
 
     def _can_profile(self, now: Measurement) -> bool:
         """Whether the rest of the job can afford a short profile; a hard limit must be kept at any cost."""
-        return self._session.config.hard or self._can_pay(now, 1 + int(self._short_config().modes))
+        return self._session.config.hard_limit or self._can_pay(
+            now, 1 + self._short_config().most_modes(self._runner.space)
+        )
 
     def _can_pay(self, now: Measurement, windows: int) -> bool:
         """Whether so many windows fit into the share of what is left of the job."""
         session = self._session
         spent_s = self._runner.device.clock.now() - self._started_s
-        left_s = session.job.seconds_left(now.time_ms, session.minibatches_done, spent_s)
+        left_s = session.job.seconds_left(now.time_ms, session.stopwatch.minibatches, spent_s)
         return windows * self._runner.window.seconds(now.time_ms) <= session.config.max_share * left_s
 
 

@@ -48,14 +48,14 @@ class History:
         same = about.board == device.board.key and about.simulated == device.simulated
         return same and self.profile.knobs == device.modes.knobs
 
-    def serves(self, modes: int | str) -> bool:
+    def serves(self, max_modes: int | str | None) -> bool:
         """Whether a job that asks for so many modes need not measure more of them: the one before asked for as many.
 
         Where it measured fewer than it asked for, it had no time for more, or no need.
         """
-        asked = self.profile.provenance.details.get("modes")
-        enough = isinstance(modes, int) and isinstance(asked, int) and asked >= modes
-        return self.finished and (asked in ("auto", modes) or enough)
+        asked = self.profile.provenance.details.get("max_modes")
+        enough = isinstance(max_modes, int) and isinstance(asked, int) and asked >= max_modes
+        return self.finished and (asked in ("auto", max_modes) or enough)
 
 
 class ContradictionError(PowerTrainError):

@@ -11,11 +11,10 @@ from typing import Generator, Protocol
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import BaseDevice, Clock, HealthSampler, Samplers, core_speed
+from lightning_powertrain.devices import BaseDevice, Clock, HealthSampler, Interval, Samplers, core_speed
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import (
-    Interval,
     Measurement,
     Profile,
     UsualPauses,
@@ -112,15 +111,15 @@ class ModeRunner:
         """Whether a switch of modes is in progress, during which the board must not be restored."""
         self._minimum_modes = config.predictor.minimum_modes
         self._refusals: Counter[str] = Counter()
-        self._hard = config.hard
-        self._threads = TorchThreads(device.modes.knobs, config.match_threads)
+        self._hard_limit = config.hard_limit
+        self._threads = TorchThreads(device.modes.knobs, config.options.match_threads)
         self._blas = BlasThreads()
         self._pauses = UsualPauses()
         self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 
     def start(self) -> None:
         """Start sampling, in the mode in which measuring begins."""
-        self.start_mode = self.apply(self.device.modes.lowest) if self._hard else self.device.current_mode()
+        self.start_mode = self.apply(self.device.modes.lowest) if self._hard_limit else self.device.current_mode()
         self.samplers.start()
 
     def close(self) -> None:
@@ -157,7 +156,7 @@ class ModeRunner:
 
     def keep(self, mode: PowerMode) -> None:
         """Set the mode that stays."""
-        if mode == self.start_mode and not self._hard:
+        if mode == self.start_mode and not self._hard_limit:
             # The state before the job may be more than a power mode: clocks that a governor moves between two limits.
             with self._switching():
                 self.device.restore()
@@ -180,7 +179,7 @@ class ModeRunner:
         """
         known = [each for each in self.profile.measurements if each.mode not in self.warm.modes]
         within = [each.mode for each in known if is_confirmed(objective, each)]
-        modes = within or ([] if self._hard else [self.start_mode])
+        modes = within or ([] if self._hard_limit else [self.start_mode])
         speeds = {mode: core_speed(self.device.modes, mode) for mode in modes}
         fastest = max(speeds, key=lambda mode: speeds[mode], default=None)
         if fastest and core_speed(self.device.modes, self.device.current_mode()) < _SLOW * speeds[fastest]:

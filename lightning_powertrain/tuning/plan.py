@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.logs import warn
-from lightning_powertrain.selection import Objective
 
 
 @dataclass(frozen=True)
@@ -57,61 +55,6 @@ def plan_within_share(
         what = "measuring %d power modes instead of %d: the others do not fit into %s; max_share sets that limit"
         warn(what, count, most, share, see="troubleshooting.md#short-jobs")
     return ProfilingPlan(costs_s(count) if count else (), allowance_s)
-
-
-def check_modes(modes: int | str | None, minimum: int, available: int | None) -> None:
-    """Refuse a number of modes that a predictor cannot use or a board does not have.
-
-    Args:
-        modes: Modes to sample, or ``"auto"``, or None for the default, which suits every board.
-        minimum: The fewest that the predictor can use.
-        available: Modes of the board; None if not known yet.
-
-    Raises:
-        ArgumentError: If ``modes`` is neither a whole number in between nor ``"auto"``.
-    """
-    if modes is None or modes == "auto":
-        return
-    is_whole = isinstance(modes, int) and not isinstance(modes, bool)
-    if not is_whole or int(modes) < minimum or (available is not None and int(modes) > available):
-        most = f"to {available}, the modes of this board" if available is not None else "up"
-        needed = f"a whole number from {minimum}, what the predictor needs, {most}"
-        raise ArgumentError.of("modes", modes, f'{needed}; or "auto", as many as it takes to settle the choice')
-
-
-def check_hard(hard: bool, objective: Objective | None) -> None:
-    """Refuse a hard limit on anything but power.
-
-    Raises:
-        ArgumentError: If ``hard`` is true and the objective is no power budget.
-    """
-    if hard and (objective is None or not objective.limits_only_power):
-        raise ArgumentError.of("hard", hard, f'True only with a power budget, such as budget="30 W"; here {objective}')
-
-
-def check_share(max_share: float) -> None:
-    """Refuse a share of the job's time that is no share.
-
-    Raises:
-        ArgumentError: If ``max_share`` is not above 0 and at most 1.
-    """
-    if isinstance(max_share, bool) or not isinstance(max_share, (int, float)) or not 0.0 < max_share <= 1.0:
-        raise ArgumentError.of(
-            "max_share", max_share, "a number above 0 and up to 1, such as 0.1 for a tenth of the job"
-        )
-
-
-def check_precision(precision: float | None) -> None:
-    """Refuse a precision that is none.
-
-    Raises:
-        ArgumentError: If ``precision`` is neither None nor between 0 and 1.
-    """
-    is_number = isinstance(precision, (int, float)) and not isinstance(precision, bool)
-    if precision is not None and not (is_number and 0.0 < precision < 1.0):
-        raise ArgumentError.of(
-            "precision", precision, "a number above 0 and below 1, such as 0.02 for 2 %, or None for 40 minibatches"
-        )
 
 
 def _most_within(allowance: float, cost: Callable[[int], float], most: int) -> int:

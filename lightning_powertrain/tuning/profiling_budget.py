@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import select_measured
-from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
+from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
@@ -82,7 +82,7 @@ class ProfilingBudget:
             return known + [sum(known) / len(known)] * (count - len(known))
 
         job_s = self._job.seconds_left(start.time_ms)
-        if config.hard or math.isinf(job_s):
+        if config.hard_limit or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
             plan = plan_within_share(costs_s, most, job_s, config.max_share, max(0, minimum - done))
@@ -90,7 +90,7 @@ class ProfilingBudget:
 
     def allowance_s(self, search: Search, plan: ProfilingPlan, profile: Profile) -> float:
         """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
-        if not self.config.hard:
+        if not self.config.hard_limit:
             return plan.allowance_s
         best = select_measured(search.objective, profile, search.start)
         return self.config.max_share * self._job.seconds_left(best.time_ms)
@@ -99,8 +99,8 @@ class ProfilingBudget:
         """Modes to know in the end; ``done`` of them were measured already."""
         config = self.config
         if not config.ends_early:
-            return done if self._is_served(done) else int(config.modes)
-        most = MAX_MODES if config.modes == "auto" else int(config.modes)
+            return done if self._is_served(done) else config.most_modes(self._space)
+        most = config.most_modes(self._space)
         # A search that ends by itself may look for a few more: another budget may ask for others.
         return min(len(self._space), max(most, done + MOST_TRIALS) if self._is_served(done) else most)
 
@@ -108,7 +108,7 @@ class ProfilingBudget:
         """Whether what is known from before is all that this job wants to learn."""
         history = self._warm.history
         enough = done >= self.config.minimum_modes(self._space)
-        return history is not None and enough and history.serves(self.config.modes)
+        return history is not None and enough and history.serves(self.config.max_modes)
 
     def search(self, start: Measurement, most: int, with_first_modes: bool) -> Search:
         """The search that the configuration asks for.
@@ -119,11 +119,11 @@ class ProfilingBudget:
             with_first_modes: Whether to measure some modes before the predictor is asked.
         """
         config = self.config
-        kind = SafeSearch if config.hard else Search
+        kind = SafeSearch if config.hard_limit else Search
         return kind(
             *(self._space, config.predictor, config.objective_from(start), start, most),
             until_settled=config.ends_early,
-            seed=config.seed,
+            seed=config.options.seed,
             with_first_modes=with_first_modes,
             ceiling_w=self._ceiling_w,
         )

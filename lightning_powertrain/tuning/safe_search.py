@@ -135,7 +135,7 @@ class SafeSearch(Search):
     def _is_within(self, prediction: Prediction) -> npt.NDArray[np.bool_]:
         """Of which modes the upper bound of power lies within the budget."""
         if prediction.power_high_w is None:
-            raise PowerTrainError("hard=True needs a predictor that gives intervals, such as GreyBoxTransfer")
+            raise PowerTrainError("hard_limit=True needs a predictor that gives intervals, such as GreyBoxTransfer")
         bound_w = prediction.power_w * np.exp(_SPREADS * prediction.power_spread)
         return np.asarray(bound_w <= self._limit_w)
 

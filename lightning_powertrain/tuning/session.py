@@ -11,14 +11,14 @@ Any phase may go to CLOSED; :data:`~lightning_powertrain.tuning.phase.TRANSITION
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Dict, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.devices import Interval, Stopwatch
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.logs import warn
-from lightning_powertrain.profiling import Interval, Measurement, Profile
+from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
@@ -85,12 +85,13 @@ class TuningSession:
         self.close_is_due = False
         """Whether :meth:`close` came during a switch of modes, and has to be called again after it."""
         self.drift = DriftHandler(self)
-        self.minibatches_done = 0
-        """Minibatches of the job so far."""
+        self.stopwatch = Stopwatch(runner.device.clock)
+        """Times the minibatches of the job."""
+        self.awaited: Awaited
+        """What the session waits for; takes the intervals of the job while the session is active."""
         self._steps = self._run()
-        self._awaited: Awaited
         self._time_left: TimeLeft
-        self._interrupted_s = 0.0
+        self._waited_s = 0.0
         self._warm_mode: PowerMode | None = None
         self._has_warned_of_budget = False
         self._holds_board = False
@@ -120,7 +121,7 @@ class TuningSession:
         self._holds_board = True
         self.runner.start()
         self.is_active = True
-        self._awaited = next(self._steps)
+        self.awaited = next(self._steps)
 
     def warm_start(self, history: History) -> None:
         """Use the measurements of an earlier run; if they were enough to choose a mode, set the best one at once.
@@ -135,18 +136,18 @@ class TuningSession:
         self.observers.warm_started(history)
         runner.check_open()
         start = runner.warm.find(runner.profile, runner.start_mode)
-        if history.finished and start is not None and not self.config.hard:
+        if history.finished and start is not None and not self.config.hard_limit:
             best = history.kept or select_measured(self.config.objective_from(start), runner.profile, start).mode
             if best != runner.start_mode and best in runner.device.modes:
                 self._warm_mode = runner.apply(best)
 
-    def intervals_ended(self, intervals: Iterable[Interval]) -> None:
-        """Go on by some intervals of the job."""
-        for interval in intervals:
-            self._interrupted_s += 0.0 if interval.clean else interval.seconds
-            self.minibatches_done += interval.minibatches
-            if self.is_active and self._awaited.add(interval):
-                self._go_on()
+    def go_on(self) -> None:
+        """Go on: what the session waited for is over."""
+        try:
+            self.awaited = next(self._steps)
+        except (StopIteration, ClosedError):
+            self.is_active = False
+            self.runner.samplers.stop()
 
     def close(self) -> None:
         """Restore the board, then notify the observers. May come at any time, and more than once.
@@ -175,13 +176,6 @@ class TuningSession:
         self.observers.phase_changed(Phase.CLOSED)
         self.observers.closed()
 
-    def _go_on(self) -> None:
-        try:
-            self._awaited = next(self._steps)
-        except (StopIteration, ClosedError):
-            self.is_active = False
-            self.runner.samplers.stop()
-
     def enter(self, phase: Phase) -> None:
         """Go to another phase, and notify the observers.
 
@@ -209,7 +203,7 @@ class TuningSession:
             self.is_too_short = True
             return
         self.lock(outcome)
-        if self.config.adapt:
+        if self.config.options.adapt:
             yield from self.drift.run()
 
     def tune(self, budget: ProfilingBudget) -> Tuning:
@@ -313,7 +307,7 @@ class TuningSession:
             start_s = self._uninterrupted_s()
             search.foresee((yield from warmed(self.runner, best, foresight)))
             # In the best mode known the job trains on: that is no part of what profiling costs.
-            self._interrupted_s += self._uninterrupted_s() - start_s
+            self._waited_s += self._uninterrupted_s() - start_s
             search, more = yield from self.search_best(search, ProfilingPlan(()), budget)
             expected = {**expected, **more}
         return search, expected
@@ -336,7 +330,7 @@ class TuningSession:
     def settled(self, search: Search, best: Selection, spent_s: float) -> Outcome:
         """The outcome; where the budget is out of reach, the start mode stays."""
         outcome = self._outcome(search, best, spent_s)
-        return staying(outcome) if is_far_off(best) and not self.config.hard else outcome
+        return staying(outcome) if is_far_off(best) and not self.config.hard_limit else outcome
 
     def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
         reused = frozenset(self.runner.warm.modes)
@@ -361,7 +355,9 @@ class TuningSession:
         if outcome.selection.measured_excess and not self._has_warned_of_budget:
             self._has_warned_of_budget = True
             # Hours into a job it is no error of the user that a drifting board no longer meets the budget.
-            report_unmet(outcome, hard=self.config.hard, strict=self.config.strict and not outcome.corrections)
+            report_unmet(
+                outcome, hard_limit=self.config.hard_limit, strict=self.config.strict and not outcome.corrections
+            )
         self.runner.keep(outcome.selection.mode)
         if self.outcome is None:  # Nothing had to be verified, so no observer was notified of a choice yet.
             self.observers.selected(outcome)
@@ -383,4 +379,4 @@ class TuningSession:
 
     def _uninterrupted_s(self) -> float:
         """Time without interruptions: validation costs no more during profiling than at any other time."""
-        return self.runner.device.clock.now() - self._interrupted_s
+        return self.runner.device.clock.now() - self.stopwatch.interrupted_s - self._waited_s

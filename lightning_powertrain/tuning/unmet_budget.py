@@ -29,14 +29,14 @@ def staying(outcome: Outcome) -> Outcome:
     return replace(outcome, selection=chosen)
 
 
-def report_unmet(outcome: Outcome, *, hard: bool, strict: bool) -> None:
+def report_unmet(outcome: Outcome, *, hard_limit: bool, strict: bool) -> None:
     """Warn that the choice misses the budget.
 
     Raises:
         BudgetError: Instead of the warning, under ``strict``.
     """
     selection, excess = outcome.selection, outcome.selection.measured_excess or 0.0
-    if is_far_off(selection) and not hard:
+    if is_far_off(selection) and not hard_limit:
         message = f"no power mode meets the budget ({selection.objective}): this board and job can do "
         message += achievable(outcome)
         stays = ". The power mode that the job started in stays"

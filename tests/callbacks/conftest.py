@@ -12,7 +12,7 @@ from timed import TimedDevice
 @pytest.fixture
 def board(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Iterator[TimedDevice]:
     """A board whose clock only the job moves, and a predictor that knows it."""
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device = TimedDevice()
     yield device
     assert device.mode == device.found, "the board was not put back"

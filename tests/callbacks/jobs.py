@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from fakes import FakeDevice
+from fakes import FakeDevice, arguments
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -77,8 +77,8 @@ def trainer(*callbacks: pl.Callback, **options: Any) -> pl.Trainer:
 
 
 def powertrain(device: Any = RESNET, **options: Any) -> PowerTrainCallback:
-    usual: dict[str, Any] = {"budget": "30 W", "modes": 10, "max_share": 1.0, "verbose": False}
-    return PowerTrainCallback(device=device, **{**usual, **options})
+    usual: dict[str, Any] = {"budget": "30 W", "max_modes": 10, "max_share": 1.0, "verbose": False}
+    return PowerTrainCallback(device=device, **arguments(**{**usual, **options}))
 
 
 def locked(callback: PowerTrainCallback) -> bool:

@@ -22,6 +22,7 @@ from jobs import Model, data
 from pytorch_lightning.loggers import CSVLogger
 
 import lightning_powertrain.callbacks.powertrain as module
+import lightning_powertrain.tuning.options as options
 from lightning_powertrain import PowerTrainCallback, Prediction
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import DeviceError
@@ -124,7 +125,7 @@ def node(folder: str, *asked: str) -> None:
         **dict(each.split("=") for each in asked),
     }
     rank, warnings = os.environ["NODE_RANK"], collect_warnings()
-    module.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
+    options.default_predictor = lambda reference, seed: SlowOracle()  # type: ignore[assignment]
     if chosen["no_length"] == rank:
         module.minibatches_left = failing_minibatches_left
     device = FailingDevice() if chosen["failing"] == rank else Slower() if chosen["slower"] == rank else Slow()
@@ -153,7 +154,7 @@ def train_all(
 
     def tuning() -> PowerTrainCallback:
         modes = int(chosen["modes"])
-        return PowerTrainCallback("13 W", device=device, modes=modes, max_share=1.0, verbose=False, cache=cache)
+        return PowerTrainCallback("13 W", device=device, max_modes=modes, max_share=1.0, verbose=False, cache=cache)
 
     callback = tuning()
     about["weights"]["without"] = train(folder, int(chosen["untuned"]))

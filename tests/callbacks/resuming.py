@@ -28,7 +28,7 @@ LOCKED_AT = 900
 
 def callback_for(device: Any, **options: Any) -> PowerTrainCallback:
     """One that remembers by checkpoints alone."""
-    return powertrain(device, **{"budget": "13 W", "modes": 6, "cache": False, **options})
+    return powertrain(device, **{"budget": "13 W", "max_modes": 6, "cache": False, **options})
 
 
 class Crash(pl.Callback):

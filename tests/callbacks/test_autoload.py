@@ -65,7 +65,7 @@ def test_off_unless_asked_for(environ: dict[str, str]) -> None:
 )
 def test_every_form_of_budget(environ: dict[str, str], budget: str) -> None:
     (callback,) = callbacks(environ)
-    assert str(callback._options.budget) == budget
+    assert str(callback._factory.config.objective) == budget
 
 
 def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +97,7 @@ def test_costs_nothing_when_off() -> None:
 
 def test_variable_names_a_device() -> None:
     (callback,) = callbacks({"POWERTRAIN": "auto", "POWERTRAIN_DEVICE": "simulated:orin-agx-64gb:resnet18"})
-    assert callback._options.device == "simulated:orin-agx-64gb:resnet18"
+    assert callback._factory.device == "simulated:orin-agx-64gb:resnet18"
 
 
 def test_a_device_that_there_is_not_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -130,7 +130,7 @@ def test_it_steps_aside(asked_for: FakeDevice, where: str) -> None:
         def configure_callbacks(self) -> list[PowerTrainCallback]:
             return [mine] if where == "module" else []
 
-    mine = powertrain(asked_for, modes=3)
+    mine = powertrain(asked_for, max_modes=3)
     job = trainer(*([mine] if where == "trainer" else []))
     job.fit(Configured(), data(100))
     assert len(automatic(job)) == 1

@@ -40,7 +40,7 @@ class Notifier(pl.Callback):
 
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_board_comes_back_when_another_callback_fails_in_on_exception(tiny: FakeDevice, ours_first: bool) -> None:
-    callback, found = powertrain(tiny, modes=3), tiny.current_mode()
+    callback, found = powertrain(tiny, max_modes=3), tiny.current_mode()
     callbacks = [callback, Notifier()] if ours_first else [Notifier(), callback]
     job = trainer(*callbacks)
     with pytest.raises(OSError, match="no network"):
@@ -66,7 +66,7 @@ def test_monitor_monitors_again_after_another_callback_failed_in_on_exception() 
 
 
 def test_a_job_inside_of_another_one_is_still_an_error(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, modes=3)
+    callback = powertrain(tiny, max_modes=3)
 
     class Nested(pl.Callback):
         def on_train_batch_end(self, *details: Any) -> None:
@@ -93,7 +93,7 @@ class WithRate(Model):
 
 
 def test_checkpoints_after_a_finder_hold_what_is_measured_since(tiny: FakeDevice, tmp_path: Path) -> None:
-    callback = powertrain(tiny, modes=3, cache=False)
+    callback = powertrain(tiny, max_modes=3, cache=False)
     folder = str(tmp_path)  # Lightning 2.0 writes it into checkpoints as it is, and a path is no plain value.
     saves = ModelCheckpoint(folder, save_last=True)
     finder = FindsInTheMiddle(num_training_steps=5)

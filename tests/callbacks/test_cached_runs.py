@@ -24,7 +24,7 @@ BruteForce = Callable[[float], Tuple[float, float]]
 
 def run(device: Any, model: pl.LightningModule | None = None, size: int = 4, **options: Any) -> PowerTrainCallback:
     """The callback of a job that ended some minibatches after a mode was locked."""
-    callback = powertrain(device, **{"budget": "13 W", "modes": 6, **options})
+    callback = powertrain(device, **{"budget": "13 W", "max_modes": 6, **options})
     trainer(callback, StopWhen(lambda: locked(callback)), max_epochs=3).fit(model or Model(), data(800, size=size))
     assert locked(callback)
     return callback
@@ -115,10 +115,10 @@ def test_a_workload_that_has_changed_is_measured_anew_and_replaces_what_was_kept
 ) -> None:
     thorough = Oracle()
     thorough.minimum_modes = 16
-    run(tiny, modes=18, predictor=thorough)
+    run(tiny, max_modes=18, predictor=thorough)
     (old,) = ProfileCache().entries()
     slowed = Slowed()
-    again = run(slowed, modes=6)
+    again = run(slowed, max_modes=6)
     assert again.outcome is not None
     assert again.outcome.reused == frozenset()
     assert len(again.outcome.measured_now) >= 6
@@ -137,7 +137,7 @@ def test_a_workload_that_has_changed_is_measured_anew_and_replaces_what_was_kept
 def test_profiles_grow_and_never_shrink(tiny: FakeDevice) -> None:
     sizes = []
     for modes in (5, 12, 3, 6):
-        run(tiny, modes=modes)
+        run(tiny, max_modes=modes)
         (entry,) = ProfileCache().entries()
         assert entry.profile is not None
         sizes.append(len({each.mode for each in entry.profile.measurements}))
@@ -156,9 +156,9 @@ def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: Fake
                 if details[-1] == 50:
                     board = FakeDevice()
                     board.settle_s = 0.2
-                    run(board, modes=modes)
+                    run(board, max_modes=modes)
 
-        callback = powertrain(tiny, budget="13 W", modes=outer)
+        callback = powertrain(tiny, budget="13 W", max_modes=outer)
         trainer(callback, Nested()).fit(Model(), data(2000))
         assert locked(callback)
         (entry,) = ProfileCache().entries()
@@ -167,10 +167,10 @@ def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: Fake
 
 
 def test_a_profile_too_small_for_the_predictor_is_no_hit(tiny: FakeDevice, oracle: Oracle) -> None:
-    run(tiny, modes=3)
+    run(tiny, max_modes=3)
     needy = Oracle()
     needy.minimum_modes = 20
-    again = run(tiny, modes=20, predictor=needy)
+    again = run(tiny, max_modes=20, predictor=needy)
     assert again.outcome is not None
     assert again.outcome.reused == frozenset()
 
@@ -187,8 +187,8 @@ def test_a_damaged_entry_is_one_warning(tiny: FakeDevice, caplog: pytest.LogCapt
 
 
 def test_named_workloads_of_the_simulation_know_each_other_by_name() -> None:
-    first = run(RESNET, budget="30 W", modes=10, max_share=1.0)
-    again = run(RESNET, Other(), budget="30 W", modes=10, size=7)
+    first = run(RESNET, budget="30 W", max_modes=10, max_share=1.0)
+    again = run(RESNET, Other(), budget="30 W", max_modes=10, size=7)
     assert again.outcome is not None
     assert len(again.outcome.measured_now) <= 3
     assert cost(again)[0] < 1.03 * cost(first)[0]
@@ -205,8 +205,8 @@ class Other(Model):
 
 def test_weights_are_those_of_a_job_without_a_cache(tiny: FakeDevice) -> None:
     plain = weights()
-    first = powertrain(tiny, budget="13 W", modes=6)
-    again = powertrain(tiny, budget="13 W", modes=6)
+    first = powertrain(tiny, budget="13 W", max_modes=6)
+    again = powertrain(tiny, budget="13 W", max_modes=6)
     for callback in (first, again):
         tuned: dict[str, Tensor] = weights(callback)
         assert all(torch.equal(tuned[name], value) for name, value in plain.items())

@@ -54,7 +54,7 @@ def drifting() -> Changing:
 
 
 def callback_for(device: Changing, **options: Any) -> PowerTrainCallback:
-    usual = {"budget": "20 W", "modes": 3, "predictor": Proportional(), "cache": False}
+    usual = {"budget": "20 W", "max_modes": 3, "predictor": Proportional(), "cache": False}
     return powertrain(device, **{**usual, **options})
 
 

@@ -101,7 +101,7 @@ def test_the_users_error_is_the_one_that_surfaces(
     oracle: Oracle,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device.settle_s = 0.2
     breaks = Breaks(place, kind("the user's"))
     seen: list[BaseException] = []
@@ -112,7 +112,7 @@ def test_the_users_error_is_the_one_that_surfaces(
 
     if is_stuck:
         monkeypatch.setattr(device, "restore", stuck)
-    callback = powertrain(device, budget="12 W", modes=3, strict=strict)
+    callback = powertrain(device, budget="12 W", max_modes=3, strict=strict)
     job = trainer(BreakingCallback(breaks), callback, Sees(), val_check_interval=100)
     # Lightning itself turns Ctrl-C into an exit.
     with pytest.raises(SystemExit if kind is KeyboardInterrupt else kind) as surfaced:
@@ -127,7 +127,7 @@ def test_the_users_error_is_the_one_that_surfaces(
 def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
     device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device.settle_s = 0.2
     error = UnforeseenError("the first")
 
@@ -137,7 +137,7 @@ def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
     monkeypatch.setattr(oracle, "fit", fail)
     monkeypatch.setattr(device, "restore", stuck)
     with pytest.raises(UnforeseenError) as surfaced:
-        trainer(powertrain(device, budget="12 W", modes=3, strict=True)).fit(Model(), data(500))
+        trainer(powertrain(device, budget="12 W", max_modes=3, strict=True)).fit(Model(), data(500))
     assert surfaced.value is error
 
 
@@ -146,7 +146,7 @@ def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
 def test_sampling_threads_end_with_the_job(
     error: Any, is_stuck: bool, device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.default_predictor", lambda reference, seed: oracle)
+    monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     monkeypatch.setattr(device, "clock", SystemClock())
     monkeypatch.setattr(device, "minibatch_ended", stuck if error == "ours" else lambda: None)
     if is_stuck:
@@ -158,7 +158,7 @@ def test_sampling_threads_end_with_the_job(
         def on_train_batch_start(self, *details: Any) -> None:
             threads.update(thread for thread in threading.enumerate() if thread.name == "powertrain-clock")
 
-    job = trainer(Sees(), powertrain(device, modes=3))
+    job = trainer(Sees(), powertrain(device, max_modes=3))
     with pytest.raises(type(error)) if isinstance(error, BaseException) else nullcontext():
         job.fit(Breaking(breaks), data(AT + 5), data(1, shuffle=False))
     assert threads

@@ -45,7 +45,7 @@ FAILURES = {
     "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
     "opening the board": Failure(f"{CALLBACK}.open_device", "on_train_start"),
     "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__", "on_train_start"),
-    "reporter": Failure("lightning_powertrain.callbacks.options.LoggerReporter", "on_train_start"),
+    "reporter": Failure("lightning_powertrain.callbacks.tuner_factory.LoggerReporter", "on_train_start"),
     "probe made": Failure(f"{CALLBACK}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
     "length of the job": Failure(f"{CALLBACK}.minibatches_left", "on_train_start"),
     "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
@@ -57,7 +57,7 @@ FAILURES = {
     "workers after a minibatch": Failure(
         f"{CALLBACK}.loader_workers", "on_train_batch_end", after=1, device=MODEL_OF_ITS_OWN
     ),
-    "look for checkpoints": Failure(f"{CALLBACK}.checkpoints_saved", "on_train_batch_end", after=20),
+    "end of a cycle": Failure(f"{CALLBACK}._is_stepping", "on_train_batch_end", after=20),
     "last minibatch": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_batch_end", after=2),
     "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=100),
     "minibatch noted": Failure("fakes.FakeDevice.minibatch_ended", "on_train_batch_end", after=100),
@@ -89,7 +89,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Open:
     def opened(name: str | None) -> FakeDevice | SimulatedDevice:
         device = SimulatedDevice("orin-agx-64gb") if name else FakeDevice()
         monkeypatch.setattr(f"{CALLBACK}.open_device", lambda name, seed: device)
-        monkeypatch.setattr(f"{CALLBACK}.default_predictor", lambda reference, seed: oracle)
+        monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
         monkeypatch.setattr(type(device), "settle_s", 0.2)
         return device
 
@@ -107,7 +107,7 @@ def test_a_failure_of_ours_is_one_warning(
 ) -> None:
     device = opened(failure.device)
     found = device.current_mode()
-    callback = powertrain(failure.device, budget="12 W", modes=3)
+    callback = powertrain(failure.device, budget="12 W", max_modes=3)
     with monkeypatch.context() as patch:
         raised = break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
         weights = trained(tmp_path, callback)
@@ -124,7 +124,7 @@ def test_a_failure_of_ours_is_an_error_when_strict(
 ) -> None:
     device = opened(failure.device)
     found = device.current_mode()
-    callback = powertrain(failure.device, budget="12 W", modes=3, strict=True)
+    callback = powertrain(failure.device, budget="12 W", max_modes=3, strict=True)
     with monkeypatch.context() as patch:
         break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
         with pytest.raises(UnforeseenError, match="unheard of"):
@@ -136,7 +136,7 @@ def test_a_failure_of_ours_is_an_error_when_strict(
 
 
 @pytest.mark.parametrize("error", [PowerTrainError("of ours"), OSError(5, "of the system")], ids=repr)
-@pytest.mark.parametrize("name", ["opening the board", "third mode set", "look for checkpoints", "board closed"])
+@pytest.mark.parametrize("name", ["opening the board", "third mode set", "end of a cycle", "board closed"])
 def test_errors_of_every_kind(
     name: str,
     error: Exception,
@@ -148,7 +148,7 @@ def test_errors_of_every_kind(
 ) -> None:
     failure, device = FAILURES[name], opened(None)
     for strict in (False, True):
-        callback = powertrain(failure.device, budget="12 W", modes=3, strict=strict)
+        callback = powertrain(failure.device, budget="12 W", max_modes=3, strict=strict)
         with monkeypatch.context() as patch:
             break_after(patch, failure.what, failure.after, error)
             if strict:
@@ -174,14 +174,14 @@ def test_board_that_cannot_be_put_back_is_one_warning(
         def on_train_end(self, *details: Any) -> None:
             monkeypatch.setattr(device, "restore", stuck)
 
-    weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", modes=3))
+    weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3))
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     assert len(warnings_of(caplog)) == 1
     assert "could not be restored" in caplog.text
     monkeypatch.undo()
     device = opened(None)
     with pytest.raises(UnforeseenError, match="stuck"):
-        trained(tmp_path, Sticks(), powertrain(device, budget="12 W", modes=3, strict=True))
+        trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3, strict=True))
 
 
 def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(
@@ -191,7 +191,7 @@ def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_th
     device.fail_after = 2
     with monkeypatch.context() as patch:
         patch.setattr(device, "restore", stuck)
-        weights = trained(tmp_path, powertrain(device, budget="12 W", modes=3))
+        weights = trained(tmp_path, powertrain(device, budget="12 W", max_modes=3))
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
     stopped, still = warnings_of(caplog)
     assert "refused a write" in stopped
@@ -209,14 +209,14 @@ def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_th
         "lightning_powertrain.reporting.LoggerReporter.closed",
         "lightning_powertrain.reporting.ConsoleReporter.phase_changed",
         "lightning_powertrain.reporting.RunWriter.verified",
-        "lightning_powertrain.callbacks.options.logging_step",
+        "lightning_powertrain.callbacks.tuner_factory.logging_step",
     ],
 )
 def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
     what: str, opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     device = opened(None)
-    callback = powertrain(device, budget="12 W", modes=3, verbose=True)
+    callback = powertrain(device, budget="12 W", max_modes=3, verbose=True)
     with monkeypatch.context() as patch:
         raised = break_after(patch, what, 0, OSError("disk full"))
         weights = trained(tmp_path, callback)
@@ -228,7 +228,7 @@ def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(
     with monkeypatch.context() as patch:
         break_after(patch, what, 0, OSError("disk full"))
         with pytest.raises(OSError, match="disk full"):
-            trained(tmp_path, powertrain(device, budget="12 W", modes=3, verbose=True, strict=True))
+            trained(tmp_path, powertrain(device, budget="12 W", max_modes=3, verbose=True, strict=True))
     assert device.mode == device.found
 
 
@@ -242,7 +242,7 @@ def test_a_logger_that_fails_is_left_out_and_tuning_goes_on(
             super().log_metrics(metrics, step)
 
     device = opened(None)
-    callback = powertrain(device, budget="12 W", modes=3)
+    callback = powertrain(device, budget="12 W", max_modes=3)
     trainer(callback, logger=Full(tmp_path)).fit(Model(), data(600))
     assert locked(callback)
     assert len(warnings_of(caplog)) == 1

@@ -26,7 +26,7 @@ class Remembering(PowerTrainCallback):
     """A callback with a state to put into checkpoints."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("13 W", modes=3, max_share=1.0, verbose=False, **options)
+        super().__init__("13 W", max_modes=3, max_share=1.0, verbose=False, **options)
         self.remembered = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def model(lightning: ModuleType) -> Any:
 @pytest.mark.parametrize("bare", [True, False])
 @pytest.mark.parametrize("stateful", [True, False])
 def test_trainer_takes_it(lightning: ModuleType, tiny: FakeDevice, bare: bool, stateful: bool) -> None:
-    callback = Remembering(device=tiny) if stateful else powertrain(tiny, budget="13 W", modes=3)
+    callback = Remembering(device=tiny) if stateful else powertrain(tiny, budget="13 W", max_modes=3)
     job(lightning, callback if bare else [callback]).fit(model(lightning), data(700))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -92,7 +92,7 @@ def test_state_goes_through_checkpoints(lightning: ModuleType, tiny: FakeDevice,
 
 
 def test_one_callback_serves_both_in_turn(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     for package in PACKAGES:
         pytest.importorskip(package.partition(".")[0])
         lightning = import_module(package)
@@ -110,7 +110,7 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
         "  logger: false\n"
         "  callbacks:\n"
         "    - class_path: lightning_powertrain.PowerTrainCallback\n"
-        f"      init_args: {{budget: 15 W, device: '{RESNET}', modes: 7}}\n"
+        f"      init_args: {{budget: 15 W, device: '{RESNET}', max_modes: 7, options: {{seed: 3, tolerance: 0.05}}}}\n"
         "    - class_path: lightning_powertrain.PowerMonitor\n"
         f"      init_args: {{device: '{RESNET}', verbose: false}}\n",
         encoding="utf-8",
@@ -120,8 +120,9 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(config)])
     made = command_line(boring.BoringModel, boring.BoringDataModule, run=False)
     (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
-    assert callback._options.modes == 7
-    assert str(callback._options.budget) == "fastest within 15 W"
+    assert callback._factory.config.max_modes == 7
+    assert callback._factory.config.options.tolerance == 0.05
+    assert str(callback._factory.config.objective) == "fastest within 15 W"
     (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
     assert monitor._device == RESNET
 

@@ -109,8 +109,8 @@ def test_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("first", ["powertrain", "monitor", "nobody"])
 def test_a_shared_board_is_moved_once_a_minibatch(tiny: FakeDevice, first: str) -> None:
     company = {
-        "powertrain": [powertrain(tiny, budget="12 W", modes=3), monitor(tiny)],
-        "monitor": [monitor(tiny), powertrain(tiny, budget="12 W", modes=3)],
+        "powertrain": [powertrain(tiny, budget="12 W", max_modes=3), monitor(tiny)],
+        "monitor": [monitor(tiny), powertrain(tiny, budget="12 W", max_modes=3)],
         "nobody": [monitor(tiny)],
     }
     trainer(*company[first]).fit(Model(), data(700))
@@ -121,7 +121,7 @@ def test_a_shared_board_is_moved_once_a_minibatch(tiny: FakeDevice, first: str) 
 def test_tuning_is_timed_as_without_a_monitor(monitor_first: bool) -> None:
     def times_ms(watched: bool) -> Any:
         board = SimulatedDevice("orin-agx-64gb", "resnet18")
-        tuning, watching = powertrain(board, modes=5), monitor(board)
+        tuning, watching = powertrain(board, max_modes=5), monitor(board)
         callbacks: list[pl.Callback] = [watching, tuning] if monitor_first else [tuning, watching]
         enough = StopWhen(lambda: len(tuning.profile or ()) == 3)
         trainer(*(callbacks if watched else [tuning]), enough, max_epochs=-1).fit(Model(), data())
@@ -134,7 +134,7 @@ def test_tuning_is_timed_as_without_a_monitor(monitor_first: bool) -> None:
 @pytest.mark.parametrize("monitor_first", [True, False])
 def test_a_board_that_tuning_has_let_go_of_goes_on(tiny: FakeDevice, monitor_first: bool) -> None:
     """Too short a job is left alone, and then the monitor moves the clock; a minibatch may be lost on the way."""
-    tuning, watching = powertrain(tiny, max_share=0.1, modes=50), monitor(tiny)
+    tuning, watching = powertrain(tiny, max_share=0.1, max_modes=50), monitor(tiny)
     trainer(*([watching, tuning] if monitor_first else [tuning, watching])).fit(Model(), data(300))
     assert tuning.selection is None
     assert tiny.minibatches in (299, 300)

@@ -92,7 +92,7 @@ def test_off_a_jetson_is_an_error_when_strict() -> None:
 
 
 def test_validation_in_an_epoch_is_no_minibatch(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="13 W", modes=5)
+    callback = powertrain(tiny, budget="13 W", max_modes=5)
     trainer(callback, val_check_interval=7, limit_val_batches=2, max_epochs=3).fit(
         Validated(tiny), data(), data(20, shuffle=False)
     )
@@ -113,7 +113,7 @@ def test_checkpoints_and_epoch_edges_are_no_minibatch(tiny: FakeDevice, tmp_path
             tiny.clock.advance(3.0)
 
     checkpoint = SlowCheckpoint(dirpath=tmp_path, every_n_train_steps=5, save_top_k=-1)
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     job = trainer(callback, SlowEpoch(), checkpoint, enable_checkpointing=True, max_epochs=40)
     job.fit(Model(), data(25))
     assert callback.profile is not None
@@ -127,7 +127,7 @@ def test_accumulation_is_measured_in_whole_cycles(tiny: FakeDevice, accumulate: 
         def on_before_optimizer_step(self, *details: Any) -> None:
             tiny.clock.advance(0.1)
 
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback, SlowStep(), accumulate_grad_batches=accumulate, max_epochs=3).fit(Model(), data())
     assert callback.profile is not None
     expected_ms = true_time_ms(callback.profile.modes) + 100.0 / accumulate
@@ -136,7 +136,7 @@ def test_accumulation_is_measured_in_whole_cycles(tiny: FakeDevice, accumulate: 
 
 @pytest.mark.parametrize("minibatches", [1, 2, 5])
 def test_tiny_epochs_do_not_stall(tiny: FakeDevice, minibatches: int) -> None:
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback, max_epochs=1600 // minibatches).fit(Model(), data(minibatches))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -150,7 +150,7 @@ def test_waits_for_what_the_loader_made_before(tiny: FakeDevice) -> None:
             return iter(DataLoader(self.dataset, batch_size=4))
 
     loader = Loader(data(1500).dataset, batch_size=4, num_workers=2, prefetch_factor=60)
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback).fit(Model(), loader)
     assert callback.profile is not None
     assert all(measurement.discarded_minibatches >= 120 for measurement in callback.profile.measurements)

@@ -25,7 +25,7 @@ pytestmark = LIGHTNING_WARNINGS
 
 
 def test_short_job_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    callback = powertrain(max_share=0.1, modes=50)
+    callback = powertrain(max_share=0.1, max_modes=50)
     trainer(callback).fit(Model(), data(300))
     assert callback.selection is None
     assert callback.profile is not None
@@ -70,7 +70,7 @@ def test_several_processes_without_torch_distributed(
 
 
 def test_no_minibatch_at_all(tiny: FakeDevice) -> None:
-    trainer(powertrain(tiny, modes=3), limit_train_batches=0).fit(Model(), data(10))
+    trainer(powertrain(tiny, max_modes=3), limit_train_batches=0).fit(Model(), data(10))
     assert tiny.restored == 0
 
 
@@ -79,7 +79,7 @@ def test_module_without_optimizer(tiny: FakeDevice) -> None:
         def configure_optimizers(self) -> None:  # type: ignore[override]
             return None
 
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     with pytest.warns(UserWarning, match="no optimizer"):
         trainer(callback).fit(Frozen(), data(700))
     assert callback.selection is not None
@@ -97,7 +97,7 @@ def test_manual_optimization(tiny: FakeDevice) -> None:
             self.manual_backward(self.network(batch[0]).mean())
             optimizer.step()
 
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback).fit(Manual(), data(700))
     assert callback.profile is not None
     assert callback.profile.time_ms == pytest.approx(true_time_ms(callback.profile.modes), rel=1e-6)
@@ -109,16 +109,16 @@ def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
     closed = []
     monkeypatch.setattr(tiny, "close", lambda: closed.append(True))
     monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", lambda name, seed: tiny)
-    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(100))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3)).fit(Model(), data(100))
     assert closed == []
-    trainer(powertrain(None, budget="13 W", modes=3)).fit(Model(), data(100))
+    trainer(powertrain(None, budget="13 W", max_modes=3)).fit(Model(), data(100))
     assert closed == [True]
-    trainer(powertrain(None, budget="13 W", modes=55)).fit(Model(), data(100))
+    trainer(powertrain(None, budget="13 W", max_modes=55)).fit(Model(), data(100))
     assert closed == [True, True]
 
 
 def test_the_papers_method_can_be_asked_for(tiny: FakeDevice) -> None:
-    callback = powertrain(predictor=PaperTransfer(PaperNetworks.load("orin-agx-64gb-resnet18")), modes=10)
+    callback = powertrain(predictor=PaperTransfer(PaperNetworks.load("orin-agx-64gb-resnet18")), max_modes=10)
     trainer(callback, max_epochs=4).fit(Model(), data(1500))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -131,7 +131,7 @@ def test_other_stages_are_none_of_our_business(tiny: FakeDevice) -> None:
         def predict_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
             return batch[0]
 
-    job = trainer(powertrain(tiny, modes=3))
+    job = trainer(powertrain(tiny, max_modes=3))
     for stage in (job.validate, job.test, job.predict):
         stage(All(tiny), data(5, shuffle=False), **({} if stage == job.predict else {"verbose": False}))
     assert tiny.applied == []
@@ -139,7 +139,7 @@ def test_other_stages_are_none_of_our_business(tiny: FakeDevice) -> None:
 
 
 def test_two_fits_tune_twice(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback).fit(Model(), data(700))
     first = callback.outcome
     trainer(callback).fit(Model(), data(700))
@@ -156,7 +156,7 @@ def test_shared_by_two_running_trainers_is_refused(tiny: FakeDevice) -> None:
                 with pytest.raises(PowerTrainError, match="another Trainer"):
                     trainer(callback).fit(Model(), data(10))
 
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback, Nested()).fit(Model(), data(700))
     assert callback.selection is not None
     assert callback.selection.measured is not None
@@ -173,7 +173,7 @@ def test_the_users_exception_is_the_one_that_surfaces(
                 raise kind("out of memory")
             return super().training_step(batch, batch_idx)
 
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     # An interrupt ends the job quietly in Lightning 2.0 to 2.2, is raised in 2.3, and is an exit from 2.4 on.
     interrupted = contextlib.suppress(KeyboardInterrupt, SystemExit)
     with interrupted if kind is KeyboardInterrupt else pytest.raises(kind):
@@ -208,7 +208,7 @@ def test_nothing_is_left_on_a_model_that_fails_at_once() -> None:
 
 def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCaptureFixture) -> None:
     tiny.fail_after = 2
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     tuned, plain = weights(callback), weights()
     assert all(torch.equal(tuned[name], plain[name]) for name in plain)
     assert len([record for record in caplog.records if record.name == "lightning_powertrain"]) == 1
@@ -219,7 +219,7 @@ def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCa
 
 def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path: Path) -> None:
     loggers = [TensorBoardLogger(tmp_path, name="tb"), CSVLogger(tmp_path, name="csv")]
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     trainer(callback, logger=loggers).fit(Model(), data(700))
     rows = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert "powertrain/time_ms" in rows[0]
@@ -235,15 +235,15 @@ def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path:
 
 def test_nothing_is_written_without_a_logger(tiny: FakeDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    trainer(powertrain(tiny, budget="13 W", modes=3, cache=False)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3, cache=False)).fit(Model(), data(700))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[str]) -> None:
-    trainer(powertrain(tiny, budget="13 W", modes=3)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3)).fit(Model(), data(700))
     quiet = capfd.readouterr()
     assert "PowerTrain" not in quiet.out + quiet.err
-    trainer(powertrain(tiny, budget="13 W", modes=3, verbose=True)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3, verbose=True)).fit(Model(), data(700))
     assert "PowerTrain" in capfd.readouterr().out
 
 
@@ -260,10 +260,10 @@ def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[st
         ({"device": "simulated:raspberry-pi"}, "device='simulated:raspberry-pi'.*orin-agx-64gb"),
         ({"device": "orin-agx-64gb"}, "device='orin-agx-64gb'"),
         ({"device": "simulated:orin-agx-64gb:gpt5"}, "gpt5.*resnet18"),
-        ({"modes": 2}, "modes=2 is not valid.*from 5"),
-        ({"modes": 20_000}, "modes=20000 is not valid.*to 18096"),
+        ({"max_modes": 2}, "max_modes=2 is not valid.*from 5"),
+        ({"max_modes": 20_000}, "max_modes=20000 is not valid.*to 18096"),
         ({"max_share": 0}, "max_share=0"),
-        ({"precision": 0}, "precision=0"),
+        ({"tolerance": 0}, "tolerance=0"),
         ({"reference": "no-such-reference"}, "no-such-reference"),
     ],
 )
@@ -280,7 +280,7 @@ def test_damaged_reference_fails_in_the_constructor(tmp_path: Path) -> None:
 
 
 def test_phase_is_off_afterwards(tiny: FakeDevice) -> None:
-    callback = powertrain(tiny, budget="13 W", modes=3)
+    callback = powertrain(tiny, budget="13 W", max_modes=3)
     phases = []
 
     class Watch(pl.Callback):

@@ -40,7 +40,7 @@ def of_kind(*kinds: type[Tracker]) -> pytest.MarkDecorator:
 
 
 def train(device: FakeDevice | None, *loggers: Any) -> None:
-    callbacks = [powertrain(device, budget="13 W", modes=3), PowerMonitor(device, verbose=False)] if device else []
+    callbacks = [powertrain(device, budget="13 W", max_modes=3), PowerMonitor(device, verbose=False)] if device else []
     torch.manual_seed(0)
     trainer(*callbacks, logger=list(loggers), log_every_n_steps=10).fit(Logged(), data(700))
 

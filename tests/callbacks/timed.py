@@ -137,7 +137,7 @@ class Job:
 
 
 def callback_for(device: TimedDevice, **options: Any) -> PowerTrainCallback:
-    return powertrain(device, budget="12 W", modes=3, **options)
+    return powertrain(device, budget="12 W", max_modes=3, **options)
 
 
 def trainer_of(job: Job, device: TimedDevice, callback: PowerTrainCallback) -> pl.Trainer:

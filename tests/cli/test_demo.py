@@ -14,7 +14,7 @@ from lightning_powertrain.cli import app
 
 
 def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lightning_powertrain.cli", "demo", "--modes=6", *arguments]
+    command = [sys.executable, "-m", "lightning_powertrain.cli", "demo", "--max-modes=6", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
@@ -41,7 +41,7 @@ def test_leaves_what_it_promises(tmp_path: Path) -> None:
 def test_same_seed_gives_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, where computing takes no time: elsewhere no two runs compute for equally long."""
     monkeypatch.chdir(tmp_path)
-    arguments = ["demo", "--modes=6", "--json", "--board", "orin-nano-8gb", "--workload", "mobilenetv3"]
+    arguments = ["demo", "--max-modes=6", "--json", "--board", "orin-nano-8gb", "--workload", "mobilenetv3"]
     first, second = (CliRunner().invoke(app, [*arguments, "--budget", "energy", "--seed", "3"]) for _ in range(2))
     assert first.exit_code == 0, first.output
     assert first.stdout == second.stdout

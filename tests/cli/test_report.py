@@ -14,7 +14,7 @@ from lightning_powertrain.cli import app
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logs")
-    command = [sys.executable, "-m", "lightning_powertrain.cli", "demo", "--modes", "6", "--json"]
+    command = [sys.executable, "-m", "lightning_powertrain.cli", "demo", "--max-modes", "6", "--json"]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "POWERTRAIN_CACHE": "off"}, cwd=folder)
     return folder / "powertrain-demo" / "version_0"
 

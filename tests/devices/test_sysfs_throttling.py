@@ -10,10 +10,12 @@ from fakes import Oracle
 from plain_board import start_helper
 from virtual_board import MountedBoard
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import SysfsDevice
 from lightning_powertrain.prediction import Prediction
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 Mount = Callable[..., MountedBoard]
 
@@ -46,7 +48,9 @@ def test_a_mode_in_which_the_board_throttles_is_left_again(virtual_board: Mount)
     before = board.settings()
     Heating.board_of_files = board
     device = Heating(board.root, lambda: start_helper(board.root))
-    with Tuner(device, "500 W", predictor=HighestFirst(), modes=4).start() as tuner:
+    with Tuner(
+        "500 W", device=device, max_modes=4, verbose=False, options=ProfilingOptions(predictor=HighestFirst())
+    ).start() as tuner:
         end_s = time.monotonic() + 60
         while tuner.phase is not Phase.LOCKED and time.monotonic() < end_s:
             time.sleep(0.01)

@@ -85,7 +85,10 @@ def test_faster_boards_save_power_at_the_pace_of_the_slowest(
 ) -> None:
     devices: list[Slow] = [Slow() if kind == "a" else OtherKind(time_factor, power_factor) for kind in pattern]
     job = ThreadedJob(
-        devices, "13 W", predictor={"tiny": ScaledOracle(), "other": ScaledOracle(time_factor, power_factor)}, modes=45
+        devices,
+        "13 W",
+        predictor={"tiny": ScaledOracle(), "other": ScaledOracle(time_factor, power_factor)},
+        max_modes=45,
     )
     job.run(15_000)
     assert job.errors == [None] * len(pattern)
@@ -104,7 +107,7 @@ def test_faster_boards_save_power_at_the_pace_of_the_slowest(
 
 def test_different_boards_need_a_power_budget(caplog: pytest.LogCaptureFixture) -> None:
     devices = [Slow(), OtherKind(2.0)]
-    job = ThreadedJob(devices, "energy", predictor=Oracle(), modes=5)
+    job = ThreadedJob(devices, "energy", predictor=Oracle(), max_modes=5)
     job.run(100)
     assert job.errors == [None, None]
     assert "boards of different kinds (tiny, other) can be tuned together only for a power budget" in caplog.text
@@ -118,7 +121,7 @@ def test_a_failing_board_of_another_kind_ends_tuning(caplog: pytest.LogCaptureFi
     first, other = Slow(), OtherKind(1.5)
     other.fail_after = 3
     job = ThreadedJob(
-        [first, other], "13 W", predictor={"tiny": ScaledOracle(), "other": ScaledOracle(1.5, 1.0)}, modes=5
+        [first, other], "13 W", predictor={"tiny": ScaledOracle(), "other": ScaledOracle(1.5, 1.0)}, max_modes=5
     )
     job.run(8000)
     assert job.errors == [None, None]
@@ -171,7 +174,7 @@ def table_groups(draw: st.DrawFn) -> list[TableGroup]:
 
 def chosen_modes(kinds: list[TableGroup], limit_w: float) -> list[PowerMode]:
     """The modes after the last task, if every task finds the best mode by what can be measured."""
-    tasks = task_sequence(kinds, PowerBudget(limit_w), hard=False)  # type: ignore[arg-type]
+    tasks = task_sequence(kinds, PowerBudget(limit_w), hard_limit=False)  # type: ignore[arg-type]
     task = next(tasks)
     while True:
         table: Any = task.boards
@@ -205,7 +208,7 @@ def test_the_task_sequence_finds_the_best_combination(kinds: list[TableGroup], l
 def test_different_boards_reject_a_hard_budget() -> None:
     kinds: Any = [TableGroup(TINY.modes, np.ones(54), np.ones(54), key) for key in ("one", "two")]
     with pytest.raises(PowerTrainError, match=r"boards of different kinds \(one, two\)"):
-        next(task_sequence(kinds, parse_budget("10 W"), hard=True))
+        next(task_sequence(kinds, parse_budget("10 W"), hard_limit=True))
 
 
 def _step_ms(device: Slow) -> float:

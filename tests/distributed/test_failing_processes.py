@@ -56,7 +56,7 @@ def test_a_failing_board_ends_tuning(
 ) -> None:
     devices = [FakeDevice(), FakeDevice(), FakeDevice()]
     devices[rank] = FailingDevice(method, after)
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None] * 3
     assert len({communicator.exchanges for communicator in job.communicators}) == 1
@@ -72,7 +72,7 @@ def test_an_unexpected_error_of_a_sensor_ends_tuning(
 ) -> None:
     devices = [FakeDevice(), FakeDevice()]
     devices[rank] = FailingDevice("read_power", 50, error=ZeroDivisionError)
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
@@ -85,7 +85,7 @@ def test_an_unexpected_error_of_a_sensor_ends_tuning(
 def test_a_sensor_without_readings_ends_tuning(rank: int, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     devices = [FakeDevice(), FakeDevice()]
     devices[rank] = FailingDevice("read_power", 50)
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     assert all(device.mode == device.found for device in devices)
     assert "no power sample" in warnings(caplog)[0]
@@ -101,7 +101,7 @@ def test_a_failing_predictor_ends_tuning(caplog: pytest.LogCaptureFixture) -> No
             raise NotImplementedError
 
     devices = [FakeDevice(), FakeDevice()]
-    job = ThreadedJob(devices, "13 W", predictor=FailingPredictor(), modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=FailingPredictor(), max_modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
@@ -113,7 +113,7 @@ def test_a_failing_predictor_ends_tuning(caplog: pytest.LogCaptureFixture) -> No
 def test_strict_raises_in_all_processes(rank: int, oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice()]
     devices[rank] = FailingDevice("apply", 2)
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5, strict=True)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5, strict=True)
     job.run(MINIBATCHES)
     assert all(isinstance(error, PowerTrainError) for error in job.errors)
     assert all("apply is broken" in str(error) for error in job.errors)
@@ -123,7 +123,7 @@ def test_strict_raises_in_all_processes(rank: int, oracle: Oracle) -> None:
 
 def test_give_up_in_one_process_ends_tuning_in_all(oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
 
     def give_up(rank: int, minibatch: int) -> None:
         if (rank, minibatch) == (1, 300):
@@ -138,7 +138,7 @@ def test_give_up_in_one_process_ends_tuning_in_all(oracle: Oracle) -> None:
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_the_end_of_a_process_restores_the_other_boards(rank: int, oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice(), FakeDevice()]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
 
     def end_process(this: int, minibatch: int) -> None:
         if (this, minibatch) == (rank, 300):
@@ -154,7 +154,7 @@ def test_the_end_of_a_process_restores_the_other_boards(rank: int, oracle: Oracl
 
 def test_a_job_that_is_too_short_is_not_tuned(oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     devices = [FakeDevice(), FakeDevice()]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5, max_share=0.001)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5, max_share=0.001)
     job.length = 2000
     job.run(2000)
     assert job.errors == [None, None]
@@ -169,7 +169,7 @@ def test_over_currents_are_counted_on_every_board(oracle: Oracle, caplog: pytest
         def health(self) -> Health:
             return Health((), over_current_events=int(self.clock.now()))
 
-    job = ThreadedJob([FakeDevice(), Counting()], "13 W", predictor=oracle, modes=3)
+    job = ThreadedJob([FakeDevice(), Counting()], "13 W", predictor=oracle, max_modes=3)
     job.run(20_000)  # Tuning waits two minutes for the board to recover.
     assert "throttled (over-current)" in warnings(caplog)[0]
     job.stop()

@@ -37,7 +37,7 @@ def test_all_boards_get_the_best_mode(
     count: int, oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     devices = [FakeDevice() for _ in range(count)]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None] * count
     assert job.coordinator.outcome is not None
@@ -51,7 +51,7 @@ def test_all_boards_get_the_best_mode(
 def test_all_boards_switch_on_the_same_minibatch(oracle: Oracle) -> None:
     devices = [FakeDevice(), FakeDevice(), FakeDevice()]
     modes: list[list[PowerMode]] = [[], [], []]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES, lambda rank, minibatch: modes[rank].append(devices[rank].mode))
     job.stop()
     assert modes[0] == modes[1] == modes[2]
@@ -73,7 +73,7 @@ class Thinker(FakeDevice):
 def test_all_boards_wait_while_the_first_one_computes(oracle: Oracle) -> None:
     thinker = Thinker()
     devices = [thinker, FakeDevice()]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     job.stop()
     assert thinker.computed_s > 1.0
@@ -83,7 +83,7 @@ def test_all_boards_wait_while_the_first_one_computes(oracle: Oracle) -> None:
 def test_each_board_keeps_the_budget(oracle: Oracle) -> None:
     """The result equals brute force: the fastest mode in which no board exceeds the limit, sensor noise included."""
     devices = [FakeDevice(), WorseBoard(1.2)]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=45)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=45)
     job.run(10_000)
     assert job.coordinator.outcome is not None
     within = [
@@ -99,7 +99,7 @@ def test_each_board_keeps_the_budget(oracle: Oracle) -> None:
 
 def test_measured_time_is_that_of_the_slowest_board(oracle: Oracle) -> None:
     devices = [FakeDevice(), WorseBoard(1.0, time_factor=1.5)]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     profile = job.coordinator.profile
     assert profile is not None
@@ -108,7 +108,7 @@ def test_measured_time_is_that_of_the_slowest_board(oracle: Oracle) -> None:
 
 
 def test_no_exchange_after_the_mode_is_locked(oracle: Oracle) -> None:
-    job = ThreadedJob([FakeDevice(), FakeDevice()], "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob([FakeDevice(), FakeDevice()], "13 W", predictor=oracle, max_modes=5)
     exchanges: list[int] = []
     job.run(MINIBATCHES, lambda rank, minibatch: exchanges.append(job.communicators[rank].exchanges))
     assert job.is_locked
@@ -119,7 +119,7 @@ def test_no_exchange_after_the_mode_is_locked(oracle: Oracle) -> None:
 
 def test_processes_that_share_a_board(oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]) -> None:
     devices = [FakeDevice(), None, FakeDevice(), None]
-    job = ThreadedJob(devices, "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob(devices, "13 W", predictor=oracle, max_modes=5)
     job.run(MINIBATCHES)
     assert job.errors == [None] * 4
     assert job.coordinator.outcome is not None
@@ -130,7 +130,7 @@ def test_processes_that_share_a_board(oracle: Oracle, brute_force: Callable[[flo
 def test_boards_with_different_modes_before_tuning(oracle: Oracle) -> None:
     first, second = FakeDevice(), FakeDevice()
     second.mode = second.found = TINY.preset("MAXN")
-    job = ThreadedJob([first, second], None, predictor=oracle, modes=3)
+    job = ThreadedJob([first, second], None, predictor=oracle, max_modes=3)
     modes: list[PowerMode] = []
     job.run(MINIBATCHES, lambda rank, minibatch: modes.append(second.mode) if rank else None)
     assert modes[0] == first.found
@@ -142,7 +142,7 @@ def test_boards_with_different_modes_before_tuning(oracle: Oracle) -> None:
 def test_all_boards_keep_the_start_mode_if_no_other_is_better(oracle: Oracle) -> None:
     first, second = FakeDevice(), FakeDevice()
     first.mode = first.found = TINY.preset("MAXN")
-    job = ThreadedJob([first, second], "100 W", predictor=oracle, modes=3)
+    job = ThreadedJob([first, second], "100 W", predictor=oracle, max_modes=3)
     job.run(MINIBATCHES)
     assert job.is_locked
     assert first.mode == second.mode == TINY.preset("MAXN")
@@ -156,7 +156,7 @@ def test_a_mode_that_throttles_one_board_is_not_chosen(
     first, second = FakeDevice(), FakeDevice()
     best = brute_force(13.0)
     second.is_hot = lambda mode: float(true_time_ms(TINY.modes.rows([mode]))[0]) == pytest.approx(best[0])
-    job = ThreadedJob([first, second], "13 W", predictor=oracle, modes=5)
+    job = ThreadedJob([first, second], "13 W", predictor=oracle, max_modes=5)
     job.run(7 * MINIBATCHES)  # Tuning waits two minutes for the board to cool.
     assert job.coordinator.outcome is not None
     assert job.coordinator.outcome.selection.time_ms > best[0] * 1.001

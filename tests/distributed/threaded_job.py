@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fakes import arguments
+
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.distributed import Coordinator, TuningTask, Worker
 from lightning_powertrain.selection import parse_budget
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 MINIBATCHES_AFTER_TUNING = 20
 
@@ -57,7 +60,8 @@ class ThreadedJob:
             boards = task.boards
             own_predictor = predictor[boards.board.key] if isinstance(predictor, dict) else predictor
             objective = budget if task.objective is None else task.objective
-            return Tuner(boards, objective, samplers=boards.samplers, predictor=own_predictor, **tuning)
+            given = arguments(samplers=boards.samplers, predictor=own_predictor, **tuning)
+            return Tuner(objective, device=boards, verbose=False, **given)
 
         self.coordinator = Coordinator(
             self.communicators[0], devices[0], make_tuner, objective=parse_budget(budget), strict=strict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightning_powertrain import BasePredictor, SimulatedDevice, Tuner
+from lightning_powertrain import BasePredictor, ProfilingOptions, SimulatedDevice, Tuner
 from lightning_powertrain.boards import IntArray, load_board
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.evaluation import simulated_profile
@@ -37,7 +37,14 @@ class NearestNeighbour(BasePredictor):
 
 def test_a_whole_job_is_tuned_with_it() -> None:
     device = SimulatedDevice(BOARD.key, "mobilenetv3", seed=0)
-    tuner = Tuner(device, LIMIT_W, predictor=NearestNeighbour(), modes=20, strict=True)
+    tuner = Tuner(
+        LIMIT_W,
+        device=device,
+        max_modes=20,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=NearestNeighbour()),
+    )
     with tuner.start(minibatches=20_000, workload="mobilenetv3"):
         for _ in range(20_000):
             device.minibatch_ended()
@@ -92,4 +99,4 @@ def test_a_predictor_of_no_base_class_is_refused_by_name() -> None:
             raise NotImplementedError
 
     with pytest.raises(ArgumentError, match=r"predictor=.*derived from BasePredictor"):
-        Tuner(SimulatedDevice(BOARD.key, "lstm"), predictor=Duck())  # type: ignore[arg-type]
+        Tuner(device=SimulatedDevice(BOARD.key, "lstm"), verbose=False, options=ProfilingOptions(predictor=Duck()))  # type: ignore[arg-type]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_powertrain.devices import VirtualClock
-from lightning_powertrain.profiling import Interval, Stopwatch
+from lightning_powertrain.devices import Interval, Stopwatch, VirtualClock
 
 
 def started() -> tuple[VirtualClock, Stopwatch]:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import PowerReading, Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, PowerReading, Samplers, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, DeviceError
-from lightning_powertrain.profiling import Interval, Measurement, UsualPauses, Window, WindowPlan, measure, random_modes
+from lightning_powertrain.profiling import Measurement, UsualPauses, Window, WindowPlan, measure, random_modes
 from lightning_powertrain.simulation import load_physics, steady_state
 
 
@@ -125,7 +125,7 @@ def test_window_is_no_shorter_than_a_round_of_the_data_loader(device: FakeDevice
 
 
 def test_without_a_precision_the_length_is_fixed(device: FakeDevice) -> None:
-    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0, precision=None), [0.5])
+    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0, tolerance=None), [0.5])
     assert measurement.minibatches == 40
     assert not measurement.capped
 
@@ -135,7 +135,7 @@ def test_restless_times_fill_the_window(device: FakeDevice) -> None:
     plan = WindowPlan(discard=4, settle_s=0.0)
     measurement, _ = run(device, plan, [0.375, 0.625])
     assert (measurement.minibatches, measurement.capped) == (40, True)
-    relaxed, _ = run(device, replace(plan, precision=0.1), [0.375, 0.625])
+    relaxed, _ = run(device, replace(plan, tolerance=0.1), [0.375, 0.625])
     assert 12 < relaxed.minibatches < 40
     assert not relaxed.capped
 
@@ -227,7 +227,7 @@ def test_a_job_that_pauses_by_itself_is_measured_with_its_pauses(device: FakeDev
     def seconds(count: int) -> float:
         return 1.0 if count % 8 == 0 else 0.05
 
-    plan, pauses = WindowPlan(discard=8, settle_s=0.0, precision=None), UsualPauses()
+    plan, pauses = WindowPlan(discard=8, settle_s=0.0, tolerance=None), UsualPauses()
     mean_ms = 1e3 * (1.0 + 7 * 0.05) / 8
     first, twice = sent(device, plan, seconds, pauses)
     assert first.time_ms == pytest.approx(mean_ms, rel=0.01)
@@ -262,7 +262,7 @@ def test_what_a_window_costs_does_not_grow_with_the_square_of_its_minibatches(de
 def test_noise_of_a_mean_is_the_same_however_many_minibatches_are_accumulated(device: FakeDevice, cycle: int) -> None:
     """Of many windows, the spread of their means is what each says of itself."""
     generator = np.random.default_rng(0)
-    plan = WindowPlan(discard=1, settle_s=0.0, precision=None, minibatches=160)
+    plan = WindowPlan(discard=1, settle_s=0.0, tolerance=None, minibatches=160)
     measured = []
     for _ in range(100):
         seconds = [float(np.sum(0.1 * (1 + 0.05 * generator.standard_normal(cycle)))) for _ in range(400 // cycle)]
@@ -307,7 +307,7 @@ def test_one_reading_far_from_all_others_does_not_count(
     monkeypatch.setattr(
         device, "read_power", lambda: PowerReading(reading if 2.0 < device.clock.now() < 2.15 else 10.0, {})
     )
-    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0, precision=None), [0.1])
+    measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0, tolerance=None), [0.1])
     assert measurement.power_w == 10.0
 
 
@@ -315,7 +315,7 @@ def test_one_reading_far_from_all_others_does_not_count(
 def test_expected_seconds_are_the_real_ones(device: FakeDevice, precision: float | None, tolerance: float) -> None:
     """Without noise a window that may end early does so a little earlier than is expected of others."""
     for time_ms in (4.0, 50.0, 100.0, 3000.0):
-        plan = WindowPlan(discard=8, settle_s=2.0, precision=precision)
+        plan = WindowPlan(discard=8, settle_s=2.0, tolerance=precision)
         start_s = device.clock.now()
         run(device, plan, [time_ms / 1e3])
         assert plan.seconds(time_ms) == pytest.approx(device.clock.now() - start_s, rel=tolerance)
@@ -325,10 +325,10 @@ def test_expected_seconds_are_the_real_ones(device: FakeDevice, precision: float
 def test_a_window_is_expected_to_take_no_longer_than_a_fixed_one(
     time_ms: float, precision: float, discard: int
 ) -> None:
-    plan = WindowPlan(discard, settle_s=2.0, precision=precision)
-    fixed_s = replace(plan, precision=None).seconds(time_ms)
+    plan = WindowPlan(discard, settle_s=2.0, tolerance=precision)
+    fixed_s = replace(plan, tolerance=None).seconds(time_ms)
     assert plan.seconds(time_ms) <= fixed_s
-    assert plan.seconds(time_ms) >= replace(plan, precision=min(0.99, 2 * precision)).seconds(time_ms)
+    assert plan.seconds(time_ms) >= replace(plan, tolerance=min(0.99, 2 * precision)).seconds(time_ms)
 
 
 def measured_on(device: SimulatedDevice, samplers: Samplers, mode: PowerMode, plan: WindowPlan) -> Measurement:

@@ -8,7 +8,7 @@ from fakes import FakeDevice, Oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_powertrain import Objective, Tuner
+from lightning_powertrain import Objective, ProfilingOptions, Tuner
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.selection import LeastEnergy, NoWorse, PowerBudget, TimeBudget
 
@@ -79,7 +79,21 @@ def test_only_an_objective_that_is_relative_moves_with_a_drift() -> None:
 
 
 def test_a_power_limit_of_others_may_be_hard() -> None:
-    Tuner(FakeDevice(), PowerLimited(), predictor=Oracle(), modes=5, hard=True)
+    Tuner(
+        PowerLimited(),
+        device=FakeDevice(),
+        max_modes=5,
+        hard_limit=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=Oracle()),
+    )
     for objective in (Score(), TimeLimited(), BothLimited()):
         with pytest.raises(ArgumentError, match="hard=True is not valid"):
-            Tuner(FakeDevice(), objective, predictor=Oracle(), modes=5, hard=True)
+            Tuner(
+                objective,
+                device=FakeDevice(),
+                max_modes=5,
+                hard_limit=True,
+                verbose=False,
+                options=ProfilingOptions(predictor=Oracle()),
+            )

@@ -17,12 +17,14 @@ import torch
 from pytorch_lightning.loggers.logger import Logger
 from torch.utils.data import DataLoader, IterableDataset
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.callbacks import PowerTrainCallback
+from lightning_powertrain.devices import Stopwatch
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.tuning import Phase, Tuner
-from lightning_powertrain.tuning.session import TuningSession
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 from survival.board import Board
 from survival.event import MOMENTS, Event, Report
 
@@ -151,7 +153,13 @@ class LightningJob:
         self._event = event
         self._folder = folder
         self._tuning = PowerTrainCallback(
-            _BUDGET, device=device, modes=2, predictor=Guess(event), verbose=False, cache=False, max_share=1.0
+            _BUDGET,
+            device=device,
+            max_modes=2,
+            verbose=False,
+            cache=False,
+            max_share=1.0,
+            options=ProfilingOptions(predictor=Guess(event)),
         )
 
     def _moment(self) -> str:
@@ -189,7 +197,13 @@ class PlainJob:
     def train(self) -> None:
         layer = torch.nn.Linear(4, 1)
         optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
-        tuner = Tuner(self._device, _BUDGET, predictor=Guess(self._event), modes=2)
+        tuner = Tuner(
+            _BUDGET,
+            device=self._device,
+            max_modes=2,
+            verbose=False,
+            options=ProfilingOptions(predictor=Guess(self._event)),
+        )
         with tuner.start():
             for _ in range(_MOST_STEPS):
                 step_begins(self._event, moment_of(tuner, self._device))
@@ -243,11 +257,11 @@ def run(loop: str, root: str, folder: str, kind: str, moment: str, test: Connect
 
 def _spoil_session(event: Event) -> None:
     """Put a mistake of ours into what is called at the end of every minibatch."""
-    session_goes_on = TuningSession.intervals_ended
+    minibatch_ended = Stopwatch.minibatch_ended
 
-    def interval_ended(session: TuningSession, *others: Any) -> bool:
+    def spoilt(stopwatch: Stopwatch, **arguments: Any) -> Any:
         if event.has_come:
             raise ArithmeticError("a mistake of ours")
-        return session_goes_on(session, *others)
+        return minibatch_ended(stopwatch, **arguments)
 
-    TuningSession.intervals_ended = interval_ended  # type: ignore[method-assign]
+    Stopwatch.minibatch_ended = spoilt  # type: ignore[method-assign]

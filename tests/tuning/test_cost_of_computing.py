@@ -11,12 +11,14 @@ from fakes import FakeDevice, Oracle
 from threadpoolctl import ThreadpoolController
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import core_speed
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import excess_of
-from lightning_powertrain.tuning import Observer, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Progress
 
 _blas = ThreadpoolController().select(user_api="blas")
 
@@ -74,7 +76,14 @@ class Thinker(Oracle):
 def tuned(seconds: float, *observers: Observer, length: int | None = None) -> tuple[Charged, Tuner]:
     device = Charged()
     predictor = Thinker(device, seconds)
-    tuner = Tuner(device, "13 W", predictor=predictor, modes=12, observers=observers, strict=True)
+    tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=12,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=predictor, observers=observers),
+    )
     tuner.start(minibatches=length)
     train(tuner)
     return device, tuner
@@ -138,7 +147,15 @@ def test_nothing_is_computed_with_a_slow_cpu_where_a_fast_one_is_within_the_budg
         seen.append((device.mode, max((core_speed(device.modes, mode) for mode in within), default=0.0)))
 
     predictor = Watched(look)
-    tuner = Tuner(device, budget, predictor=predictor, modes=8, hard=hard, strict=True).start()
+    tuner = Tuner(
+        budget,
+        device=device,
+        max_modes=8,
+        hard_limit=hard,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=predictor),
+    ).start()
     train(tuner)
     assert seen
     assert all(core_speed(device.modes, mode) >= 0.5 * best for mode, best in seen)
@@ -156,7 +173,14 @@ def test_only_one_thread_of_the_blas_computes_and_afterwards_as_many_as_before(d
     predictor = Watched(lambda: seen.append(threads()))
     with _blas.limit(limits=2):
         before = threads()
-        tuner = Tuner(device, "13 W", predictor=predictor, modes=5, strict=True).start()
+        tuner = Tuner(
+            "13 W",
+            device=device,
+            max_modes=5,
+            strict=True,
+            verbose=False,
+            options=ProfilingOptions(predictor=predictor),
+        ).start()
         train(tuner)
         tuner.stop()
         assert threads() == before

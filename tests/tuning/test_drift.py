@@ -9,14 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drifting import Changing, Proportional
-from fakes import FakeDevice, true_power_w
+from fakes import FakeDevice, arguments, true_power_w
 from watching import Recorder, train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import Health, PowerReading, SimulatedDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction
-from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase
 
 # Of a job whose rest pays for a trial or two, not for a new profile.
 SHORT_S = 400.0
@@ -33,7 +35,8 @@ class Watcher(Recorder):
 
 def lock(device: Changing, budget: str | None = "12 W", **settings: object) -> tuple[Tuner, Watcher]:
     watcher = Watcher()
-    tuner = Tuner(device, budget, predictor=Proportional(), modes=5, observers=[watcher], **settings)  # type: ignore[arg-type]
+    given = arguments(predictor=Proportional(), observers=[watcher], **settings)
+    tuner = Tuner(budget, device=device, max_modes=5, verbose=False, **given)
     tuner.start()
     train(tuner)
     device.locked_s = device.clock.now()
@@ -134,7 +137,9 @@ def test_another_kind_of_work_is_profiled_anew_if_the_rest_of_the_job_can_pay_fo
 ) -> None:
     """Modes tried near the locked one would say nothing of how the new work takes to all others."""
     device = Changing(lambda since_s: (1.5, 0.9))
-    tuner = Tuner(device, "12 W", predictor=Proportional(), modes=5).start(seconds=seconds)
+    tuner = Tuner(
+        "12 W", device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=Proportional())
+    ).start(seconds=seconds)
     train(tuner)
     device.locked_s = device.clock.now()
     go_on(tuner, device, 600)
@@ -149,7 +154,14 @@ def test_a_hard_budget_tries_what_is_known_before_it_begins_again_in_the_slowest
             return replace(known, power_low_w=known.power_w, power_high_w=known.power_w)
 
     device = Changing(lambda since_s: (1.5, 0.6))
-    tuner = Tuner(device, "12 W", predictor=Certain(), modes=5, hard=True).start()
+    tuner = Tuner(
+        "12 W",
+        device=device,
+        max_modes=5,
+        hard_limit=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=Certain()),
+    ).start()
     train(tuner)
     device.locked_s = device.clock.now()
     go_on(tuner, device, 600)
@@ -201,7 +213,13 @@ def test_it_can_be_switched_off() -> None:
 def test_the_end_of_a_job_is_not_worth_a_correction() -> None:
     device = Changing(lambda since_s: (1.5, 1.5))
     watcher = Watcher()
-    tuner = Tuner(device, "12 W", predictor=Proportional(), modes=5, observers=[watcher]).start(minibatches=11_000)
+    tuner = Tuner(
+        "12 W",
+        device=device,
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=Proportional(), observers=[watcher]),
+    ).start(minibatches=11_000)
     used, last = train(tuner), 2_700
     for _ in range(11_000 - used - last):
         tuner.minibatch_ended()
@@ -257,7 +275,8 @@ def test_sensors_that_fail_for_a_while_do_no_harm(monkeypatch: pytest.MonkeyPatc
 
 def simulated(device: SimulatedDevice, budget: str, **settings: bool) -> tuple[Tuner, Watcher]:
     watcher = Watcher()
-    tuner = Tuner(device, budget, modes=12, observers=[watcher], **settings).start()
+    given = arguments(observers=[watcher], **settings)
+    tuner = Tuner(budget, device=device, max_modes=12, verbose=False, **given).start()
     train(tuner)
     return tuner, watcher
 
@@ -302,7 +321,7 @@ def test_simulated_board_on_a_hot_day_stops_throttling() -> None:
 
 def test_simulated_hard_budget_is_kept_while_correcting() -> None:
     device = SimulatedDevice("orin-agx-64gb", "resnet18")
-    tuner, watcher = simulated(device, "20 W", hard=True)
+    tuner, watcher = simulated(device, "20 W", hard_limit=True)
     device.workload = "mobilenetv3"
     modes: dict[PowerMode, list[float]] = {}
     end_s = device.clock.now() + 1500

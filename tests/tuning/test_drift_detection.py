@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from fakes import TINY, FakeDevice
 
-from lightning_powertrain.devices import Health, VitalsSampler
-from lightning_powertrain.profiling import Interval, Measurement
+from lightning_powertrain.devices import Health, Interval, VitalsSampler
+from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget
 from lightning_powertrain.tuning.correction import Backoff
 from lightning_powertrain.tuning.drift import Blocks, Drift, DriftDetector

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.devices import SimulatedDevice
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Phase, Progress
 
 
 class Watch(Observer):
@@ -24,7 +26,9 @@ def test_no_minibatch_runs_above_a_hard_budget() -> None:
     device = SimulatedDevice("orin-agx-64gb", "mobilenetv3")
     found = device.current_mode()
     watch = Watch(device)
-    tuner = Tuner(device, "20 W", hard=True, observers=[watch]).start(minibatches=40_000)
+    tuner = Tuner(
+        "20 W", device=device, hard_limit=True, verbose=False, options=ProfilingOptions(observers=[watch])
+    ).start(minibatches=40_000)
     assert device.current_mode() == device.modes.mode(0)
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -39,7 +43,7 @@ def test_no_minibatch_runs_above_a_hard_budget() -> None:
 def test_where_only_the_lowest_mode_keeps_a_hard_budget_the_board_stays_there() -> None:
     """It does not go back to the mode that it was found in, which draws more."""
     device = SimulatedDevice("orin-agx-64gb", "resnet18")
-    tuner = Tuner(device, "7.3 W", hard=True).start()
+    tuner = Tuner("7.3 W", device=device, hard_limit=True, verbose=False).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert tuner.outcome is not None
@@ -51,7 +55,7 @@ def test_where_only_the_lowest_mode_keeps_a_hard_budget_the_board_stays_there() 
 def test_a_hard_budget_that_nothing_keeps_leaves_the_board_in_its_lowest_mode(caplog: pytest.LogCaptureFixture) -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
     found = device.current_mode()
-    tuner = Tuner(device, "3 W", hard=True).start()
+    tuner = Tuner("3 W", device=device, hard_limit=True, verbose=False).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert device.current_mode() == device.modes.mode(0)
@@ -65,4 +69,4 @@ def test_a_hard_budget_that_nothing_keeps_leaves_the_board_in_its_lowest_mode(ca
 def test_a_hard_budget_that_nothing_keeps_is_an_error_when_strict() -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
     with pytest.raises(BudgetError, match="no mode keeps a hard budget of 3 W"):
-        train(Tuner(device, "3 W", hard=True, strict=True).start())
+        train(Tuner("3 W", device=device, hard_limit=True, strict=True, verbose=False).start())

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, Knob, ListedModes, ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import sensor_noise
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 # On this board a fast GPU needs fast memory, and four cores never run at the lowest clock.
 POSSIBLE = [
@@ -57,7 +59,7 @@ def best_ms(possible: Sequence[PowerMode], limit_w: float) -> float:
 def test_the_best_possible_mode_is_found(possible: set[PowerMode], limit_w: float) -> None:
     listed = [TINY.modes.lowest, *(mode for mode in TINY.modes if mode in possible - {TINY.modes.lowest})]
     device = Uneven(listed)
-    tuner = Tuner(device, limit_w, predictor=Oracle()).start()
+    tuner = Tuner(device=limit_w, device=device, verbose=False, options=ProfilingOptions(predictor=Oracle())).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert set(device.applied) <= set(listed)
@@ -70,7 +72,9 @@ def test_the_best_possible_mode_is_found(possible: set[PowerMode], limit_w: floa
 @pytest.mark.parametrize("limit_w", [9.0, 12.0, 16.0])
 def test_a_hard_limit_is_kept_on_the_way(limit_w: float) -> None:
     device = Uneven()
-    tuner = Tuner(device, limit_w, predictor=Sure(), hard=True).start()
+    tuner = Tuner(
+        device=limit_w, device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())
+    ).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert set(device.applied) <= set(POSSIBLE)
@@ -84,7 +88,9 @@ def test_a_hard_limit_is_kept_on_the_way(limit_w: float) -> None:
 @given(st.sets(st.sampled_from(list(TINY.modes)), min_size=12), st.floats(10.0, 18.0))
 def test_a_hard_limit_is_kept_on_any_board(possible: set[PowerMode], limit_w: float) -> None:
     device = Uneven([TINY.modes.lowest, *(mode for mode in TINY.modes if mode in possible - {TINY.modes.lowest})])
-    tuner = Tuner(device, limit_w, predictor=Sure(), hard=True).start()
+    tuner = Tuner(
+        limit_w, device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())
+    ).start()
     train(tuner)
     assert max(map(power_w, device.applied)) <= limit_w
     if tuner.phase is not Phase.LOCKED:
@@ -98,7 +104,9 @@ def test_a_hard_limit_is_kept_on_a_board_of_one_knob(clocks: tuple[int, ...]) ->
     knobs = tuple(Knob("cpu_khz", "cpu", clocks) if each.name == "cpu_khz" else each for each in TINY.knobs)
     device.modes = ModeSpace(knobs).subset({"cores": (4,), "gpu_hz": (400000000,), "emc_hz": (800000000,)})
     device.mode = device.found = device.modes.lowest
-    tuner = Tuner(device, "24 W", predictor=Sure(), hard=True).start()
+    tuner = Tuner(
+        "24 W", device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())
+    ).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert max(map(power_w, device.applied)) <= 24.0
@@ -108,7 +116,9 @@ def test_a_hard_limit_is_kept_on_a_board_of_one_knob(clocks: tuple[int, ...]) ->
 def test_a_hard_limit_needs_modes_near_the_lowest_one(caplog: pytest.LogCaptureFixture) -> None:
     fast = [mode for mode in TINY.modes if mode["gpu_hz"] == 400000000]
     device = Uneven([TINY.modes.lowest, *fast])
-    train(Tuner(device, 12.0, predictor=Sure(), hard=True).start())
+    train(
+        Tuner(12.0, device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())).start()
+    )
     assert "needs 3 power modes near the lowest one to keep a hard limit, and this board has 1" in caplog.text
     assert device.mode == device.found
     assert max(map(power_w, device.applied)) <= 12.0

@@ -9,9 +9,11 @@ from fakes import FakeDevice, Oracle
 from test_warm_start import Changed, Learning
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.devices import PowerReading, SimulatedDevice
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.tuning import History, Observer, Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import History, Observer, Phase
 from lightning_powertrain.tuning.phase import TRANSITIONS, is_legal
 
 
@@ -31,42 +33,72 @@ class Transitions(Observer):
 
 
 def plain_job(watch: Transitions) -> None:
-    with Tuner(FakeDevice(), "13 W", predictor=Oracle(), modes=5, observers=[watch]).start() as tuner:
+    with Tuner(
+        "13 W",
+        device=FakeDevice(),
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=Oracle(), observers=[watch]),
+    ).start() as tuner:
         train(tuner)
 
 
 def without_verification(watch: Transitions) -> None:
-    with Tuner(FakeDevice(), None, predictor=Oracle(), modes=50, observers=[watch]).start() as tuner:
+    with Tuner(
+        None,
+        device=FakeDevice(),
+        max_modes=50,
+        verbose=False,
+        options=ProfilingOptions(predictor=Oracle(), observers=[watch]),
+    ).start() as tuner:
         train(tuner)
 
 
 def too_short(watch: Transitions) -> None:
-    with Tuner(FakeDevice(), "13 W", predictor=Oracle(), observers=[watch]).start(minibatches=30) as tuner:
+    with Tuner(
+        "13 W", device=FakeDevice(), verbose=False, options=ProfilingOptions(predictor=Oracle(), observers=[watch])
+    ).start(minibatches=30) as tuner:
         train(tuner)
 
 
 def unmet_hard_limit(watch: Transitions) -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
-    with Tuner(device, "3 W", hard=True, observers=[watch]).start() as tuner:
+    with Tuner(
+        "3 W", device=device, hard_limit=True, verbose=False, options=ProfilingOptions(observers=[watch])
+    ).start() as tuner:
         train(tuner)
 
 
 def measured(modes: int = 8) -> Profile:
-    with Tuner(FakeDevice(), "13 W", predictor=Learning(), modes=modes).start() as tuner:
+    with Tuner(
+        "13 W", device=FakeDevice(), max_modes=modes, verbose=False, options=ProfilingOptions(predictor=Learning())
+    ).start() as tuner:
         train(tuner)
         assert tuner.profile is not None
         return tuner.profile
 
 
 def warm_start(watch: Transitions, device: FakeDevice | None = None, *, finished: bool = True) -> None:
-    tuner = Tuner(device or FakeDevice(), "13 W", predictor=Learning(), modes=8, observers=[watch]).start()
+    tuner = Tuner(
+        "13 W",
+        device=device or FakeDevice(),
+        max_modes=8,
+        verbose=False,
+        options=ProfilingOptions(predictor=Learning(), observers=[watch]),
+    ).start()
     tuner.warm_start(History(measured(), finished=finished))
     train(tuner)
     tuner.stop()
 
 
 def warm_start_with_fewer_modes(watch: Transitions) -> None:
-    tuner = Tuner(FakeDevice(), "13 W", predictor=Learning(), modes=30, observers=[watch]).start()
+    tuner = Tuner(
+        "13 W",
+        device=FakeDevice(),
+        max_modes=30,
+        verbose=False,
+        options=ProfilingOptions(predictor=Learning(), observers=[watch]),
+    ).start()
     tuner.warm_start(History(measured(modes=3)))
     train(tuner)
     tuner.stop()
@@ -83,7 +115,13 @@ def outdated_warm_start(watch: Transitions) -> None:
 
 def drift(watch: Transitions, device: Changing | None = None) -> None:
     device = device or Changing(lambda since_s: (1.2, 1.0))
-    with Tuner(device, "12 W", predictor=Proportional(), modes=5, observers=[watch]).start() as tuner:
+    with Tuner(
+        "12 W",
+        device=device,
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=Proportional(), observers=[watch]),
+    ).start() as tuner:
         train(tuner)
         device.locked_s = device.clock.now()
         while device.clock.now() < device.locked_s + 900:

@@ -12,7 +12,7 @@ from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.remaining import Remaining, TimeLeft, time_of_best_ms
 
 MODE = PowerMode(cores=1)
-WINDOW = WindowPlan(discard=1, settle_s=2.0, precision=None)
+WINDOW = WindowPlan(discard=1, settle_s=2.0, tolerance=None)
 
 
 def measured(time_ms: float, power_w: float = 20.0) -> Measurement:

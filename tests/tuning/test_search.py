@@ -12,13 +12,14 @@ from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, Knob, ModeSpace, PowerMode, load_board
 from lightning_powertrain.errors import ArgumentError, BudgetError, DeviceError, PowerTrainError
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import GreyBoxTransfer, Prediction, load_reference
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, latin_hypercube_rows, sensor_noise
 from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget, TimeBudget, select_measured
-from lightning_powertrain.tuning import Tuner
+from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import Search
 
@@ -264,5 +265,12 @@ def test_a_hard_budget_needs_intervals() -> None:
 
 @pytest.mark.parametrize("budget", [None, "energy", "120 ms"])
 def test_only_power_can_be_a_hard_limit(budget: str | None) -> None:
-    with pytest.raises(ArgumentError, match="hard=True is not valid"):
-        Tuner(FakeDevice(), budget, predictor=Oracle(), modes=5, hard=True)
+    with pytest.raises(ArgumentError, match="hard_limit=True is not valid"):
+        Tuner(
+            budget,
+            device=FakeDevice(),
+            max_modes=5,
+            hard_limit=True,
+            verbose=False,
+            options=ProfilingOptions(predictor=Oracle()),
+        )

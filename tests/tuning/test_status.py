@@ -8,7 +8,9 @@ import pytest
 from fakes import FakeDevice, Oracle
 from watching import train
 
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Tuner
+from lightning_powertrain import ProfilingOptions
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Outcome, Phase
 
 
 class Words(Observer):
@@ -33,7 +35,14 @@ def words() -> Words:
 
 
 def tuner_of(device: FakeDevice, oracle: Oracle, words: Words) -> Tuner:
-    words.tuner = Tuner(device, "13 W", predictor=oracle, modes=3, max_share=1.0, observers=[words])
+    words.tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=3,
+        max_share=1.0,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[words]),
+    )
     return words.tuner
 
 
@@ -65,21 +74,25 @@ def test_a_job_that_ends_early_says_so(device: FakeDevice, oracle: Oracle, words
 
 
 def test_a_job_that_is_too_short_says_so(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=3, max_share=0.01).start(minibatches=100)
+    tuner = Tuner(
+        "13 W", device=device, max_modes=3, max_share=0.01, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start(minibatches=100)
     train(tuner)
     assert tuner.status.word == "closed"
     assert "too short" in tuner.status.sentence
 
 
 def test_a_failure_says_why(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=3).start()
+    tuner = Tuner("13 W", device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     tuner.give_up(OSError("the sensor is gone"))
     assert tuner.status.word == "failed"
     assert "the sensor is gone" in tuner.status.sentence
 
 
 def test_an_outcome_fits_on_a_screen(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=3, max_share=1.0).start()
+    tuner = Tuner(
+        "13 W", device=device, max_modes=3, max_share=1.0, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start()
     train(tuner)
     outcome = tuner.outcome
     tuner.stop()

@@ -10,9 +10,11 @@ from drifting import Changing, Proportional
 from fakes import FakeDevice, Oracle
 from watching import Recorder, train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Phase, Progress
 
 AT_MOST = 20_000
 
@@ -61,7 +63,14 @@ EVENTS = [
 @pytest.mark.parametrize(("event", "nth"), EVENTS)
 def test_an_observer_may_stop_the_tuner(device: FakeDevice, oracle: Oracle, event: str, nth: int) -> None:
     stopper, later = Stopper(event, nth), Later()
-    tuner = stopper.tuner = Tuner(device, "13 W", predictor=oracle, modes=7, observers=[stopper, later], strict=True)
+    tuner = stopper.tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=7,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[stopper, later]),
+    )
     tuner.start()
     for _ in range(AT_MOST):
         tuner.minibatch_ended()
@@ -81,7 +90,13 @@ def test_an_observer_may_stop_a_correction(oracle: Oracle) -> None:
     device = Changing(lambda since_s: (1.0, 1.5))
     device.settle_s = 0.2
     stopper = Stopper("drifted", 1)
-    tuner = stopper.tuner = Tuner(device, "13 W", predictor=Proportional(), modes=7, observers=[stopper]).start()
+    tuner = stopper.tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=7,
+        verbose=False,
+        options=ProfilingOptions(predictor=Proportional(), observers=[stopper]),
+    ).start()
     train(tuner)
     device.locked_s = device.clock.now()
     train(tuner, AT_MOST * 5) if tuner.phase is not Phase.LOCKED else None
@@ -93,7 +108,14 @@ def test_an_observer_may_stop_a_correction(oracle: Oracle) -> None:
 
 def test_a_tuner_that_an_observer_stopped_may_start_again(device: FakeDevice, oracle: Oracle) -> None:
     stopper = Stopper("measured", 3)
-    tuner = stopper.tuner = Tuner(device, "13 W", predictor=oracle, modes=7, observers=[stopper], strict=True)
+    tuner = stopper.tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=7,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[stopper]),
+    )
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.CLOSED
@@ -132,7 +154,9 @@ class Signalled(FakeDevice):
 @pytest.mark.parametrize("nth", [1, 3, 8])
 def test_a_signal_handler_may_stop_in_the_middle_of_a_switch(oracle: Oracle, nth: int) -> None:
     device = Signalled(nth)
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=7, strict=True)
+    tuner = Tuner(
+        "13 W", device=device, max_modes=7, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    )
     device.handler = tuner.stop
     tuner.start()
     train(tuner)
@@ -143,7 +167,7 @@ def test_a_signal_handler_may_stop_in_the_middle_of_a_switch(oracle: Oracle, nth
 
 def test_a_signal_handler_that_ends_the_program_leaves_the_board_as_it_was(oracle: Oracle) -> None:
     device = Signalled(3)
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=7)
+    tuner = Tuner("13 W", device=device, max_modes=7, verbose=False, options=ProfilingOptions(predictor=oracle))
 
     def handler() -> None:
         tuner.stop()
@@ -158,7 +182,9 @@ def test_a_signal_handler_that_ends_the_program_leaves_the_board_as_it_was(oracl
 
 def test_a_signal_handler_may_stop_before_the_first_minibatch_under_a_hard_budget(oracle: Oracle) -> None:
     device = Signalled(1)
-    tuner = Tuner(device, "13 W", predictor=oracle, hard=True, strict=True)
+    tuner = Tuner(
+        "13 W", device=device, hard_limit=True, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    )
     device.handler = tuner.stop
     tuner.start()
     assert tuner.phase is Phase.CLOSED
@@ -166,7 +192,9 @@ def test_a_signal_handler_may_stop_before_the_first_minibatch_under_a_hard_budge
 
 
 def test_a_stop_in_the_middle_of_a_stop_changes_nothing(oracle: Oracle, device: FakeDevice) -> None:
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=7, strict=True).start()
+    tuner = Tuner(
+        "13 W", device=device, max_modes=7, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start()
     restore = device.restore
 
     def interrupted() -> None:

@@ -9,8 +9,10 @@ import torch
 from fakes import FakeDevice, Oracle
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Progress
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,13 @@ class Watch(Observer):
 @pytest.mark.parametrize("match_threads", [False, True])
 def test_threads_follow_the_cores_only_if_asked(device: FakeDevice, oracle: Oracle, match_threads: bool) -> None:
     watch = Watch()
-    tuner = Tuner(device, 13, predictor=oracle, modes=8, match_threads=match_threads, observers=[watch]).start()
+    tuner = Tuner(
+        13,
+        device=device,
+        max_modes=8,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, match_threads=match_threads, observers=[watch]),
+    ).start()
     train(tuner)
     _, *sampled = watch.seen
     assert {cores for cores, _ in sampled} == {1, 2, 4}
@@ -44,7 +52,13 @@ def test_threads_follow_the_cores_only_if_asked(device: FakeDevice, oracle: Orac
 
 def test_threads_are_as_before_when_the_job_stays_in_its_start_mode(device: FakeDevice, oracle: Oracle) -> None:
     device.found = device.mode = device.modes.highest
-    tuner = Tuner(device, "1 ms", predictor=oracle, modes=5, match_threads=True).start()
+    tuner = Tuner(
+        "1 ms",
+        device=device,
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, match_threads=True),
+    ).start()
     train(tuner)
     assert device.mode == device.found
     assert torch.get_num_threads() == 3

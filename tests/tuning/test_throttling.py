@@ -8,11 +8,12 @@ import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import SimulatedDevice
 from lightning_powertrain.profiling import sensor_noise
 from lightning_powertrain.reporting.tables import mode_table, notes
-from lightning_powertrain.tuning import Tuner
+from lightning_powertrain.tuner import Tuner
 
 
 class Fevers:
@@ -27,7 +28,9 @@ class Fevers:
 
 def sampled_modes(oracle: Oracle) -> list[PowerMode]:
     device = FakeDevice()
-    with Tuner(device, 12, predictor=oracle, modes=5).start() as tuner:
+    with Tuner(
+        12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start() as tuner:
         train(tuner)
         return device.applied[:5]
 
@@ -35,7 +38,9 @@ def sampled_modes(oracle: Oracle) -> list[PowerMode]:
 def test_a_window_in_which_it_throttled_is_measured_again_later_once(device: FakeDevice, oracle: Oracle) -> None:
     hot = sampled_modes(oracle)[1]
     device.is_hot = Fevers(device, frozenset([hot]), times=1)
-    with Tuner(device, 12, predictor=oracle, modes=5).start() as tuner:
+    with Tuner(
+        12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         profile = tuner.outcome.profile
@@ -54,7 +59,9 @@ def test_a_mode_that_throttles_again_is_never_chosen(device: FakeDevice, oracle:
     device.is_hot = lambda mode: mode["gpu_hz"] == top_hz
     cool = TINY.modes.array[TINY.modes.array[:, 2] != top_hz]
     times, powers = true_time_ms(cool), true_power_w(cool)
-    with Tuner(device, limit_w, predictor=oracle, modes=len(TINY.modes)).start() as tuner:
+    with Tuner(
+        limit_w, device=device, max_modes=len(TINY.modes), verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         outcome = tuner.outcome
@@ -71,7 +78,7 @@ def test_a_board_that_always_throttles_is_put_back(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.is_hot = lambda mode: True
-    tuner = Tuner(device, 12, predictor=oracle, modes=5).start()
+    tuner = Tuner(12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner, minibatches=20_000)
     assert device.mode == device.found
     (record,) = caplog.records
@@ -80,7 +87,9 @@ def test_a_board_that_always_throttles_is_put_back(
 
 def test_a_start_that_throttles_is_still_what_others_are_compared_with(device: FakeDevice, oracle: Oracle) -> None:
     device.is_hot = lambda mode: mode == device.found
-    with Tuner(device, None, predictor=oracle, modes=5).start() as tuner:
+    with Tuner(
+        None, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         selection = tuner.outcome.selection
@@ -91,7 +100,7 @@ def test_a_start_that_throttles_is_still_what_others_are_compared_with(device: F
 
 def test_in_an_oven_the_simulated_board_throttles_and_what_it_keeps_was_measured_cool() -> None:
     device = SimulatedDevice("orin-agx-64gb", "resnet18", ambient_c=86.0)
-    with Tuner(device, "60 W", modes=10).start() as tuner:
+    with Tuner("60 W", device=device, max_modes=10, verbose=False).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         outcome = tuner.outcome

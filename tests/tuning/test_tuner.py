@@ -8,18 +8,26 @@ import pytest
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from watching import Recorder, train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, measure
-from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Phase, Progress
 
 
 def test_finds_the_best_mode_and_restores_the_board(
     device: FakeDevice, oracle: Oracle, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     recorder = Recorder()
-    with Tuner(device, "13 W", predictor=oracle, modes=5, observers=[recorder]).start() as tuner:
+    with Tuner(
+        "13 W",
+        device=device,
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[recorder]),
+    ).start() as tuner:
         train(tuner)
         assert tuner.outcome is not None
         chosen = tuner.outcome.selection
@@ -61,7 +69,7 @@ def test_warming_up_takes_ten_minibatches_however_many_are_accumulated(
         return measure(*details)
 
     monkeypatch.setattr("lightning_powertrain.tuning.mode_runner.measure", measured)
-    tuner = Tuner(device, 13, predictor=oracle, modes=3).start()
+    tuner = Tuner(13, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     while not starts:
         tuner.minibatch_ended(cycle_complete=(device.minibatches + 1) % cycle == 0)
     assert starts[0] == -(-10 // cycle) * cycle
@@ -74,14 +82,14 @@ def test_a_predictor_with_a_length_of_zero_is_used(device: FakeDevice) -> None:
             return 0
 
     predictor = Ensemble()
-    tuner = Tuner(device, 13, predictor=predictor, modes=3).start()
+    tuner = Tuner(13, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=predictor)).start()
     train(tuner)
     assert predictor.fitted is not None
     tuner.stop()
 
 
 def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, 13, predictor=oracle, modes=7, seed=3)
+    tuner = Tuner(13, device=device, max_modes=7, verbose=False, options=ProfilingOptions(predictor=oracle, seed=3))
     tuner.start(prefetched=8, workload="toy")
     train(tuner)
     profile = tuner.profile
@@ -103,12 +111,14 @@ def test_measures_every_mode_as_it_is(device: FakeDevice, oracle: Oracle) -> Non
 
 @pytest.mark.parametrize("precision", [0.02, None])
 def test_how_it_was_measured_stands_in_the_profile(device: FakeDevice, oracle: Oracle, precision: float | None) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
+    tuner = Tuner(
+        12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle, tolerance=precision)
+    )
     tuner.start(prefetched=8)
     train(tuner)
     assert tuner.profile is not None
     about = tuner.profile.provenance.details["window"]
-    assert about.items() >= {"precision": precision, "minibatches": 40, "discard": 8, "settle_s": 2.0}.items()
+    assert about.items() >= {"tolerance": precision, "minibatches": 40, "discard": 8, "settle_s": 2.0}.items()
     # Minibatches of the tiny board are too fast for its power to be known before the window is full.
     assert all(measurement.capped == (precision is not None) for measurement in tuner.profile.measurements)
     tuner.stop()
@@ -116,7 +126,7 @@ def test_how_it_was_measured_stands_in_the_profile(device: FakeDevice, oracle: O
 
 def test_which_board_it_was_stands_in_the_profile_but_not_its_serial_number(device: FakeDevice, oracle: Oracle) -> None:
     device.board = replace(device.board, identity={"release": "# R36 (release)", "serial": "1421321"})
-    tuner = Tuner(device, 12, predictor=oracle, modes=3).start()
+    tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner)
     assert tuner.profile is not None
     details = tuner.profile.provenance.details
@@ -134,7 +144,9 @@ def test_time_spent_and_time_left_add_up_to_what_profiling_takes(device: FakeDev
             self.seen.append((device.clock.now(), progress))
 
     watch = Watch()
-    tuner = Tuner(device, 12, predictor=oracle, modes=7, observers=[watch])
+    tuner = Tuner(
+        12, device=device, max_modes=7, verbose=False, options=ProfilingOptions(predictor=oracle, observers=[watch])
+    )
     tuner.start()
     train(tuner)
     start_s, end_s = watch.seen[0][0], device.clock.now()
@@ -148,7 +160,7 @@ def test_time_spent_and_time_left_add_up_to_what_profiling_takes(device: FakeDev
 
 @pytest.mark.parametrize("budget", [None, "energy", "edp", "20 ms", "14 W"])
 def test_every_budget_ends_locked(device: FakeDevice, oracle: Oracle, budget: str | None) -> None:
-    tuner = Tuner(device, budget, predictor=oracle, modes=3)
+    tuner = Tuner(budget, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -167,7 +179,8 @@ def test_every_budget_ends_locked(device: FakeDevice, oracle: Oracle, budget: st
 def test_the_outcome_knows_the_length_of_the_job(
     device: FakeDevice, oracle: Oracle, length: dict[str, Any], known: int | None
 ) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    options = ProfilingOptions(predictor=oracle)
+    tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=options)
     tuner.start(**length)
     train(tuner)
     assert tuner.outcome is not None
@@ -177,7 +190,14 @@ def test_the_outcome_knows_the_length_of_the_job(
 
 def test_short_job_measures_what_fits(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder()
-    tuner = Tuner(device, 12, predictor=oracle, modes=30, max_share=0.1, observers=[recorder])
+    tuner = Tuner(
+        12,
+        device=device,
+        max_modes=30,
+        max_share=0.1,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[recorder]),
+    )
     tuner.start(minibatches=12_000)
     used = train(tuner)
     assert tuner.outcome is not None
@@ -192,7 +212,7 @@ def test_short_job_measures_what_fits(device: FakeDevice, oracle: Oracle, caplog
 
 
 def test_too_short_a_job_is_left_alone(device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=30)
+    tuner = Tuner(12, device=device, max_modes=30, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start(minibatches=500)
     train(tuner)
     assert tuner.phase is Phase.CLOSED
@@ -206,7 +226,7 @@ def test_too_short_a_job_is_left_alone(device: FakeDevice, oracle: Oracle, caplo
 def test_budget_below_every_mode_takes_the_least_power(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tuner = Tuner(device, "1 W", predictor=oracle, modes=3)
+    tuner = Tuner("1 W", device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.outcome is not None
@@ -224,7 +244,7 @@ def test_budget_that_is_missed_by_little_is_used(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
 ) -> None:
     least_w = float(true_power_w(TINY.modes.array).min())
-    tuner = Tuner(device, 0.97 * least_w, predictor=oracle, modes=3)
+    tuner = Tuner(0.97 * least_w, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.outcome is not None
@@ -234,7 +254,9 @@ def test_budget_that_is_missed_by_little_is_used(
 
 
 def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, "1 W", predictor=oracle, modes=3, strict=True)
+    tuner = Tuner(
+        "1 W", device=device, max_modes=3, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    )
     tuner.start()
     with pytest.raises(BudgetError, match=r"this board and job can do .* W and .* ms a minibatch$"):
         train(tuner)
@@ -243,7 +265,7 @@ def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, ora
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 7, 39])
 def test_epochs_shorter_than_a_window_do_not_stall(device: FakeDevice, oracle: Oracle, epoch: int) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     for done in range(50_000):
         if done % epoch == 0:
@@ -260,7 +282,7 @@ def test_epochs_shorter_than_a_window_do_not_stall(device: FakeDevice, oracle: O
 
 
 def test_accumulation_cycles_count_as_a_whole(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3)
+    tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     for done in range(1, 50_000):
         if done % 4 == 0:
@@ -284,7 +306,7 @@ def test_own_work_is_not_counted_as_a_minibatch(
 
     monkeypatch.setattr(device, "apply", slow_apply)
     device.settle_s = 0.0
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner = Tuner(12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.profile is not None
@@ -293,7 +315,7 @@ def test_own_work_is_not_counted_as_a_minibatch(
 
 
 def test_a_second_start_begins_afresh(device: FakeDevice, oracle: Oracle) -> None:
-    tuner = Tuner(device, 13, predictor=oracle, modes=3)
+    tuner = Tuner(13, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     for _ in range(200):
         tuner.minibatch_ended()
@@ -316,7 +338,7 @@ def test_nothing_beats_the_start(device: FakeDevice, oracle: Oracle, monkeypatch
     monkeypatch.setattr(
         device, "read_power", lambda: type(reading)(5.0, {}) if device.mode == own else type(reading)(50.0, {})
     )
-    tuner = Tuner(device, None, predictor=oracle, modes=3)
+    tuner = Tuner(None, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -349,7 +371,13 @@ def test_a_choice_that_does_not_keep_its_promise_is_not_kept(
     device: FakeDevice, wrong: int, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     recorder = Recorder()
-    tuner = Tuner(device, "12 W", predictor=Optimist(wrong), modes=7, observers=[recorder])
+    tuner = Tuner(
+        "12 W",
+        device=device,
+        max_modes=7,
+        verbose=False,
+        options=ProfilingOptions(predictor=Optimist(wrong), observers=[recorder]),
+    )
     tuner.start()
     train(tuner)
     assert tuner.outcome is not None

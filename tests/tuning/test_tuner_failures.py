@@ -6,9 +6,11 @@ import pytest
 from fakes import FakeDevice, Oracle
 from watching import Recorder, train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.errors import ArgumentError, DeviceError
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Phase, Progress
 
 
 @pytest.mark.parametrize("writes", [0, 2, 5])
@@ -16,7 +18,7 @@ def test_failing_board_is_restored_and_training_goes_on(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, writes: int
 ) -> None:
     device.fail_after = writes
-    tuner = Tuner(device, 13, predictor=oracle, modes=5)
+    tuner = Tuner(13, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.CLOSED
@@ -28,7 +30,9 @@ def test_failing_board_is_restored_and_training_goes_on(
 
 def test_failing_board_is_an_error_when_strict(device: FakeDevice, oracle: Oracle) -> None:
     device.fail_after = 2
-    tuner = Tuner(device, 12, predictor=oracle, modes=5, strict=True)
+    tuner = Tuner(
+        12, device=device, max_modes=5, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    )
     tuner.start()
     with pytest.raises(DeviceError, match="refused"):
         train(tuner)
@@ -42,7 +46,7 @@ def test_failing_snapshot_leaves_the_board_alone(
         raise DeviceError("no snapshot")
 
     monkeypatch.setattr(device, "snapshot", fail)
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner = Tuner(12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     for _ in range(1000):
         tuner.minibatch_ended()
@@ -58,7 +62,7 @@ def test_board_that_cannot_be_put_back_is_said_so(
 
     device.fail_after = 2
     monkeypatch.setattr(device, "restore", fail)
-    tuner = Tuner(device, 12, predictor=oracle, modes=5)
+    tuner = Tuner(12, device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle))
     tuner.start()
     for _ in range(2000):
         tuner.minibatch_ended()
@@ -74,7 +78,13 @@ def test_failing_observer_is_left_out(device: FakeDevice, oracle: Oracle, caplog
             raise OSError("disk full")
 
     broken, recorder = Broken(), Recorder()
-    tuner = Tuner(device, 12, predictor=oracle, modes=5, observers=[broken, recorder])
+    tuner = Tuner(
+        12,
+        device=device,
+        max_modes=5,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, observers=[broken, recorder]),
+    )
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -86,25 +96,33 @@ def test_failing_observer_is_left_out(device: FakeDevice, oracle: Oracle, caplog
 
 @pytest.mark.parametrize("modes", [2, 0, -1, 55, 4.0, True, "5"])
 def test_bad_number_of_modes(device: FakeDevice, oracle: Oracle, modes: int) -> None:
-    with pytest.raises(ArgumentError, match=r"modes=.*whole number from 3.* to 54, the modes of this board"):
-        Tuner(device, 12, predictor=oracle, modes=modes)
+    with pytest.raises(ArgumentError, match=r"max_modes=.*whole number from 3.* to 54, the modes of this board"):
+        Tuner(12, device=device, max_modes=modes, verbose=False, options=ProfilingOptions(predictor=oracle))
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan"), "a tenth", True])
 def test_bad_share(device: FakeDevice, oracle: Oracle, share: float) -> None:
     with pytest.raises(ArgumentError, match=r"max_share=.*above 0 and up to 1"):
-        Tuner(device, 12, predictor=oracle, modes=3, max_share=share)
+        Tuner(
+            12, device=device, max_modes=3, max_share=share, verbose=False, options=ProfilingOptions(predictor=oracle)
+        )
 
 
 @pytest.mark.parametrize("precision", [0, -0.1, 1.0, 2, float("nan"), "2 %", True])
 def test_bad_precision(device: FakeDevice, oracle: Oracle, precision: float) -> None:
-    with pytest.raises(ArgumentError, match=r"precision=.*above 0 and below 1.*None for 40 minibatches"):
-        Tuner(device, 12, predictor=oracle, modes=3, precision=precision)
+    with pytest.raises(ArgumentError, match=r"tolerance=.*above 0 and below 1.*None for 40 minibatches"):
+        Tuner(
+            12,
+            device=device,
+            max_modes=3,
+            verbose=False,
+            options=ProfilingOptions(predictor=oracle, tolerance=precision),
+        )
 
 
 def test_bad_budget(device: FakeDevice, oracle: Oracle) -> None:
     with pytest.raises(ArgumentError, match="budget='30 X'"):
-        Tuner(device, "30 X", predictor=oracle, modes=3)
+        Tuner("30 X", device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle))
 
 
 def unable(*details: object) -> None:
@@ -114,7 +132,7 @@ def unable(*details: object) -> None:
 def test_board_that_fails_once_locked_does_not_end_the_job(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuner = Tuner(device, 12, predictor=oracle, modes=3).start()
+    tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner)
     monkeypatch.setattr(device, "minibatch_ended", unable)
     for _ in range(5):
@@ -128,7 +146,9 @@ def test_users_error_surfaces_even_if_the_board_cannot_be_put_back(
 ) -> None:
     monkeypatch.setattr(device, "restore", unable)
     for strict in (False, True):
-        tuner = Tuner(device, 12, predictor=oracle, modes=3, strict=strict).start()
+        tuner = Tuner(
+            12, device=device, max_modes=3, strict=strict, verbose=False, options=ProfilingOptions(predictor=oracle)
+        ).start()
         with pytest.raises(ZeroDivisionError), tuner:
             raise ZeroDivisionError
     assert caplog.text.count("could not be restored") == 2
@@ -139,10 +159,12 @@ def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
 ) -> None:
     restore = device.restore
     monkeypatch.setattr(device, "restore", unable)
-    with Tuner(device, 12, predictor=oracle, modes=3).start():
+    with Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start():
         pass
     assert caplog.text.count("could not be restored") == 1
-    strict = Tuner(device, 12, predictor=oracle, modes=3, strict=True).start()
+    strict = Tuner(
+        12, device=device, max_modes=3, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start()
     with pytest.raises(DeviceError, match="stuck"):
         strict.stop()
     monkeypatch.setattr(device, "restore", restore)
@@ -156,7 +178,9 @@ def test_what_fails_around_a_tuner_can_be_left_to_it(
 ) -> None:
     error = OSError("the training loop cannot count")
     for strict in (False, True):
-        tuner = Tuner(device, 12, predictor=oracle, modes=3, strict=strict).start()
+        tuner = Tuner(
+            12, device=device, max_modes=3, strict=strict, verbose=False, options=ProfilingOptions(predictor=oracle)
+        ).start()
         for _ in range(300):
             tuner.minibatch_ended()
         assert device.mode != device.found

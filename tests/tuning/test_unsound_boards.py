@@ -10,10 +10,12 @@ from drifting import Changing, Proportional
 from fakes import FakeDevice, Oracle
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import PowerReading
 from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 
 class Held(FakeDevice):
@@ -42,7 +44,9 @@ def test_a_knob_that_does_not_move_is_left_out_with_one_warning(
     oracle: Oracle, held: dict[str, int], modes: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = Held(**held)
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=modes, adapt=False).start()  # type: ignore[arg-type]
+    tuner = Tuner(
+        "13 W", device=device, max_modes=modes, verbose=False, options=ProfilingOptions(predictor=oracle, adapt=False)
+    ).start()  # type: ignore[arg-type]
     train(tuner, 20_000)
     assert tuner.phase is Phase.LOCKED
     assert tuner.profile is not None
@@ -58,7 +62,9 @@ def test_a_knob_that_does_not_move_is_left_out_with_one_warning(
 def test_the_best_of_the_modes_that_are_left_is_found(oracle: Oracle) -> None:
     device = Held(emc_hz=200_000_000)
     device.found = device.mode = PowerMode(**{**device.found, "emc_hz": 200_000_000})
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=8, adapt=False).start()
+    tuner = Tuner(
+        "13 W", device=device, max_modes=8, verbose=False, options=ProfilingOptions(predictor=oracle, adapt=False)
+    ).start()
     train(tuner)
     assert tuner.outcome is not None
     left = [each for each in map(device.modes.mode, range(len(device.modes))) if each["emc_hz"] == 200_000_000]
@@ -76,7 +82,14 @@ def test_a_mode_that_was_not_reached_once_is_not_asked_for_again(oracle: Oracle)
 
     asked: list[PowerMode] = []
     device = Once()
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=8, strict=True, adapt=False).start()
+    tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=8,
+        strict=True,
+        verbose=False,
+        options=ProfilingOptions(predictor=oracle, adapt=False),
+    ).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert asked.count(asked[1]) == 1
@@ -85,7 +98,7 @@ def test_a_mode_that_was_not_reached_once_is_not_asked_for_again(oracle: Oracle)
 
 def test_a_board_that_follows_nothing_ends_tuning(oracle: Oracle, caplog: pytest.LogCaptureFixture) -> None:
     device = Held(**FakeDevice().found)
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=8).start()
+    tuner = Tuner("13 W", device=device, max_modes=8, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner, 20_000)
     assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
@@ -116,7 +129,7 @@ def test_a_sensor_that_tells_nothing_ends_tuning_in_words(
     oracle: Oracle, budget: str | None, watts: float, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = with_power(lambda n, true: watts)
-    tuner = Tuner(device, budget, predictor=oracle, modes=8).start()
+    tuner = Tuner(budget, device=device, max_modes=8, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner)
     assert tuner.phase is Phase.CLOSED
     assert device.mode == device.found
@@ -126,7 +139,9 @@ def test_a_sensor_that_tells_nothing_ends_tuning_in_words(
 
 def test_a_sensor_that_gets_stuck_later_ends_tuning_too(oracle: Oracle) -> None:
     device = with_power(lambda n, true: true if n < 25 else 7.0)
-    tuner = Tuner(device, "13 W", predictor=oracle, modes=12, strict=True).start()
+    tuner = Tuner(
+        "13 W", device=device, max_modes=12, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start()
     with pytest.raises(DeviceError, match="the power sensor is stuck"):
         train(tuner)
 
@@ -137,7 +152,9 @@ def test_an_odd_reading_now_and_then_changes_nothing(oracle: Oracle, odd: float)
     sound = with_power(lambda n, true: true)
     chosen = []
     for each in (device, sound):
-        tuner = Tuner(each, "13 W", predictor=oracle, modes=8, strict=True).start()
+        tuner = Tuner(
+            "13 W", device=each, max_modes=8, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+        ).start()
         train(tuner)
         assert tuner.outcome is not None
         chosen.append(tuner.outcome.selection)
@@ -165,7 +182,9 @@ def run(device: FakeDevice, tuner: Tuner, seconds: float) -> None:
 
 def locked(device: FakeDevice, budget: str = "13 W") -> Tuner:
     device.settle_s = 0.2
-    tuner = Tuner(device, budget, predictor=Proportional(), modes=8).start()
+    tuner = Tuner(
+        budget, device=device, max_modes=8, verbose=False, options=ProfilingOptions(predictor=Proportional())
+    ).start()
     train(tuner)
     return tuner
 

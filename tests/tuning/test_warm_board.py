@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 from drifting import Proportional
+from fakes import arguments
 from leaking import Leaking
 from watching import train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import Health
 from lightning_powertrain.prediction import Prediction
-from lightning_powertrain.tuning import Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Phase
 
 LIMITS_W = [20.0, 22.0, 24.0, 25.0, 27.0, 28.0, 29.0, 30.0]
 ALLOWED_W = 0.5
@@ -28,7 +31,8 @@ class Sure(Proportional):
 
 
 def locked(device: Leaking, limit_w: float, **settings: object) -> PowerMode:
-    tuner = Tuner(device, limit_w, predictor=Sure(), modes=10, adapt=False, **settings)  # type: ignore[arg-type]
+    given = arguments(predictor=Sure(), adapt=False, **settings)
+    tuner = Tuner(limit_w, device=device, max_modes=10, verbose=False, **given)
     tuner.start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
@@ -76,7 +80,9 @@ def test_a_stuck_or_impossible_temperature_is_ignored(
 
 def test_windows_carry_the_temperature() -> None:
     device = Leaking()
-    tuner = Tuner(device, "energy", predictor=Proportional(), modes=5).start()
+    tuner = Tuner(
+        "energy", device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=Proportional())
+    ).start()
     train(tuner)
     assert tuner.profile is not None
     measured_c = [each.temperature_c for each in tuner.profile.measurements]
@@ -88,13 +94,15 @@ def test_windows_carry_the_temperature() -> None:
 @pytest.mark.parametrize("limit_w", [20.0, 25.0])
 def test_a_hard_limit_is_kept_by_the_warm_board(limit_w: float) -> None:
     device = Leaking()
-    mode = locked(device, limit_w, hard=True)
+    mode = locked(device, limit_w, hard_limit=True)
     assert device.settled_w(mode) <= limit_w + ALLOWED_W
 
 
 def test_a_short_job_does_not_wait_for_the_board_to_warm() -> None:
     device = Leaking()
-    tuner = Tuner(device, 28.0, predictor=Sure(), modes=10, adapt=False).start(seconds=600)
+    tuner = Tuner(
+        28.0, device=device, max_modes=10, verbose=False, options=ProfilingOptions(predictor=Sure(), adapt=False)
+    ).start(seconds=600)
     train(tuner)
     assert device.clock.now() < 60
     tuner.stop()
@@ -103,7 +111,9 @@ def test_a_short_job_does_not_wait_for_the_board_to_warm() -> None:
 @pytest.mark.parametrize("objective", ["energy", "20 ms", None])
 def test_only_a_power_limit_waits_for_the_board_to_warm(objective: str | None) -> None:
     device = Leaking()
-    tuner = Tuner(device, objective, predictor=Sure(), modes=10, adapt=False).start()
+    tuner = Tuner(
+        objective, device=device, max_modes=10, verbose=False, options=ProfilingOptions(predictor=Sure(), adapt=False)
+    ).start()
     train(tuner)
     assert device.clock.now() < 60
     tuner.stop()
@@ -111,7 +121,9 @@ def test_only_a_power_limit_waits_for_the_board_to_warm(objective: str | None) -
 
 def test_a_warmed_mode_stands_once_in_the_profile_and_as_measured() -> None:
     device = Leaking()
-    tuner = Tuner(device, 31.0, predictor=Sure(), modes=10, adapt=False).start()
+    tuner = Tuner(
+        31.0, device=device, max_modes=10, verbose=False, options=ProfilingOptions(predictor=Sure(), adapt=False)
+    ).start()
     train(tuner)
     assert tuner.profile is not None
     assert tuner.outcome is not None

@@ -8,16 +8,18 @@ from dataclasses import replace
 from typing import Callable, Tuple
 
 import pytest
-from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
+from fakes import TINY, FakeDevice, Oracle, arguments, true_power_w, true_time_ms
 from hypothesis import given
 from hypothesis import strategies as st
 from watching import Recorder, train
 
+from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import PowerReading, SimulatedDevice
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, sensor_noise
-from lightning_powertrain.tuning import History, Observer, Phase, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import History, Observer, Phase
 
 BruteForce = Callable[[float], Tuple[float, float]]
 
@@ -54,9 +56,9 @@ class Learning(Oracle):
 
 def run(device: FakeDevice, budget: str | None = "13 W", history: History | None = None, **options: object) -> Tuner:
     """A tuner that has come to its end; the board is put back."""
-    usual: dict[str, object] = {"predictor": Learning(), "modes": 8}
+    usual: dict[str, object] = {"predictor": Learning(), "max_modes": 8}
     length = options.pop("minibatches", None)
-    tuner = Tuner(device, budget, **{**usual, **options}).start(minibatches=length)  # type: ignore[arg-type]
+    tuner = Tuner(budget, device=device, verbose=False, **arguments(**{**usual, **options})).start(minibatches=length)
     if history is not None:
         tuner.warm_start(history)
     train(tuner)
@@ -87,7 +89,13 @@ def test_a_second_run_starts_in_the_best_mode_and_measures_it_once(
 ) -> None:
     first = profile_of()
     recorder = Recorder()
-    tuner = Tuner(device, "13 W", predictor=Learning(), modes=8, observers=[recorder]).start()
+    tuner = Tuner(
+        "13 W",
+        device=device,
+        max_modes=8,
+        verbose=False,
+        options=ProfilingOptions(predictor=Learning(), observers=[recorder]),
+    ).start()
     tuner.warm_start(History(first))
     assert device.applied == [device.mode]
     used = train(tuner)
@@ -135,8 +143,8 @@ def test_what_was_broken_off_goes_on_where_it_was(device: FakeDevice, brute_forc
 def test_who_asks_for_more_modes_measures_the_rest(
     device: FakeDevice, before: int | str, now: int | str, more: int
 ) -> None:
-    known = profile_of(modes=before)
-    tuner = run(device, history=History(known), modes=now)
+    known = profile_of(max_modes=before)
+    tuner = run(device, history=History(known), max_modes=now)
     assert tuner.outcome is not None
     assert more <= len(tuner.outcome.measured_now) - 1 <= more + 1
     tuner.stop()
@@ -277,7 +285,7 @@ def test_whatever_is_known_the_choice_is_measured_now_and_as_good_as_by_trying_a
         Measurement(mode, float(time_ms), float(power_w), minibatches=40)
         for mode, time_ms, power_w in zip(modes, true_time_ms(rows), true_power_w(rows))
     )
-    tuner = run(device, f"{limit_w} W", History(known, finished=finished), modes=asked)
+    tuner = run(device, f"{limit_w} W", History(known, finished=finished), max_modes=asked)
     times, powers = true_time_ms(TINY.modes.array), true_power_w(TINY.modes.array)
     best_ms = times[powers * (1 + sensor_noise(powers)) <= limit_w].min()
     time_ms, power_w = kept(tuner).expected
@@ -311,13 +319,13 @@ class Watch(Observer):
 
 
 def test_what_is_known_never_leads_above_a_hard_budget(caplog: pytest.LogCaptureFixture) -> None:
-    soft = Tuner(SimulatedDevice("orin-agx-64gb", "mobilenetv3"), "30 W", modes=20)
+    soft = Tuner("30 W", device=SimulatedDevice("orin-agx-64gb", "mobilenetv3"), max_modes=20, verbose=False)
     train(soft.start(minibatches=100_000, prefetched=8))
     assert soft.profile is not None
     assert max(soft.profile.power_w) > 25.0
     device = SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=3)
     watch = Watch(device)
-    tuner = Tuner(device, "20 W", hard=True).start(minibatches=100_000, prefetched=8)
+    tuner = Tuner("20 W", device=device, hard_limit=True, verbose=False).start(minibatches=100_000, prefetched=8)
     tuner.warm_start(History(soft.profile))
     assert device.current_mode() == device.modes.mode(0)
     used = train(tuner)
@@ -325,7 +333,9 @@ def test_what_is_known_never_leads_above_a_hard_budget(caplog: pytest.LogCapture
     assert tuner.outcome is not None
     assert tuner.outcome.selection.is_confirmed
     assert tuner.outcome.selection.mode not in tuner.outcome.reused
-    alone = Tuner(SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=3), "20 W", hard=True)
+    alone = Tuner(
+        "20 W", device=SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=3), hard_limit=True, verbose=False
+    )
     assert used < 0.6 * train(alone.start(minibatches=100_000, prefetched=8))
     assert alone.outcome is not None
     # Few measurements near the limit leave the bound wide, and the search ends before it has come as close to it.

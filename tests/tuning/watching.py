@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress, Tuner
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress
 
 
 class Recorder(Observer):

@@ -45,7 +45,7 @@ class Model(pl.LightningModule):
 
 
 def main(budget_w: float, modes: int, steps: int, result: Path) -> None:
-    callback = PowerTrainCallback(budget=budget_w, modes=modes, max_share=1.0, cache=False)
+    callback = PowerTrainCallback(budget=budget_w, max_modes=modes, max_share=1.0, cache=False)
     trainer = pl.Trainer(
         accelerator="cpu",
         max_steps=steps,

@@ -5,114 +5,96 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Literal
 
-from lightning_powertrain.boards import Board
-from lightning_powertrain.devices import BaseDevice, Samplers
+from lightning_powertrain.boards import Board, load_board
+from lightning_powertrain.devices import BaseDevice, Interval, Samplers, open_device, parse_simulated
+from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 from lightning_powertrain.logs import log_swallowed, warn
-from lightning_powertrain.prediction import BasePredictor, default_predictor
-from lightning_powertrain.profiling import Interval, Profile, Provenance, Stopwatch, WindowPlan
-from lightning_powertrain.selection import Objective, parse_budget
-from lightning_powertrain.tuning.checks import check_device, check_predictor, check_seed, check_switches
+from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
+from lightning_powertrain.reporting import ConsoleReporter
+from lightning_powertrain.selection import Objective
+from lightning_powertrain.tuning import History, Observer, Outcome, Phase, ProfilingOptions, Status
+from lightning_powertrain.tuning.checks import check_device, check_switches
 from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
-from lightning_powertrain.tuning.history import History
 from lightning_powertrain.tuning.mode_runner import ClosedError, ModeRunner
-from lightning_powertrain.tuning.observers import Observer, ObserverList
-from lightning_powertrain.tuning.outcome import Outcome
-from lightning_powertrain.tuning.phase import Phase
-from lightning_powertrain.tuning.plan import check_hard, check_modes, check_precision, check_share
+from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
-from lightning_powertrain.tuning.status import IDLE, Status, failed
+from lightning_powertrain.tuning.status import IDLE, failed
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
 _STOPPED = "troubleshooting.md#tuning-stops"
 
+DISABLED = "power-mode tuning is disabled for this run, and training continues unchanged: %s"
+"""Warns that there is no board to tune, with the error that says why."""
+
 
 class Tuner:
     """Moves a device through power modes while a job trains, learns what they cost, and locks the best one.
 
-    It measures the mode that the job started in and some that tell most about the others, predicts those, and goes on
-    where the best one for the budget is to be expected (:class:`~lightning_powertrain.tuning.search.Search`). The
-    mode that stays is always one that was measured, and within the budget by more than the noise of its measurement;
-    :meth:`stop` puts the board back as it was found.
+    It measures the mode that the job started in and some modes that tell most about the others, predicts those, and
+    continues where the best one for the budget is expected (:class:`~lightning_powertrain.tuning.search.Search`). The
+    mode that stays was always measured, and is within the budget by more than the noise of its measurement.
+    :meth:`stop` restores the board.
 
-    Training is sacred: whatever goes wrong in here restores the board, is logged once as a warning, and lets training
-    go on; ``strict=True`` raises it instead. No random state of torch, numpy or Python is touched.
+    Training is sacred: an error in here restores the board, is logged once as a warning, and training continues
+    unchanged; ``strict=True`` raises it instead. No random state of torch, numpy or Python is touched. Off a Jetson
+    nothing is tuned, with one warning.
 
     Args:
-        device: The board.
         budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, an objective of your
-            own, or None for "neither slower nor hungrier than the mode the job started in".
-        predictor: Predicts the modes that are not measured; by default a transfer from the bundled reference.
-        modes: How many modes to measure, at least what the predictor needs; None for 50, or all that a smaller board
-            has; ``"auto"`` for as many as it takes until no other promises to be better than the best measured one by
-            more than 0.3 %, at most 50. Up to five more follow while one promises to be better by 1 %.
+            own, or None for "at least as fast as the mode that the job started in, with no more power".
+        device: None for the Jetson that this runs on; a name such as ``"simulated:orin-agx-64gb:resnet18"``; or a
+            device of your own.
+        max_modes: How many modes to measure, at least what the predictor needs; None for 50, or all that a smaller
+            board has; ``"auto"`` for as many as it takes until no other is expected to be better than the best
+            measured one by more than 0.3 %, at most 50. Up to five more follow while one is expected to be better by
+            1 %.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
-        precision: A mode is measured until its mean time and power are known as well as this, the half-width of their
-            95 % confidence intervals relative to the mean, or for 40 minibatches; None for always 40.
-        seed: Makes the sample of modes reproducible.
-        hard: Never go beyond a power budget, not even to measure: for a supply that really ends there. Starts from the
-            lowest mode and feels its way up, which takes longer; see docs/budgets.md for how well it keeps the limit.
+        hard_limit: Never exceed a power budget, not even to measure: for a supply that really ends there. Starts from
+            the lowest mode, which takes longer; see docs/budgets.md for how well it keeps the limit.
         strict: Raise errors, and treat a budget that no mode can meet as one.
-        match_threads: Keep torch from computing with more threads on the CPU than there are cores online. Off by
-            default: another number of threads may change the last bits of what is computed there.
-        adapt: Watch the mode once it is locked, and choose again if its time or power moves for good, or if the board
-            throttles in it; see docs/drift.md.
-        observers: Told of every step.
-        samplers: What samples power and health of the board, by default every 0.1 s and 1 s.
+        verbose: Print progress and a summary.
+        options: How modes are measured, predicted and watched; None for the defaults.
 
     Raises:
         ArgumentError: If an argument is not valid.
 
     Example::
 
-        with Tuner(device, "30 W").start(minibatches=len(loader)) as tuner:
-            for batch in loader:
-                train(batch)
-                tuner.minibatch_ended()
+        with Tuner("30 W").start(minibatches=3 * len(loader)) as tuner:
+            for epoch in range(3):
+                for batch in loader:
+                    train(batch)
+                    tuner.minibatch_ended()
+                tuner.interrupt()  # The edge of an epoch is no minibatch.
     """
 
     def __init__(
         self,
-        device: BaseDevice,
         budget: float | str | Objective | None = None,
         *,
-        predictor: BasePredictor | None = None,
-        modes: int | Literal["auto"] | None = None,
+        device: str | BaseDevice | None = None,
+        max_modes: int | Literal["auto"] | None = None,
         max_share: float = 0.1,
-        precision: float | None = 0.02,
-        seed: int = 0,
-        hard: bool = False,
+        hard_limit: bool = False,
         strict: bool = False,
-        match_threads: bool = False,
-        adapt: bool = True,
-        observers: Sequence[Observer] = (),
-        samplers: Samplers | None = None,
+        verbose: bool = True,
+        options: ProfilingOptions | None = None,
     ) -> None:
-        objective = parse_budget(budget)
-        check_switches(hard=hard, strict=strict, match_threads=match_threads, adapt=adapt)
-        check_seed(seed)
-        check_device(device)
-        if predictor is None:  # Not "or": a predictor may have a length.
-            predictor = default_predictor(seed=seed)
-        check_predictor(predictor)
-        check_modes(modes, predictor.minimum_modes, len(device.modes))
-        check_share(max_share)
-        check_hard(hard, objective)
-        check_precision(precision)
-        self._device = device
-        self._samplers = Samplers(device) if samplers is None else samplers
-        self._precision = precision
-        most = min(MAX_MODES, len(device.modes)) if modes is None else modes
-        self._config = TuningConfig(objective, predictor, most, max_share, seed, strict, match_threads, hard, adapt)
-        self._observers = ObserverList(observers, strict)
+        self._config = TuningConfig.checked(
+            budget, max_modes, max_share, hard_limit, strict, options, available=count_modes(device)
+        )
+        check_switches(verbose=verbose)
+        self._given = device
+        self._verbose = verbose
+        self._device = None if device is None or isinstance(device, str) else device
         self._session: TuningSession | None = None
         self._failure: Exception | None = None
-        self._stopwatch = Stopwatch(device.clock)
 
     @property
     def phase(self) -> Phase:
@@ -127,8 +109,8 @@ class Tuner:
         return self._session.status if self._session else IDLE
 
     @property
-    def device(self) -> BaseDevice:
-        """The board."""
+    def device(self) -> BaseDevice | None:
+        """The board; None before :meth:`start` if it was given by its name."""
         return self._device
 
     @property
@@ -174,16 +156,20 @@ class Tuner:
             This tuner, which is a context manager that stops it.
         """
         self.stop()
-        device, config = self._device, self._config
-        window = WindowPlan(discard=max(1, prefetched), settle_s=device.settle_s, precision=self._precision)
-        asked = {"seed": config.seed, "modes": config.modes, "window": asdict(window)}
-        about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
-        profile = Profile(device.modes.knobs, about)
-        runner = ModeRunner(device, self._samplers, config, window, profile)
-        job = JobLength(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
         self._failure = None
-        self._session = TuningSession(runner, config, job, self._observers)
-        self._stopwatch = Stopwatch(device.clock)
+        try:
+            device = self._device = self._open()
+        except DeviceError as error:
+            self._disable(error)
+            return self
+        config = replace(self._config, max_modes=self._max_modes(device))
+        window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
+        asked = {"seed": config.options.seed, "max_modes": config.max_modes, "window": asdict(window)}
+        about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
+        samplers = config.options.samplers or Samplers(device)
+        runner = ModeRunner(device, samplers, config, window, Profile(device.modes.knobs, about))
+        job = JobLength(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
+        self._session = TuningSession(runner, config, job, ObserverList(self._observers(device), config.strict))
         with self._guarded(self._session):
             self._session.start()
         return self
@@ -214,12 +200,14 @@ class Tuner:
         if session is None or session.runner.is_closed:
             return
         try:
-            self._device.minibatch_ended()
+            session.runner.device.minibatch_ended()
             if session.is_active:
                 at_least_s = _LOCKED_INTERVAL_S if session.phase is Phase.LOCKED else 0.0
-                intervals = self._stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
+                intervals = session.stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
                 if intervals:
                     self._go_on(session, intervals)
+                    # What the session has just done (fitting, switching) is no part of the next minibatch.
+                    session.stopwatch.restart()
         except Exception as error:
             self.give_up(error)
         finally:
@@ -231,7 +219,8 @@ class Tuner:
 
         The time from the last end of a minibatch to the next is then no measure of a minibatch.
         """
-        self._stopwatch.interrupt()
+        if self._session is not None:
+            self._session.stopwatch.interrupt()
 
     def give_up(self, error: Exception) -> None:
         """Report that something which tuning needs has failed: the board is restored, and training continues.
@@ -272,12 +261,35 @@ class Tuner:
     def _close(self) -> None:
         if self._session is not None:
             self._session.close()
+            if self._device is not self._given and self._session.phase is Phase.CLOSED:
+                self._session.runner.device.close()  # It was opened here.
+
+    def _open(self) -> BaseDevice:
+        if self._given is None or isinstance(self._given, str):
+            return open_device(self._given, self._config.options.seed)
+        return self._given
+
+    def _disable(self, error: DeviceError) -> None:
+        """Without a board training continues unchanged."""
+        self._failure = error
+        if self._config.strict:
+            raise error
+        off_board = isinstance(error, DeviceNotFoundError)  # So it is for each tuner of this program.
+        warn(DISABLED, error, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
+
+    def _max_modes(self, device: BaseDevice) -> int | Literal["auto"]:
+        asked = self._config.max_modes
+        return min(MAX_MODES, len(device.modes)) if asked is None else asked
+
+    def _observers(self, device: BaseDevice) -> list[Observer]:
+        console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
+        return [*self._config.options.observers, *console]
 
     @contextmanager
     def _guarded(self, session: TuningSession) -> Iterator[None]:
         """Whatever fails in the body must not fail training."""
         try:
-            with self._device.computing():
+            with session.runner.device.computing():
                 yield
         except ClosedError:
             pass  # An observer or a signal handler has closed the session.
@@ -302,12 +314,12 @@ class Tuner:
             warn("%s", _not_restored(failure), see="safety.md#by-hand")
 
     def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
-        with self._device.computing():
-            session.intervals_ended(intervals)
+        with session.runner.device.computing():
+            for interval in intervals:
+                if session.is_active and session.awaited.add(interval):
+                    session.go_on()
         if not session.is_active and session.phase is not Phase.LOCKED:
             self.stop()  # The job is too short for tuning.
-        # What the session has just done (fitting, switching) is no part of the next minibatch.
-        self._stopwatch.restart()
 
 
 def _described(board: Board) -> dict[str, str]:
@@ -319,3 +331,20 @@ def _described(board: Board) -> dict[str, str]:
 
 def _not_restored(error: Exception) -> str:
     return f"the board could not be restored ({error!r}): `powertrain restore` does it by hand"
+
+
+def count_modes(device: str | BaseDevice | None) -> int | None:
+    """Power modes of a device; None if it is the board that this runs on, which is not opened before training.
+
+    Args:
+        device: The device, or its name.
+
+    Raises:
+        ArgumentError: If it is no device, or there is none of that name.
+    """
+    if device is None:
+        return None
+    if isinstance(device, str):
+        return len(load_board(parse_simulated(device)[0]).modes)
+    check_device(device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or ')
+    return len(device.modes)

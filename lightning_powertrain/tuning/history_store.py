@@ -7,24 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
-from lightning_powertrain.callbacks.state import known_from, mismatch, state_of
+from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import ArgumentError, FileFormatError
-from lightning_powertrain.logs import log_swallowed, warn
-from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint, named_fingerprint
-from lightning_powertrain.tuning import History, Observer, Outcome
+from lightning_powertrain.logs import warn
+from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint
+from lightning_powertrain.tuning.checkpoint import history_from, mismatch, state_of
+from lightning_powertrain.tuning.history import History
+from lightning_powertrain.tuning.observers import Observer
+from lightning_powertrain.tuning.outcome import Outcome
 
 
-class Memory(Observer):
-    """Remembers what was measured of this very workload on this very board.
+class HistoryStore(Observer):
+    """Stores what was measured of a workload on a board, and finds it again.
 
     Args:
         cache: True for the usual folder, False for none, or a folder.
-        minimum: Measurements with which a cached profile is of use.
-        budget: What the job looks for, as text.
+        minimum: Measurements that a cached profile must have.
+        budget: The budget of the job, as text.
         strict: Raise what is wrong with a checkpoint.
 
     Raises:
@@ -48,15 +48,15 @@ class Memory(Observer):
     # Checkpoints.
 
     def load(self, state: Any) -> None:
-        """Take note of the state of a job that is to be gone on with, whatever it holds; it is looked at later."""
+        """Keep the state of a job that is to be resumed, whatever it holds; :meth:`find` looks at it."""
         self._state, self._resumes = state, True
 
     def state(self, profile: Profile | None, kept: PowerMode | None) -> dict[str, Any]:
-        """What a checkpoint should hold now.
+        """The state for a checkpoint that is saved now.
 
         Args:
-            profile: What this job knows; None before it knows anything. Then it hands on what it got: one that goes
-                on for a while on another computer comes back to its board as it was.
+            profile: What this job has measured; None before its first measurement. The loaded state is returned then,
+                so that a job that continues for a while on another computer resumes on its own board.
             kept: The mode that is locked.
         """
         if self._resumes or profile is None or self._board is None:
@@ -66,43 +66,26 @@ class Memory(Observer):
     # A job, from its start to the mode that it keeps.
 
     def job_started(self) -> None:
-        """Begin another job; it goes on from a state only if that was loaded for it."""
+        """Begin another job; it resumes from a state only if that was loaded for it."""
         if not self._resumes:
             self._state = {}
         self._resumes = False
         self._board = self._workload = self._read = None
 
-    def recall(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        batch: object,
-        device: BaseDevice,
-        simulated: str | None,
-    ) -> History | None:
-        """What is known of the job whose first minibatch this is; None if nothing is.
+    def find(self, device: BaseDevice, workload: str | None) -> History | None:
+        """What an earlier run of this job measured; None if there is nothing.
 
         Args:
-            trainer: The Trainer.
-            pl_module: What it trains.
-            batch: The first minibatch.
-            device: The board, or the group of all boards of the job.
-            simulated: Name of the workload that a simulated board trains instead of the module; None if it does not.
+            device: The board, or the group of boards of the job.
+            workload: Fingerprint of the workload; None if it has none, and then only a checkpoint may help.
         """
-        self._board = board_fingerprint(device)
-        if simulated is not None:
-            self._workload = named_fingerprint(simulated)
-        else:
-            try:
-                self._workload = workload_fingerprint(trainer, pl_module, batch)
-            except Exception as error:  # Any object may be a minibatch.
-                log_swallowed("taking the fingerprint of the workload, which the profile cache needs,", error)
-        return self._from_checkpoint(device) or self._from_cache()
+        self._board, self._workload = board_fingerprint(device), workload
+        return self._from_checkpoint(self._board, device.modes.knobs) or self._from_cache()
 
     def verified(self, outcome: Outcome) -> None:
         """Keep the profile for later jobs, unless another job has left a larger one meanwhile.
 
-        What was measured after a drift is of the middle of a job, and later ones begin at the beginning.
+        Measurements after a drift are of the middle of a job, and later ones begin at the beginning.
         """
         key = self._key()
         if self._cache is None or key is None or outcome.corrections:
@@ -113,14 +96,13 @@ class Memory(Observer):
             dated = replace(about, details={**about.details, "date": time.strftime("%Y-%m-%d")})
             self._cache.store(key, replace(outcome.profile, provenance=dated))
 
-    def _from_checkpoint(self, device: BaseDevice) -> History | None:
+    def _from_checkpoint(self, board: str, knobs: tuple[Knob, ...]) -> History | None:
         if self._state == {}:
             return None
-        assert self._board is not None
         try:
-            different = mismatch(self._state, self._board, self._workload)
+            different = mismatch(self._state, board, self._workload)
             if different is None:
-                return known_from(self._state, device.modes.knobs, self._budget)
+                return history_from(self._state, knobs, self._budget)
             warn("the checkpoint is of %s: measuring power modes starts over", different, see="checkpoints.md")
         except FileFormatError as error:
             if self._strict:

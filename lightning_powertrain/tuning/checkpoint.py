@@ -1,4 +1,4 @@
-"""What a checkpoint holds of tuning: plain Python values, since torch refuses to load anything else."""
+"""The state of tuning in a checkpoint: plain Python values, since torch refuses to load anything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
-from lightning_powertrain.tuning import History
+from lightning_powertrain.tuning.history import History
 
 _VERSION = 1
 
@@ -29,19 +29,19 @@ _LATER = {"temperature_c": None}
 
 
 def state_of(profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None) -> dict[str, Any]:
-    """All that it takes to go on, as dictionaries, lists, strings and numbers.
+    """All that a resumed job needs, as dictionaries, lists, strings and numbers.
 
     Args:
-        profile: What was measured.
+        profile: The measurements so far.
         board: Fingerprint of the board.
         workload: Fingerprint of the workload; None if it has none.
-        budget: What was looked for.
+        budget: The budget, as text.
         kept: The mode that is locked; None before.
     """
     about = profile.provenance
     state = {
         "version": _VERSION,
-        # Checkpoints travel. What identifies a board and a model stays at home; whether they are equal can be told.
+        # Checkpoints are shared. Digests tell whether board and model are equal, and identify neither.
         "board": _digest(board),
         "workload": _digest(workload),
         "budget": budget,
@@ -57,7 +57,7 @@ def state_of(profile: Profile, board: str, workload: str | None, budget: str, ke
 
 
 def mismatch(state: Mapping[str, Any], board: str, workload: str | None) -> str | None:
-    """What differs between the job that a state is of and this one; None if nothing does.
+    """The difference between the job of a state and this one; None if there is none.
 
     Raises:
         FileFormatError: If the state is damaged, or of another version.
@@ -72,13 +72,13 @@ def mismatch(state: Mapping[str, Any], board: str, workload: str | None) -> str 
         raise _damaged(error) from error
 
 
-def known_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -> History:
-    """What :func:`state_of` wrote down.
+def history_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str) -> History:
+    """The history in a state that :func:`state_of` made.
 
     Args:
         state: The state; of this job, as :func:`mismatch` tells.
         knobs: Knobs of the board.
-        budget: What this job looks for; a mode that was kept for another one is no longer of interest.
+        budget: The budget of this job; a mode that was kept for another one is ignored.
 
     Raises:
         FileFormatError: If the state is damaged.
@@ -98,7 +98,7 @@ def _provenance(values: Mapping[str, Any]) -> Provenance:
     about = Provenance(**values)
     is_text = all(isinstance(text, str) for text in (about.board, about.workload))
     if not (is_text and isinstance(about.simulated, bool) and isinstance(about.details, dict)):
-        raise TypeError(f"what it says of its origin is {values!r}")
+        raise TypeError(f"its provenance is {values!r}")
     return about
 
 
@@ -123,4 +123,4 @@ def _digest(fingerprint: str | None) -> str | None:
 
 
 def _damaged(error: Exception) -> FileFormatError:
-    return FileFormatError(f"what the checkpoint holds of power modes cannot be read ({error!r})")
+    return FileFormatError(f"the state of power-mode tuning in the checkpoint cannot be read ({error!r})")
