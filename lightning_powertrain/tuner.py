@@ -200,7 +200,8 @@ class Tuner:
         if session is None or session.runner.is_closed:
             return
         try:
-            session.runner.device.minibatch_ended()
+            if session.runner.advance_clock is not None:
+                session.runner.advance_clock()
             if session.is_active:
                 at_least_s = _LOCKED_INTERVAL_S if session.phase is Phase.LOCKED else 0.0
                 intervals = session.stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
@@ -289,7 +290,7 @@ class Tuner:
     def _guarded(self, session: TuningSession) -> Iterator[None]:
         """Whatever fails in the body must not fail training."""
         try:
-            with session.runner.device.computing():
+            with session.runner.charged():
                 yield
         except ClosedError:
             pass  # An observer or a signal handler has closed the session.
@@ -314,7 +315,7 @@ class Tuner:
             warn("%s", _not_restored(failure), see="safety.md#by-hand")
 
     def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
-        with session.runner.device.computing():
+        with session.runner.charged():
             for interval in intervals:
                 if session.is_active and session.awaited.add(interval):
                     session.go_on()

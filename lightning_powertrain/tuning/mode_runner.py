@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Generator, Protocol
 
@@ -114,6 +114,12 @@ class ModeRunner:
         self._hard_limit = config.hard_limit
         self._threads = TorchThreads(device.modes.knobs, config.options.match_threads)
         self._blas = BlasThreads()
+        # Both are part of every minibatch, and do nothing on most boards.
+        kind = type(device)
+        self.charged = device.computing if kind.computing is not BaseDevice.computing else nullcontext
+        """A context that charges computing to the clock of a simulated device."""
+        self.advance_clock = device.minibatch_ended if kind.minibatch_ended is not BaseDevice.minibatch_ended else None
+        """Advances a virtual clock by one minibatch; None on other boards."""
         self._pauses = UsualPauses()
         self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 
@@ -168,7 +174,7 @@ class ModeRunner:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Training waits while the body computes, so it computes in one thread, and simulated clocks are charged."""
-        with self.device.computing(), self._blas.only_one():
+        with self.charged(), self._blas.only_one():
             yield
 
     def leave_slow_mode(self, objective: Objective) -> None:

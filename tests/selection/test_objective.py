@@ -88,7 +88,7 @@ def test_a_power_limit_of_others_may_be_hard() -> None:
         options=ProfilingOptions(predictor=Oracle()),
     )
     for objective in (Score(), TimeLimited(), BothLimited()):
-        with pytest.raises(ArgumentError, match="hard=True is not valid"):
+        with pytest.raises(ArgumentError, match="hard_limit=True is not valid"):
             Tuner(
                 objective,
                 device=FakeDevice(),
