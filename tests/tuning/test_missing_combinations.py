@@ -59,7 +59,7 @@ def best_ms(possible: Sequence[PowerMode], limit_w: float) -> float:
 def test_the_best_possible_mode_is_found(possible: set[PowerMode], limit_w: float) -> None:
     listed = [TINY.modes.lowest, *(mode for mode in TINY.modes if mode in possible - {TINY.modes.lowest})]
     device = Uneven(listed)
-    tuner = Tuner(device=limit_w, device=device, verbose=False, options=ProfilingOptions(predictor=Oracle())).start()
+    tuner = Tuner(limit_w, device=device, verbose=False, options=ProfilingOptions(predictor=Oracle())).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
     assert set(device.applied) <= set(listed)
@@ -73,7 +73,7 @@ def test_the_best_possible_mode_is_found(possible: set[PowerMode], limit_w: floa
 def test_a_hard_limit_is_kept_on_the_way(limit_w: float) -> None:
     device = Uneven()
     tuner = Tuner(
-        device=limit_w, device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())
+        limit_w, device=device, hard_limit=True, verbose=False, options=ProfilingOptions(predictor=Sure())
     ).start()
     train(tuner)
     assert tuner.phase is Phase.LOCKED
