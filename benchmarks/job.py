@@ -33,7 +33,7 @@ import torch
 
 from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import Interval, Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Pollers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
 from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
@@ -123,18 +123,18 @@ def papers(job: Job, seed: int) -> Ended:
     """50 random modes, windows of 40 minibatches, the paper's networks, one choice."""
     start = job.current_mode()
     measurements: list[Measurement] = []
-    samplers = Samplers(job)
-    samplers.start()
+    pollers = Pollers(job)
+    pollers.start()
     plan = WindowPlan(job.workload.prefetched, job.settle_s, tolerance=None)
     for mode in random_modes(job.modes, PAPERS_MODES, seed):
-        window = Window(job, samplers, job.apply(mode), plan, lambda: None)
+        window = Window(job, pollers, job.apply(mode), plan, lambda: None)
         while not job.is_over:
             start_s = job.clock.now()
             job.minibatch_ended()
             if window.add(Interval(start_s, job.clock.now())):
                 measurements.append(window.measurement)
                 break
-    samplers.stop()
+    pollers.stop()
     if job.is_over:
         return job.ended_in(start, len(measurements))
     predictor = PaperTransfer(PaperNetworks.load(DEFAULT_REFERENCE), seed)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from plain_board import PlainBoard, start_helper
 from virtual_board import mounted, why_unavailable
 
-from lightning_powertrain.devices import PowerSampler, SysfsDevice
+from lightning_powertrain.devices import PowerPoller, SysfsDevice
 
 SAMPLES, PERIOD_S = 500, 0.1
 
@@ -49,12 +49,12 @@ def sample_ms(device: SysfsDevice) -> list[float]:
 
 def intervals_ms(device: SysfsDevice, seconds: float) -> list[float]:
     """Times between the samples that the thread takes."""
-    sampler = PowerSampler(device, PERIOD_S)
+    poller = PowerPoller(device, PERIOD_S)
     start_s = device.clock.now()
-    sampler.start()
+    poller.start()
     time.sleep(seconds)
-    times_s, _ = sampler.between(start_s, device.clock.now())
-    sampler.stop()
+    times_s, _ = poller.between(start_s, device.clock.now())
+    poller.stop()
     return [(later - earlier) * 1e3 for earlier, later in zip(times_s, times_s[1:])]
 
 

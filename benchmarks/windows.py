@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Interval, Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Pollers, SimulatedDevice
 from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction import default_predictor
 from lightning_powertrain.profiling import (
@@ -113,11 +113,11 @@ def profiled(
     device: SimulatedDevice, modes: Sequence[PowerMode], plan: WindowPlan
 ) -> tuple[list[Measurement], np.ndarray]:
     """Measurements, and the true time (ms) and power (W) of each, shape ``(n, 2)``."""
-    samplers = Samplers(device)
-    samplers.start()
+    pollers = Pollers(device)
+    pollers.start()
     measurements, truths = [], []
     for mode in modes:
-        window = Window(device, samplers, device.apply(mode), plan, lambda: None)
+        window = Window(device, pollers, device.apply(mode), plan, lambda: None)
         is_over = False
         while not is_over:
             start_s = device.clock.now()
@@ -127,7 +127,7 @@ def profiled(
         rows = device.modes.rows([mode])
         state = steady_state(load_physics(BOARD), device.workload, rows, temperature_c=device.temperature_c)
         truths.append((float(state.time_ms[0]), float(state.total_w[0])))
-    samplers.stop()
+    pollers.stop()
     return measurements, np.array(truths)
 
 

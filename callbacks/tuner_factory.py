@@ -60,7 +60,7 @@ class TunerFactory:
             config.options,
             predictor=copy(config.predictor),  # Fitted to one job: the next one begins with what the user gave.
             adapt=config.options.adapt and task is None,  # A correction must not begin on one of several boards alone.
-            samplers=task.boards.samplers if task else config.options.samplers,
+            pollers=task.boards.pollers if task else config.options.pollers,
             observers=[*config.options.observers, *self._observers(trainer, run, store, device.simulated)],
         )
         return Tuner(

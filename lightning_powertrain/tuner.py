@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal
 
 from lightning_powertrain.boards import Board, load_board
-from lightning_powertrain.devices import BaseDevice, Interval, Samplers, open_device, parse_simulated
+from lightning_powertrain.devices import BaseDevice, Interval, Pollers, open_device, parse_simulated
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
@@ -166,8 +166,8 @@ class Tuner:
         window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
         asked = {"seed": config.options.seed, "max_modes": config.max_modes, "window": asdict(window)}
         about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
-        samplers = config.options.samplers or Samplers(device)
-        runner = ModeRunner(device, samplers, config, window, Profile(device.modes.knobs, about))
+        pollers = config.options.pollers or Pollers(device)
+        runner = ModeRunner(device, pollers, config, window, Profile(device.modes.knobs, about))
         job = JobLength(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
         self._session = TuningSession(runner, config, job, ObserverList(self._observers(device), config.strict))
         with self._guarded(self._session):

@@ -6,30 +6,30 @@ from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.energy import EnergyMeter
 from lightning_powertrain.devices.nvml_power import NvmlPower
 from lightning_powertrain.devices.opening import find_power_source, open_device, parse_simulated
+from lightning_powertrain.devices.polling import BoardPoller, HealthPoller, Pollers, PowerPoller
 from lightning_powertrain.devices.power_source import Health, PowerReading, PowerSource
-from lightning_powertrain.devices.sampling import HealthSampler, PowerSampler, Samplers, VitalsSampler
 from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 
 __all__ = [
     "BaseDevice",
+    "BoardPoller",
     "Clock",
     "ComputingCost",
     "EnergyMeter",
     "Health",
-    "HealthSampler",
+    "HealthPoller",
     "Interval",
     "NvmlPower",
+    "Pollers",
+    "PowerPoller",
     "PowerReading",
-    "PowerSampler",
     "PowerSource",
-    "Samplers",
     "SimulatedDevice",
     "Stopwatch",
     "SysfsDevice",
     "SystemClock",
     "VirtualClock",
-    "VitalsSampler",
     "core_speed",
     "find_jetson",
     "find_power_source",

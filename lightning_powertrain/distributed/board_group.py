@@ -15,10 +15,10 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import (
     BaseDevice,
     Health,
-    HealthSampler,
+    HealthPoller,
+    Pollers,
+    PowerPoller,
     PowerReading,
-    PowerSampler,
-    Samplers,
 )
 from lightning_powertrain.distributed.messages import Registration, Reply, Report, Request
 from lightning_powertrain.errors import DeviceError
@@ -57,7 +57,7 @@ class BoardGroup(BaseDevice):
         self._start_mode = self._mode = start_mode or first.mode
         self._local = local
         self._send_request = send_request
-        self.samplers = GroupSamplers(self, list(registrations))
+        self.pollers = GroupPollers(self, list(registrations))
         """The samples of all boards."""
 
     def with_start_mode(self, mode: PowerMode) -> BoardGroup:
@@ -112,7 +112,7 @@ class BoardGroup(BaseDevice):
         raise DeviceError("a group of boards has no health of its own: the process of each board samples its health")
 
 
-class GroupSamplers(Samplers):
+class GroupPollers(Pollers):
     """The samples that the process of each board has taken.
 
     Args:
@@ -121,8 +121,8 @@ class GroupSamplers(Samplers):
     """
 
     def __init__(self, device: BoardGroup, ranks: Sequence[int]) -> None:
-        self._power = {rank: PowerSampler(device) for rank in ranks}
-        self._health = {rank: HealthSampler(device) for rank in ranks}
+        self._power = {rank: PowerPoller(device) for rank in ranks}
+        self._health = {rank: HealthPoller(device) for rank in ranks}
         self.power = _HighestPower(device, list(self._power.values()))
         self.health = _CombinedHealth(device, list(self._health.values()))
 
@@ -142,10 +142,10 @@ class GroupSamplers(Samplers):
                 checks.add(since_s + after_s, health)
 
 
-class _HighestPower(PowerSampler):
+class _HighestPower(PowerPoller):
     """The samples of the board with the highest mean power, since each board has to keep the budget."""
 
-    def __init__(self, device: BoardGroup, boards: Sequence[PowerSampler]) -> None:
+    def __init__(self, device: BoardGroup, boards: Sequence[PowerPoller]) -> None:
         super().__init__(device)
         self._boards = boards
 
@@ -155,10 +155,10 @@ class _HighestPower(PowerSampler):
         return max(samples, key=lambda sample: float(sample[1].mean()) if len(sample[1]) else float("inf"))
 
 
-class _CombinedHealth(HealthSampler):
+class _CombinedHealth(HealthPoller):
     """Every cause that throttles at least one of the boards."""
 
-    def __init__(self, device: BoardGroup, boards: Sequence[HealthSampler]) -> None:
+    def __init__(self, device: BoardGroup, boards: Sequence[HealthPoller]) -> None:
         super().__init__(device)
         self._boards = boards
 

@@ -167,7 +167,7 @@ class Coordinator:
         since_s = self._board.last_round_s
         self._board.synchronize(reports)
         assert self._task is not None
-        self._task.boards.samplers.add_reports(reports, since_s)
+        self._task.boards.pollers.add_reports(reports, since_s)
 
     def _start_next_task_if_locked(self) -> None:
         assert self._task is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from lightning_powertrain.devices import BaseDevice, Samplers, SimulatedDevice, VirtualClock
+from lightning_powertrain.devices import BaseDevice, Pollers, SimulatedDevice, VirtualClock
 from lightning_powertrain.distributed.channel import error_text
 from lightning_powertrain.distributed.messages import Message, Registration, Reply, Report, Request
 from lightning_powertrain.errors import PowerTrainError
@@ -33,7 +33,7 @@ class LocalBoard:
     def __init__(self, rank: int, device: BaseDevice | None, match_threads: bool = False) -> None:
         self._rank = rank
         self._device = device
-        self._samplers = Samplers(device) if device is not None else None
+        self._pollers = Pollers(device) if device is not None else None
         self._threads = TorchThreads(device.modes.knobs, match_threads) if device is not None else None
         self._last_round_s = self._health_sampled_s = 0.0
         self._failure = ""
@@ -89,8 +89,8 @@ class LocalBoard:
 
     def stop_sampling(self) -> None:
         """Stop sampling; the board keeps its power mode."""
-        if self._samplers is not None:
-            self._samplers.stop()
+        if self._pollers is not None:
+            self._pollers.stop()
 
     def restore(self) -> None:
         """Stop sampling, and restore the board and the number of threads. Idempotent.
@@ -106,25 +106,25 @@ class LocalBoard:
 
     def _register(self) -> Registration:
         self._raise_failure()
-        device, samplers = self._device, self._samplers
-        if device is None or samplers is None:
+        device, pollers = self._device, self._pollers
+        if device is None or pollers is None:
             return Registration()
         device.snapshot()
-        samplers.start()
+        pollers.start()
         self._last_round_s = device.clock.now()
         return Registration("", device.board, device.modes, device.current_mode(), device.settle_s, device.simulated)
 
     def _report(self) -> Report:
         self._raise_failure()
-        device, samplers = self._device, self._samplers
-        if device is None or samplers is None:
+        device, pollers = self._device, self._pollers
+        if device is None or pollers is None:
             return Report()
         now_s, last_s = device.clock.now(), self._last_round_s
         if now_s - self._health_sampled_s >= _HEALTH_PERIOD_S:
-            samplers.health.sample()
+            pollers.health.poll()
             self._health_sampled_s = now_s
-        power = tuple((at_s - last_s, watts) for at_s, watts in samplers.power.taken())
-        health = tuple((at_s - last_s, health) for at_s, health in samplers.health.taken())
+        power = tuple((at_s - last_s, watts) for at_s, watts in pollers.power.taken())
+        health = tuple((at_s - last_s, health) for at_s, health in pollers.health.taken())
         return Report("", now_s - last_s, power, health)
 
     def _execute(self, request: Request) -> Reply:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import BaseDevice, Interval, Samplers
+from lightning_powertrain.devices import BaseDevice, Interval, Pollers
 from lightning_powertrain.profiling.confidence import expected_half_width
 from lightning_powertrain.profiling.profile import Measurement
 from lightning_powertrain.profiling.window_statistics import (
@@ -108,17 +108,17 @@ class Window:
 
     Args:
         device: The board.
-        samplers: Sample its power and its health; must be running.
+        pollers: Sample its power and its health; must be running.
         mode: The mode that the board read back.
         plan: How long to wait and how long to measure.
         synchronize: Waits for the accelerator; called at both ends of the window, never inside.
     """
 
     def __init__(
-        self, device: BaseDevice, samplers: Samplers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
+        self, device: BaseDevice, pollers: Pollers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
     ) -> None:
         self._clock = device.clock
-        self._samplers = samplers
+        self._pollers = pollers
         self._mode = mode
         self._plan = plan
         self._synchronize = synchronize
@@ -161,18 +161,18 @@ class Window:
             or clean.seconds < plan.minimum_s
         ):
             return False
-        return is_precise(clean.intervals, clean.seconds, self._samplers.power, plan.tolerance)
+        return is_precise(clean.intervals, clean.seconds, self._pollers.power, plan.tolerance)
 
     def _open_if_settled(self) -> None:
         plan = self._plan
         if self._discarded >= plan.discard and self._clock.now() - self._switched_s >= plan.settle_s:
             self._synchronize()
             self._start_s = self._clock.now()
-            self._samplers.health.sample()
+            self._pollers.health.poll()
 
     def _close(self, start_s: float, precise: bool) -> None:
-        power, health = self._samplers.power, self._samplers.health
-        health.sample()
+        power, health = self._pollers.power, self._pollers.health
+        health.poll()
         end_s = self._clock.now()
         self._synchronize()
         # Where every interval is interrupted, interruptions are how this job runs.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.devices import Interval, PowerSampler
+from lightning_powertrain.devices import Interval, PowerPoller
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.profiling.confidence import power_half_width, time_half_width
 
@@ -28,7 +28,7 @@ _TYPICAL_SPREAD = 0.025
 _FEW_INTERVALS = 4
 
 
-def is_precise(intervals: Sequence[Interval], seconds: float, power: PowerSampler, tolerance: float) -> bool:
+def is_precise(intervals: Sequence[Interval], seconds: float, power: PowerPoller, tolerance: float) -> bool:
     """Whether mean time and mean power of clean intervals are known as well as ``tolerance`` asks for.
 
     Args:
@@ -75,7 +75,7 @@ def times_ms(intervals: Sequence[Interval], tail_s: float = 0.0) -> FloatArray:
     return times
 
 
-def watts_in(intervals: Sequence[Interval], power: PowerSampler, start_s: float, end_s: float) -> FloatArray:
+def watts_in(intervals: Sequence[Interval], power: PowerPoller, start_s: float, end_s: float) -> FloatArray:
     """The samples that fall into one of the intervals, or all if none does."""
     times_s, watts = power.between(start_s, end_s)
     if not len(watts):

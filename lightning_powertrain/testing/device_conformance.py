@@ -201,7 +201,7 @@ class DeviceConformance:
         assert times_s == sorted(times_s)
 
     def test_its_clock_calls_back_until_it_is_told_to_stop(self, device: BaseDevice) -> None:
-        """As the power sampler needs it, while minibatches end."""
+        """As the power poller needs it, while minibatches end."""
         calls: list[float] = []
         cancel = device.clock.every(0.01, lambda: calls.append(device.clock.now()))
         end_s = time.monotonic() + _PATIENCE_S

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Generator, Tuple
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Interval, VitalsSampler
+from lightning_powertrain.devices import BoardPoller, Interval
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
@@ -43,14 +43,14 @@ class LockedWatch:
 
     Args:
         selection: The choice, with its measurement.
-        vitals: Samples power and health; must be running.
+        poller: Reads power and health; must be running.
         may_correct: Whether a correction may begin now, given what the locked mode measures now.
     """
 
-    def __init__(self, selection: Selection, vitals: VitalsSampler, may_correct: Callable[[Measurement], bool]) -> None:
+    def __init__(self, selection: Selection, poller: BoardPoller, may_correct: Callable[[Measurement], bool]) -> None:
         before, objective = selection.measured, selection.objective
         assert before is not None
-        self._vitals = vitals
+        self._poller = poller
         self._may_correct = may_correct
         self._detectors = [
             (Blocks(selection.mode, before.power_w), DriftDetector(before, objective)),
@@ -64,7 +64,7 @@ class LockedWatch:
 
     def add(self, interval: Interval) -> bool:
         """Take an interval as it ends; returns whether the wait is over."""
-        samples, drift = self._vitals.taken(), None
+        samples, drift = self._poller.taken(), None
         for blocks, detector in self._detectors:
             block = blocks.add(interval, samples)
             if block is not None:
@@ -79,7 +79,7 @@ class LockedWatch:
         self.is_blind = not is_seen
         if self.is_blind and not self._has_warned:
             self._has_warned = True
-            reason = self._vitals.power_trouble or self._vitals.trouble or "no reading"
+            reason = self._poller.power_trouble or self._poller.trouble or "no reading"
             what = (
                 "the power of the board can no longer be read (%s): the watch over the locked mode is paused until it "
                 "can be again, and the mode stays"
@@ -98,7 +98,7 @@ class DriftHandler:
         self._session = session
         self._runner = session.runner
         self._backoff = Backoff()
-        self._vitals = VitalsSampler(session.runner.device)
+        self._poller = BoardPoller(session.runner.device)
         self._watch: LockedWatch | None = None
         self._started_s = session.runner.device.clock.now()
         self._ceiling_w = math.inf
@@ -117,8 +117,8 @@ class DriftHandler:
         return self._reusable or self._session.profile
 
     def close(self) -> None:
-        """Stop sampling."""
-        self._vitals.stop()
+        """Stop polling the board."""
+        self._poller.stop()
 
     def run(self) -> Waiting:
         """Watch and correct until corrections have become too many."""
@@ -137,12 +137,12 @@ class DriftHandler:
     def _watched(self) -> Generator[Awaited, None, Drift]:
         outcome = self._session.outcome
         assert outcome is not None
-        self._runner.samplers.stop()
-        self._vitals.start()
-        self._watch = LockedWatch(outcome.selection, self._vitals, self._may_correct)
+        self._runner.pollers.stop()
+        self._poller.start()
+        self._watch = LockedWatch(outcome.selection, self._poller, self._may_correct)
         yield self._watch
-        self._vitals.stop()
-        self._runner.samplers.start()
+        self._poller.stop()
+        self._runner.pollers.start()
         return self._watch.drift
 
     def _may_correct(self, now: Measurement) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lightning_powertrain.devices import Samplers
+from lightning_powertrain.devices import Pollers
 from lightning_powertrain.profiling import Measurement, Profile, sensor_noise
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.mode_runner import Awaited, ModeRunner
@@ -74,16 +74,16 @@ class Foresight:
         """The same profile as it would be on the warm board."""
         return replace(profile, measurements=tuple(map(self.of, profile.measurements)))
 
-    def refined(self, samplers: Samplers, now_s: float, windows: Sequence[Measurement] = ()) -> Foresight:
+    def refined(self, pollers: Pollers, now_s: float, windows: Sequence[Measurement] = ()) -> Foresight:
         """What is known once more was seen.
 
         Args:
-            samplers: Hold what was sampled lately.
+            pollers: Hold what was sampled lately.
             now_s: The present.
             windows: Of one mode, one after the other, at rising temperatures.
         """
         since_s = now_s - _RECENT_S
-        thermal = fit_thermal(*samplers.health.temperatures(since_s, now_s), *samplers.power.between(since_s, now_s))
+        thermal = fit_thermal(*pollers.health.temperatures(since_s, now_s), *pollers.power.between(since_s, now_s))
         return Foresight(thermal, *self._growth(windows))
 
     def _growth(self, windows: Sequence[Measurement]) -> tuple[float, float]:
@@ -113,7 +113,7 @@ def in_doubt(runner: ModeRunner, best: Selection, foresight: Foresight) -> Fores
     limit_w = objective.power_limit_w if objective.limits_only_power else None
     if limit_w is None or measured is None or not best.is_confirmed:
         return None
-    foresight = foresight.refined(runner.samplers, runner.device.clock.now())
+    foresight = foresight.refined(runner.pollers, runner.device.clock.now())
     rises = foresight.rise_c(measured) >= _SETTLED_C
     return foresight if rises and not _is_within(limit_w, foresight.power_w(measured, 2.0)) else None
 
@@ -140,7 +140,7 @@ def warmed(runner: ModeRunner, best: Selection, before: Foresight) -> Generator[
             break
         windows.append(window)
         runner.profile = _without_older(runner.profile, window, best.start)
-        foresight = before.refined(runner.samplers, runner.device.clock.now(), windows)
+        foresight = before.refined(runner.pollers, runner.device.clock.now(), windows)
         if len(windows) > 1 and _is_clear(limit_w, foresight, window):
             break
     return foresight

@@ -11,7 +11,7 @@ from typing import Generator, Protocol
 import torch
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import BaseDevice, Clock, HealthSampler, Interval, Samplers, core_speed
+from lightning_powertrain.devices import BaseDevice, Clock, HealthPoller, Interval, Pollers, core_speed
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import (
@@ -63,11 +63,11 @@ class ClosedError(Exception):
 class Cooling:
     """Waits until nothing has throttled the board for some seconds, for two minutes at the longest."""
 
-    def __init__(self, clock: Clock, health: HealthSampler) -> None:
+    def __init__(self, clock: Clock, health: HealthPoller) -> None:
         self._clock = clock
         self._health = health
         self._start_s = clock.now()
-        health.sample()
+        health.poll()
 
     @property
     def is_over(self) -> bool:
@@ -85,17 +85,17 @@ class ModeRunner:
 
     Args:
         device: The board; its state is remembered already.
-        samplers: Sample its power and its health.
+        pollers: Sample its power and its health.
         config: What the user decided.
         window: How long a mode is measured.
         profile: Empty, with the provenance of what will be measured.
     """
 
     def __init__(
-        self, device: BaseDevice, samplers: Samplers, config: TuningConfig, window: WindowPlan, profile: Profile
+        self, device: BaseDevice, pollers: Pollers, config: TuningConfig, window: WindowPlan, profile: Profile
     ) -> None:
         self.device = device
-        self.samplers = samplers
+        self.pollers = pollers
         self.window = window
         self.profile = profile
         """All measurements so far, those of a warm start included."""
@@ -126,13 +126,13 @@ class ModeRunner:
     def start(self) -> None:
         """Start sampling, in the mode in which measuring begins."""
         self.start_mode = self.apply(self.device.modes.lowest) if self._hard_limit else self.device.current_mode()
-        self.samplers.start()
+        self.pollers.start()
 
     def close(self) -> None:
         """Stop sampling and restore the threads of this process; no mode can be set any more."""
         self.is_closed = True
         self._threads.put_back()
-        self.samplers.stop()
+        self.pollers.stop()
 
     def check_open(self) -> None:
         """Call after whatever may have closed the session.
@@ -199,7 +199,7 @@ class ModeRunner:
             DeviceError: If the power sensor shows nothing, or always the same.
         """
         measurement = yield from measure(
-            lambda: Window(self.device, self.samplers, mode, window or self.window, _synchronize), self._pauses
+            lambda: Window(self.device, self.pollers, mode, window or self.window, _synchronize), self._pauses
         )
         self._powers.append((mode, measurement.power_w, measurement.power_std_w))
         self._check_sensor()
@@ -256,7 +256,7 @@ class ModeRunner:
 
     def cooled(self) -> Waiting:
         """Wait until nothing has throttled the board for some seconds, but not for ever."""
-        cooling = Cooling(self.device.clock, self.samplers.health)
+        cooling = Cooling(self.device.clock, self.pollers.health)
         if not cooling.is_over:
             yield cooling
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightning_powertrain.devices import Samplers
+from lightning_powertrain.devices import Pollers
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, BasePredictor, default_predictor
 from lightning_powertrain.tuning.checks import check_predictor, check_seed, check_switches, check_tolerance
@@ -29,7 +29,7 @@ class ProfilingOptions:
             default: another number of threads may change the last bits of what is computed there.
         adapt: Watch the mode once it is locked, and choose again if its time or power drifts, or if the board throttles
             in it; see docs/drift.md. Jobs over several boards do not adapt.
-        samplers: What samples power and health of the board; None for every 0.1 s and 1 s.
+        pollers: Read power and health of the board; None for every 0.1 s and every 1 s.
         observers: Are notified of every step.
 
     Raises:
@@ -46,7 +46,7 @@ class ProfilingOptions:
     seed: int = 0
     match_threads: bool = False
     adapt: bool = True
-    samplers: Samplers | None = None
+    pollers: Pollers | None = None
     observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:

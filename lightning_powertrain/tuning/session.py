@@ -147,7 +147,7 @@ class TuningSession:
             self.awaited = next(self._steps)
         except (StopIteration, ClosedError):
             self.is_active = False
-            self.runner.samplers.stop()
+            self.runner.pollers.stop()
 
     def close(self) -> None:
         """Restore the board, then notify the observers. May come at any time, and more than once.

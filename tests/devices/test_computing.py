@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_powertrain.boards import Knob, ModeSpace, PowerMode, load_board
-from lightning_powertrain.devices import ComputingCost, PowerSampler, SimulatedDevice, core_speed
+from lightning_powertrain.devices import ComputingCost, PowerPoller, SimulatedDevice, core_speed
 
 SLOW_KHZ, FAST_KHZ = 729_600, 2_188_800
 
@@ -103,7 +103,7 @@ def test_the_simulation_itself_is_free(cpu: Cpu) -> None:
 
 
 def test_the_job_does_not_run_meanwhile(board: SimulatedDevice, cpu: Cpu) -> None:
-    power = PowerSampler(board)
+    power = PowerPoller(board)
     power.start()
     for _ in range(100):
         board.minibatch_ended()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import BaseDevice, PowerSampler, SimulatedDevice
+from lightning_powertrain.devices import BaseDevice, PowerPoller, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, ModeError
 from lightning_powertrain.simulation import load_physics, load_workload, simulated_board_names, steady_state
 
@@ -68,15 +68,15 @@ def test_time_passes_only_when_a_minibatch_ends() -> None:
 @pytest.mark.parametrize("workload", ["resnet18", "mobilenetv3", "lstm"])
 def test_mean_time_and_power_after_settling_are_those_of_the_mode(workload: str) -> None:
     device = SimulatedDevice("orin-agx-64gb", workload)
-    sampler = PowerSampler(device)
+    poller = PowerPoller(device)
     for preset in ("MAXN", "MODE_15W"):
         device.apply(device.board.preset(preset))
         train(device, round(3e3 / truth(device)[0]) + 10)
-        sampler.start()
+        poller.start()
         start_s = device.clock.now()
         times_s = train(device, 400)
-        watts = sampler.between(start_s, device.clock.now())[1]
-        sampler.stop()
+        watts = poller.between(start_s, device.clock.now())[1]
+        poller.stop()
         time_ms, power_w = truth(device)
         assert 1e3 * np.mean(times_s) == pytest.approx(time_ms, rel=0.02)
         assert watts.mean() == pytest.approx(power_w, rel=0.02, abs=0.5)
@@ -127,7 +127,7 @@ def test_equal_seeds_tell_equal_stories() -> None:
 
 def test_reading_power_does_not_change_the_times() -> None:
     quiet, curious = SimulatedDevice("orin-agx-64gb"), SimulatedDevice("orin-agx-64gb")
-    PowerSampler(curious).start()
+    PowerPoller(curious).start()
     assert train(quiet, 100) == pytest.approx(train(curious, 100), abs=1e-12)
 
 

@@ -60,7 +60,7 @@ class ThreadedJob:
             boards = task.boards
             own_predictor = predictor[boards.board.key] if isinstance(predictor, dict) else predictor
             objective = budget if task.objective is None else task.objective
-            given = arguments(samplers=boards.samplers, predictor=own_predictor, **tuning)
+            given = arguments(pollers=boards.pollers, predictor=own_predictor, **tuning)
             return Tuner(objective, device=boards, verbose=False, **given)
 
         self.coordinator = Coordinator(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Interval, PowerReading, Samplers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Pollers, PowerReading, SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, DeviceError
 from lightning_powertrain.profiling import Measurement, UsualPauses, Window, WindowPlan, measure, random_modes
 from lightning_powertrain.simulation import load_physics, steady_state
@@ -27,15 +27,15 @@ def run(
     cycle: int = 1,
 ) -> tuple[Measurement, int]:
     """The measurement of intervals of these lengths (repeated for ever), and how many it took."""
-    samplers = Samplers(device)
-    samplers.start()
+    pollers = Pollers(device)
+    pollers.start()
     synchronized_s = []
 
     def synchronize() -> None:
         synchronized_s.append(device.clock.now())
         device.clock.advance(tail_s)
 
-    steps = measure(lambda: Window(device, samplers, device.mode, plan, synchronize), UsualPauses())
+    steps = measure(lambda: Window(device, pollers, device.mode, plan, synchronize), UsualPauses())
     window = next(steps)
     for count in range(100_000):
         start_s = device.clock.now()
@@ -45,7 +45,7 @@ def run(
             try:
                 window = next(steps)
             except StopIteration as done:
-                samplers.stop()
+                pollers.stop()
                 assert synchronized_s[1:] == [device.clock.now() - tail_s], "synchronised inside the window"
                 return done.value, count + 1
     raise AssertionError("the window never closed")
@@ -106,8 +106,8 @@ def test_queued_work_at_the_end_is_shared_by_the_window(device: FakeDevice) -> N
 
 
 def test_dead_sensor_is_an_error(device: FakeDevice) -> None:
-    samplers = Samplers(device)
-    window = Window(device, samplers, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
+    pollers = Pollers(device)
+    window = Window(device, pollers, device.mode, WindowPlan(discard=1, settle_s=0.0, minibatches=1), lambda: None)
     assert not window.add(Interval(0.0, 1.0))
     with pytest.raises(DeviceError, match="no power sample"):
         window.add(Interval(1.0, 3.0))
@@ -187,9 +187,9 @@ def sent(
     device: FakeDevice, plan: WindowPlan, seconds: Callable[[int], float], pauses: UsualPauses | None = None
 ) -> tuple[Measurement, int]:
     """The measurement of intervals of which each may take another time, and how many it took."""
-    samplers = Samplers(device)
-    samplers.start()
-    steps = measure(lambda: Window(device, samplers, device.mode, plan, lambda: None), pauses or UsualPauses())
+    pollers = Pollers(device)
+    pollers.start()
+    steps = measure(lambda: Window(device, pollers, device.mode, plan, lambda: None), pauses or UsualPauses())
     window = next(steps)
     for count in range(100_000):
         start_s = device.clock.now()
@@ -198,7 +198,7 @@ def sent(
             try:
                 window = next(steps)
             except StopIteration as done:
-                samplers.stop()
+                pollers.stop()
                 return done.value, count + 1
     raise AssertionError("the window never closed")
 
@@ -331,8 +331,8 @@ def test_a_window_is_expected_to_take_no_longer_than_a_fixed_one(
     assert plan.seconds(time_ms) >= replace(plan, tolerance=min(0.99, 2 * precision)).seconds(time_ms)
 
 
-def measured_on(device: SimulatedDevice, samplers: Samplers, mode: PowerMode, plan: WindowPlan) -> Measurement:
-    window = Window(device, samplers, device.apply(mode), plan, lambda: None)
+def measured_on(device: SimulatedDevice, pollers: Pollers, mode: PowerMode, plan: WindowPlan) -> Measurement:
+    window = Window(device, pollers, device.apply(mode), plan, lambda: None)
     start_s = device.clock.now()
     device.minibatch_ended()
     while not window.add(Interval(start_s, device.clock.now())):
@@ -345,11 +345,11 @@ def measured_on(device: SimulatedDevice, samplers: Samplers, mode: PowerMode, pl
 def test_means_are_as_precise_as_asked_for(workload: str) -> None:
     """In 95 % of the windows. Power is not asked about: steps of 0.4 W are wider than 2 % of many modes."""
     device = SimulatedDevice("orin-agx-64gb", workload, seed=1)
-    samplers = Samplers(device)
-    samplers.start()
+    pollers = Pollers(device)
+    pollers.start()
     plan = WindowPlan(device.workload.prefetched, device.settle_s)
     modes = random_modes(device.modes, 60, seed=2)
-    measured = [measured_on(device, samplers, mode, plan) for mode in modes]
+    measured = [measured_on(device, pollers, mode, plan) for mode in modes]
     true = steady_state(load_physics("orin-agx-64gb"), device.workload, device.modes.rows(modes))
     off = np.abs(np.array([each.time_ms for each in measured]) / true.time_ms - 1)
     assert np.mean(off <= 0.02) >= 0.95

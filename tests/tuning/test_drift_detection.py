@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import TINY, FakeDevice
 
-from lightning_powertrain.devices import Health, Interval, VitalsSampler
+from lightning_powertrain.devices import BoardPoller, Health, Interval
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget
 from lightning_powertrain.tuning.correction import Backoff
@@ -111,15 +111,15 @@ def test_scatter_is_rarely_taken_for_a_drift() -> None:
 
 
 def blocks_of(device: FakeDevice, intervals: list[tuple[float, bool]]) -> list[Measurement]:
-    sampler = VitalsSampler(device)
-    sampler.start()
+    poller = BoardPoller(device)
+    poller.start()
     blocks, made = Blocks(MODE, 29.5), []
     for seconds, clean in intervals:
         start_s = device.clock.now()
         device.clock.advance(seconds)
-        block = blocks.add(Interval(start_s, device.clock.now(), 1, clean), sampler.taken())
+        block = blocks.add(Interval(start_s, device.clock.now(), 1, clean), poller.taken())
         made += [block] if block else []
-    sampler.stop()
+    poller.stop()
     return made
 
 
@@ -140,16 +140,16 @@ def test_neither_time_nor_power_of_interrupted_intervals_counts(
     reading = device.read_power()
     validating = [False]
     monkeypatch.setattr(device, "read_power", lambda: type(reading)(90.0, {}) if validating[0] else reading)
-    sampler = VitalsSampler(device)
-    sampler.start()
+    poller = BoardPoller(device)
+    poller.start()
     blocks, made = Blocks(MODE, 29.5), []
     for done in range(1300):
         validating[0] = done % 10 == 0
         start_s = device.clock.now()
         device.clock.advance(3.0 if validating[0] else 0.1)
-        block = blocks.add(Interval(start_s, device.clock.now(), 1, not validating[0]), sampler.taken())
+        block = blocks.add(Interval(start_s, device.clock.now(), 1, not validating[0]), poller.taken())
         made += [block] if block else []
-    sampler.stop()
+    poller.stop()
     assert len(made) == 1
     assert made[0].time_ms == pytest.approx(100.0)
     assert made[0].power_w == pytest.approx(reading.total_w)
@@ -193,17 +193,17 @@ def test_a_detector_looks_only_for_what_it_is_told_to() -> None:
 
 def test_memory_does_not_grow(device: FakeDevice) -> None:
     """Ten hours of a loop that never reports a clean minibatch."""
-    sampler = VitalsSampler(device)
-    sampler.start()
+    poller = BoardPoller(device)
+    poller.start()
     device.clock.advance(36_000.0)
-    assert len(sampler._samples) == 3600
+    assert len(poller._samples) == 3600
     blocks = Blocks(MODE, 29.5)
     for _ in range(10):
         start_s = device.clock.now()
         device.clock.advance(100.0)
-        assert blocks.add(Interval(start_s, device.clock.now(), 1, clean=False), sampler.taken()) is None
-        assert not sampler._samples
-    sampler.stop()
+        assert blocks.add(Interval(start_s, device.clock.now(), 1, clean=False), poller.taken()) is None
+        assert not poller._samples
+    poller.stop()
 
 
 def test_corrections_come_at_ever_longer_distances() -> None:

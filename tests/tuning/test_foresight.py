@@ -9,7 +9,7 @@ import pytest
 from fakes import TINY
 from leaking import AIR_C, C_PER_W, Leaking, sampled
 
-from lightning_powertrain.devices import Samplers
+from lightning_powertrain.devices import Pollers
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.tuning.foresight import Foresight
 from lightning_powertrain.tuning.thermal import Thermal, fit_thermal
@@ -23,7 +23,7 @@ def window(power_w: float = 30.0, temperature_c: float | None = 40.0) -> Measure
 
 
 def growth(windows: list[Measurement]) -> Foresight:
-    return Foresight().refined(Samplers(Leaking()), 0.0, windows)
+    return Foresight().refined(Pollers(Leaking()), 0.0, windows)
 
 
 def visits(device: Leaking, seconds: int = 5) -> list[np.ndarray]:

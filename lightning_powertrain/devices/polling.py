@@ -1,4 +1,4 @@
-"""A device over time: samples of its power and of its health, kept until a window asks for them."""
+"""Polls the power and health of a device, and keeps the samples for measurement windows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _KEEP_S = 3600.0
 _COLDEST_C, _HOTTEST_C = -60.0, 150.0
 
 
-class _Sampler(Generic[T]):
-    """Samples a device at a fixed rate of the device's own clock, for the last hour; a reading that fails is left out.
+class _Poller(Generic[T]):
+    """Polls a device at a fixed rate of its own clock, and keeps the last hour; omits readings that fail.
 
     Args:
-        device: What to sample.
+        device: The device to poll.
         period_s: Seconds between samples.
     """
 
@@ -44,20 +44,20 @@ class _Sampler(Generic[T]):
         """Why the last reading was left out; empty if it was not."""
 
     def start(self) -> None:
-        """Begin to sample; does nothing when already sampling."""
+        """Start polling; idempotent."""
         if self._cancel is None:
-            self._failure, self.trouble = None, ""  # What failed in a job before is no concern of this one.
-            self._cancel = self._device.clock.every(self._period_s, self.sample)
+            self._failure, self.trouble = None, ""  # A failure in an earlier job says nothing about this one.
+            self._cancel = self._device.clock.every(self._period_s, self.poll)
 
     def stop(self) -> None:
-        """Stop sampling, wait until the sampling thread has ended, and forget all samples."""
+        """Stop polling, wait for the thread to end, and drop all samples."""
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
         self._samples.clear()
 
-    def sample(self) -> None:
-        """Take one sample more."""
+    def poll(self) -> None:
+        """Take one more sample."""
         try:
             reading = self._read()
         except (DeviceError, OSError) as error:
@@ -65,7 +65,7 @@ class _Sampler(Generic[T]):
                 log_swallowed("taking a sample", error)
             self.trouble = str(error)
             return
-        except Exception as error:  # Raised where samples are asked for: a thread has nobody to tell.
+        except Exception as error:  # Raised where samples are read, since nobody catches it in this thread.
             log_swallowed("taking a sample", error)
             self._failure = error
             return
@@ -77,7 +77,7 @@ class _Sampler(Generic[T]):
         self._samples.append((at_s, reading))
 
     def taken(self) -> list[tuple[float, T]]:
-        """Hand over all samples, oldest first, and forget them."""
+        """Return all samples, oldest first, and drop them."""
         self._raise_failure()
         return [self._samples.popleft() for _ in range(len(self._samples))]
 
@@ -86,7 +86,7 @@ class _Sampler(Generic[T]):
 
     def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
         self._raise_failure()
-        # From the newest back: it is asked for what was just sampled, in between minibatches, out of an hour.
+        # From the newest back: between minibatches, callers want the last seconds of an hour of samples.
         newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
         return [sample for sample in newer if sample[0] <= end_s][::-1]
 
@@ -96,13 +96,13 @@ class _Sampler(Generic[T]):
             raise failure
 
 
-class PowerSampler(_Sampler[float]):
-    """Samples the total power of a device. What is not finite and above 0 is no reading.
+class PowerPoller(_Poller[float]):
+    """Polls the total power of a device, and omits readings that are not finite and positive.
 
-    A window without a sample is for whoever asks for it to complain about.
+    Without a sample in a window, the results are empty: the caller decides what that means.
 
     Args:
-        device: What to sample.
+        device: The device to poll.
         period_s: Seconds between samples. The INA3221 averages over about 0.43 s at NVIDIA's settings, so sampling
             faster than 10 Hz only repeats its filter.
     """
@@ -119,11 +119,11 @@ class PowerSampler(_Sampler[float]):
         return times, watts
 
 
-class HealthSampler(_Sampler[Health]):
-    """Samples whether heat or current holds a device back.
+class HealthPoller(_Poller[Health]):
+    """Polls whether heat or current limits a device.
 
     Args:
-        device: What to sample.
+        device: The device to poll.
         period_s: Seconds between samples. Heat comes and goes in seconds, and over-currents are counted by the board.
     """
 
@@ -154,13 +154,13 @@ class HealthSampler(_Sampler[Health]):
         return float(celsius.mean()) if len(celsius) else None
 
 
-class VitalsSampler(_Sampler[Tuple[float, Health]]):
-    """Samples total power (W) and health together, slowly, for as long as a job lasts.
+class BoardPoller(_Poller[Tuple[float, Health]]):
+    """Polls total power (W) and health together, slowly, for the whole job.
 
-    Power that cannot be read is NaN: health counts all the same.
+    Power that cannot be read is NaN; the sample still holds the health.
 
     Args:
-        device: What to sample.
+        device: The device to poll.
         period_s: Seconds between samples.
     """
 
@@ -188,23 +188,23 @@ def _power_w(device: BaseDevice) -> float:
     return watts
 
 
-class Samplers:
-    """Both samplers that a window needs.
+class Pollers:
+    """The two pollers that a measurement window needs.
 
     Args:
-        device: What to sample.
+        device: The device to poll.
     """
 
     def __init__(self, device: BaseDevice) -> None:
-        self.power = PowerSampler(device)
-        self.health = HealthSampler(device)
+        self.power = PowerPoller(device)
+        self.health = HealthPoller(device)
 
     def start(self) -> None:
-        """Begin to sample; does nothing when already sampling."""
+        """Start polling; idempotent."""
         self.power.start()
         self.health.start()
 
     def stop(self) -> None:
-        """Stop sampling, wait until the sampling threads have ended, and forget all samples."""
+        """Stop polling, wait for the threads to end, and drop all samples."""
         self.power.stop()
         self.health.stop()

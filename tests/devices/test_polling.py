@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fakes import FakeDevice
 
-from lightning_powertrain.devices import Health, HealthSampler, PowerReading, PowerSampler, SystemClock, VitalsSampler
+from lightning_powertrain.devices import BoardPoller, Health, HealthPoller, PowerPoller, PowerReading, SystemClock
 from lightning_powertrain.errors import DeviceError
 
 
@@ -37,10 +37,10 @@ ERRORS = [DeviceError("no sensor"), OSError(11, "try again")]
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_reading_that_fails_is_left_out(error: Exception) -> None:
     device = Flickering(error)
-    sampler = PowerSampler(device, period_s=0.5)
-    sampler.start()
+    poller = PowerPoller(device, period_s=0.5)
+    poller.start()
     device.clock.advance(3.0)
-    times_s, watts = sampler.between(0.0, 3.0)
+    times_s, watts = poller.between(0.0, 3.0)
     np.testing.assert_array_equal(times_s, [0.5, 1.5, 2.5])
     np.testing.assert_array_equal(watts, [1.0, 3.0, 5.0])
 
@@ -49,19 +49,19 @@ def test_what_held_a_device_back_in_a_window() -> None:
     device = FakeDevice()
     hot = device.modes.highest
     device.is_hot = lambda mode: mode == hot
-    sampler = HealthSampler(device)
-    sampler.start()
+    poller = HealthPoller(device)
+    poller.start()
     device.clock.advance(3.5)
     device.apply(hot)
     device.clock.advance(2.0)
     device.apply(device.found)
     device.clock.advance(3.0)
-    assert sampler.throttled_by(0.0, 3.5) == ()
-    assert sampler.throttled_by(0.0, 8.5) == ("fake-throttle",)
-    assert sampler.throttled_by(4.0, 4.0) == ("fake-throttle",)
-    assert sampler.throttled_by(6.0, 8.5) == ()
-    sampler.stop()
-    assert sampler.throttled_by(0.0, 8.5) == ()
+    assert poller.throttled_by(0.0, 3.5) == ()
+    assert poller.throttled_by(0.0, 8.5) == ("fake-throttle",)
+    assert poller.throttled_by(4.0, 4.0) == ("fake-throttle",)
+    assert poller.throttled_by(6.0, 8.5) == ()
+    poller.stop()
+    assert poller.throttled_by(0.0, 8.5) == ()
 
 
 @pytest.mark.parametrize(("counts", "causes"), [((5, 5), ()), ((5, 7), ("over-current",))])
@@ -70,35 +70,35 @@ def test_over_currents_are_those_of_the_window(
 ) -> None:
     """The board counts them since it booted."""
     device = FakeDevice()
-    sampler = HealthSampler(device)
+    poller = HealthPoller(device)
     for count in counts:
         monkeypatch.setattr(device, "health", lambda count=count: Health((), count))
-        sampler.sample()
-    assert sampler.throttled_by(0.0, 0.0) == causes
+        poller.poll()
+    assert poller.throttled_by(0.0, 0.0) == causes
 
 
 def test_temperatures_are_those_that_a_board_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
     device = FakeDevice()
-    sampler = HealthSampler(device)
+    poller = HealthPoller(device)
     for celsius in (41.5, None, float("nan"), float("inf"), -256.0, 42.5):
         monkeypatch.setattr(device, "health", lambda celsius=celsius: Health(temperature_c=celsius))
-        sampler.sample()
-    np.testing.assert_array_equal(sampler.temperatures(0.0, 0.0)[1], [41.5, 42.5])
-    assert sampler.temperatures(1.0, 2.0)[0].shape == (0,)
+        poller.poll()
+    np.testing.assert_array_equal(poller.temperatures(0.0, 0.0)[1], [41.5, 42.5])
+    assert poller.temperatures(1.0, 2.0)[0].shape == (0,)
 
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_thread_that_samples_survives_a_failure(error: Exception) -> None:
     device = Flickering(error)
     device.clock = SystemClock()  # type: ignore[assignment]
-    sampler = PowerSampler(device, period_s=0.001)
+    poller = PowerPoller(device, period_s=0.001)
     start_s = device.clock.now()
-    sampler.start()
+    poller.start()
     assert device.has_read.wait(30.0)
-    while len(sampler.between(start_s, device.clock.now())[1]) < 3:
+    while len(poller.between(start_s, device.clock.now())[1]) < 3:
         device.has_read.wait(0.001)
-    np.testing.assert_array_equal(sampler.between(start_s, device.clock.now())[1][:3], [1.0, 3.0, 5.0])
-    sampler.stop()
+    np.testing.assert_array_equal(poller.between(start_s, device.clock.now())[1][:3], [1.0, 3.0, 5.0])
+    poller.stop()
 
 
 def test_a_reading_that_fails_in_an_unforeseen_way_does_not_end_sampling(
@@ -114,12 +114,12 @@ def test_a_reading_that_fails_in_an_unforeseen_way_does_not_end_sampling(
     monkeypatch.setattr(threading, "excepthook", died.append)
     monkeypatch.setattr(device, "clock", SystemClock())
     monkeypatch.setattr(device, "read_power", read_power)
-    sampler = PowerSampler(device, period_s=0.001)
-    sampler.start()
+    poller = PowerPoller(device, period_s=0.001)
+    poller.start()
     assert failed.wait(5.0)
-    sampler.stop()
+    poller.stop()
     with pytest.raises(ValueError, match="a sensor that shows letters"):
-        sampler.between(0.0, 0.0)
+        poller.between(0.0, 0.0)
     assert died == []
 
 
@@ -129,16 +129,16 @@ def test_what_failed_in_a_job_before_is_no_failure_of_the_next(
     def read_power() -> PowerReading:
         raise ValueError("a sensor that shows letters")
 
-    sampler = PowerSampler(device, period_s=0.5)
+    poller = PowerPoller(device, period_s=0.5)
     with monkeypatch.context() as failing:
         failing.setattr(device, "read_power", read_power)
-        sampler.start()
+        poller.start()
         device.clock.advance(1.0)
-        sampler.stop()
-    sampler.start()
+        poller.stop()
+    poller.start()
     device.clock.advance(1.0)
-    assert len(sampler.between(0.0, 2.0)[1]) == 2
-    sampler.stop()
+    assert len(poller.between(0.0, 2.0)[1]) == 2
+    poller.stop()
 
 
 def test_a_reading_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,17 +162,17 @@ def test_a_reading_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("watts", [0.0, -5.0, math.nan, math.inf])
-def test_vitals_without_a_power_tell_of_health_and_why(
+def test_without_power_the_board_poller_reads_health_and_says_why(
     device: FakeDevice, monkeypatch: pytest.MonkeyPatch, watts: float
 ) -> None:
     device.is_hot = lambda mode: True
-    sampler = VitalsSampler(device)
-    sampler.sample()
-    assert not sampler.power_trouble
+    poller = BoardPoller(device)
+    poller.poll()
+    assert not poller.power_trouble
     monkeypatch.setattr(device, "read_power", lambda: PowerReading(watts, {}))
-    sampler.sample()
-    (_, (before_w, _)), (_, (now_w, health)) = sampler.taken()
+    poller.poll()
+    (_, (before_w, _)), (_, (now_w, health)) = poller.taken()
     assert before_w > 0
     assert math.isnan(now_w)
     assert health.throttled_by == ("fake-throttle",)
-    assert f"shows {watts:g} W" in sampler.power_trouble
+    assert f"shows {watts:g} W" in poller.power_trouble
