@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.summary import summary
@@ -93,6 +94,10 @@ class ConsoleReporter(Observer):
         selection = outcome.selection
         if selection.measured is None:
             self._say(f"trying {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
+
+    def board_warming(self, mode: PowerMode, most_s: float) -> None:
+        if not (self._closed or self._is_correcting):
+            self._say(f"training continues in {mode} for up to {most_s:.0f} s, to see its power on a warm board")
 
     def verified(self, outcome: Outcome) -> None:
         if self._closed:

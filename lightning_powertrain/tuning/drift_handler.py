@@ -15,10 +15,12 @@ from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.correction import Backoff, WithEarlier, moved, rescaled
 from lightning_powertrain.tuning.drift import Blocks, Drift, DriftDetector, Sign
+from lightning_powertrain.tuning.explorer import Explorer
 from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.outcome import Action, Correction, Outcome
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.remaining import TimeLeft
 
 if TYPE_CHECKING:
     from lightning_powertrain.tuning.session import TuningSession
@@ -183,7 +185,8 @@ class DriftHandler:
         objective = moved(locked.selection.objective, drift)
         budget = self._budget(replace(session.config, predictor=predictor, objective=objective), session.job)
         search = budget.search(drift.now, 0, with_first_modes=False)
-        search, expected = yield from session.search_best(search, ProfilingPlan(()), budget)
+        plan = ProfilingPlan(())
+        search, expected = yield from Explorer(session, budget, TimeLeft(runner.window, plan, 0)).explore(search, plan)
         best = search.best(runner.profile)
         best = replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
         self._reusable = predictor.together(runner.profile)

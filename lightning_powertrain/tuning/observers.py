@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuning.drift import Drift
@@ -55,6 +56,12 @@ class Observer:
         Comes again if the mode did not keep what was predicted of it.
         """
 
+    def board_warming(self, mode: PowerMode, most_s: float) -> None:
+        """Training continues in a mode for up to ``most_s`` seconds, to see what it draws on a warm board.
+
+        Comes only where it may draw more than the limit then. The choice is final afterwards.
+        """
+
     def verified(self, outcome: Outcome) -> None:
         """A measured mode (``outcome.selection.measured``) was found the best and stays."""
 
@@ -92,6 +99,9 @@ class ObserverList(Observer):
 
     def selected(self, outcome: Outcome) -> None:
         self._notify(lambda observer: observer.selected(outcome))
+
+    def board_warming(self, mode: PowerMode, most_s: float) -> None:
+        self._notify(lambda observer: observer.board_warming(mode, most_s))
 
     def verified(self, outcome: Outcome) -> None:
         self._notify(lambda observer: observer.verified(outcome))

@@ -11,8 +11,7 @@ Any phase may go to CLOSED; :data:`~lightning_powertrain.tuning.phase.TRANSITION
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Dict, Generator, Tuple
+from typing import Generator
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Interval, Stopwatch
@@ -22,27 +21,22 @@ from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
+from lightning_powertrain.tuning.explorer import Explorer
 from lightning_powertrain.tuning.forecast import Forecast
-from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
 from lightning_powertrain.tuning.history import ContradictionError, History
 from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
-from lightning_powertrain.tuning.observers import ObserverList, Progress
+from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase, is_legal
-from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
-from lightning_powertrain.tuning.search import Search, Step
+from lightning_powertrain.tuning.search import Search
 from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
 from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
 
-# So many choices are given time to warm the board, one after the other.
-_CHOICES_TO_WARM = 3
-
-Searching = Generator[Awaited, None, Tuple[Search, Dict[PowerMode, Selection]]]
 Tuning = Generator[Awaited, None, "Outcome | None"]
 
 
@@ -90,8 +84,8 @@ class TuningSession:
         self.awaited: Awaited
         """What the session waits for; takes the intervals of the job while the session is active."""
         self._steps = self._run()
-        self._time_left: TimeLeft
-        self._waited_s = 0.0
+        self.trained_on_s = 0.0
+        """Seconds in the best mode known before the lock: training as such, and no part of what profiling costs."""
         self._warm_mode: PowerMode | None = None
         self._has_warned_of_budget = False
         self._holds_board = False
@@ -214,19 +208,15 @@ class TuningSession:
                 search, plan = budget.plan(start, self.profile)
         except BudgetError as error:
             return self._stay_in_lowest(start, error)
-        self._time_left = TimeLeft(self.runner.window, plan, len(search.first_modes))
+        explorer = Explorer(self, budget, TimeLeft(self.runner.window, plan, len(search.first_modes)))
         if start.mode not in self.runner.warm.modes:
-            self._notify_measured(start, search, plan, 0, 0.0)
+            explorer.notify_measured(start, search, plan, 0, 0.0)
         minimum = budget.config.minimum_modes(self.runner.device.modes)
         if not len(plan) and len(self.profile.besides(start)) < minimum:
             return None
-        profiling_start_s = self._uninterrupted_s()
-        search, expected = yield from self.search_best(search, plan, budget)
-        search, expected = yield from self._search_again_once_warm(search, expected, budget)
-        best = search.best(self.profile, self.runner.warm.modes)
-        if best.mode in expected:
-            best = replace(expected[best.mode], measured=best.measured)
-        spent_s = self._uninterrupted_s() - profiling_start_s
+        profiling_start_s = self.uninterrupted_s()
+        best = yield from explorer.best_mode(search, plan)
+        spent_s = self.uninterrupted_s() - profiling_start_s
         return self.settled(search, best, spent_s)
 
     def _start_measured(self) -> Measuring:
@@ -260,79 +250,15 @@ class TuningSession:
         self.outcome = None
         self.runner.keep(self.runner.start_mode)
 
-    def search_best(self, search: Search, plan: ProfilingPlan, budget: ProfilingBudget) -> Searching:
-        """Measure what the search asks for; returns it, and what was predicted of modes before they were measured.
-
-        Where a knob turns out not to move it is another search, on the modes that are left.
-        """
-        runner = self.runner
-        expected: dict[PowerMode, Selection] = {}
-        start_s, done, spent_s = self._uninterrupted_s(), 0, 0.0
-        while step := self._next(search, budget, spent_s <= budget.allowance_s(search, plan, self.profile)):
-            self.enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
-            space = runner.space
-            mode = runner.apply(step.mode)
-            if mode != step.mode:
-                search.not_reached(step.mode)
-            if step.expected is not None:
-                expected[mode] = search.selection_of(step)
-            if step.is_trial:
-                self.outcome = self._outcome(search, expected[mode], spent_s)
-                self.observers.selected(self.outcome)
-                runner.check_open()
-                yield from runner.measured_cool(mode)
-            else:
-                measurement = yield from runner.measured(mode)
-                done += 1
-                if measurement.throttled_by and done <= len(search.first_modes):
-                    plan = plan.with_one_more()
-                self._time_left.measured(measurement)
-                self._notify_measured(measurement, search, plan, done, self._uninterrupted_s() - start_s)
-            spent_s = self._uninterrupted_s() - start_s
-            if runner.space is not space:
-                search = budget.renewed(search, runner.space)
-        return search, expected
-
-    def _search_again_once_warm(
-        self, search: Search, expected: Dict[PowerMode, Selection], budget: ProfilingBudget
-    ) -> Searching:
-        """Where warming up may carry the best mode over a limit: learn by how much, and choose for the warm board."""
-        for _ in range(_CHOICES_TO_WARM):
-            best = search.best(self.profile, self.runner.warm.modes)
-            foresight = in_doubt(self.runner, best, search.foresight)
-            is_short = self.config.max_share * self.job.seconds_left(best.time_ms) < LONGEST_S
-            if foresight is None or is_short or self.runner.apply(best.mode) != best.mode:
-                break
-            self.enter(Phase.VERIFYING)
-            start_s = self._uninterrupted_s()
-            search.foresee((yield from warmed(self.runner, best, foresight)))
-            # In the best mode known the job trains on: that is no part of what profiling costs.
-            self._waited_s += self._uninterrupted_s() - start_s
-            search, more = yield from self.search_best(search, ProfilingPlan(()), budget)
-            expected = {**expected, **more}
-        return search, expected
-
-    def _next(self, search: Search, budget: ProfilingBudget, may_explore: bool) -> Step | None:
-        """The next mode to measure; None if the search is over."""
-        enough = len(self.profile) >= budget.config.minimum_modes(self.runner.device.modes)
-        if may_explore or not enough:
-            step = search.planned(self.profile)
-            if step is not None:
-                return step
-        self.enter(Phase.DECIDING)
-        self.runner.leave_slow_mode(search.objective)
-        with self.runner.computing():
-            step = search.learned(self.profile, may_explore)
-            return step or search.recalled(self.profile, self.runner.warm.modes)
-
     # What comes of it.
 
     def settled(self, search: Search, best: Selection, spent_s: float) -> Outcome:
         """The outcome; where the budget is out of reach, the start mode stays."""
-        outcome = self._outcome(search, best, spent_s)
+        outcome = self.outcome_of(search, best, spent_s)
         return staying(outcome) if is_far_off(best) and not self.config.hard_limit else outcome
 
-    def _outcome(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
+    def outcome_of(self, search: Search, selection: Selection, spent_s: float) -> Outcome:
+        """The outcome, if a selection were final."""
         reused = frozenset(self.runner.warm.modes)
         forecast = search.forecast(self.profile)
         length = self.job.known_minibatches
@@ -367,16 +293,6 @@ class TuningSession:
         self.observers.verified(outcome)
         self.runner.check_open()
 
-    def _notify_measured(
-        self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float
-    ) -> None:
-        windows, most, time_ms = search.remaining(self.profile)
-        left_s = self._time_left.seconds(windows, time_ms, spent_s)
-        most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s)
-        progress = Progress(done, len(plan), left_s, spent_s, most_s, self.config.ends_early)
-        self.observers.measured(measurement, progress)
-        self.runner.check_open()
-
-    def _uninterrupted_s(self) -> float:
+    def uninterrupted_s(self) -> float:
         """Time without interruptions: validation costs no more during profiling than at any other time."""
-        return self.runner.device.clock.now() - self.stopwatch.interrupted_s - self._waited_s
+        return self.runner.device.clock.now() - self.stopwatch.interrupted_s - self.trained_on_s

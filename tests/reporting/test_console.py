@@ -265,3 +265,11 @@ def test_in_a_notebook_too_the_table_goes_to_whoever_takes_the_lines(
     tell(ConsoleReporter(write=lines.append), verified(make_outcome()))
     assert sum("minibatch energy" in line for line in lines) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_waiting_for_a_warm_board_is_said_in_one_line() -> None:
+    lines: list[str] = []
+    reporter = ConsoleReporter(write=lines.append)
+    reporter.board_warming(make_outcome().selection.mode, 90.0)
+    (line,) = lines
+    assert "for up to 90 s, to see its power on a warm board" in line

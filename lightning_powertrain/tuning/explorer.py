@@ -1,0 +1,128 @@
+"""Measures what a search asks for, until it has found the best mode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Dict, Generator, Tuple
+
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
+from lightning_powertrain.tuning.mode_runner import Awaited
+from lightning_powertrain.tuning.observers import Progress
+from lightning_powertrain.tuning.phase import Phase
+from lightning_powertrain.tuning.plan import ProfilingPlan
+from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
+from lightning_powertrain.tuning.remaining import TimeLeft
+from lightning_powertrain.tuning.search import Search, Step
+
+if TYPE_CHECKING:
+    from lightning_powertrain.tuning.session import TuningSession
+
+# So many choices are given time to warm the board, one after the other.
+_CHOICES_TO_WARM = 3
+
+Expected = Dict[PowerMode, Selection]
+Exploring = Generator[Awaited, None, Tuple[Search, Expected]]
+
+
+class Explorer:
+    """Sets and measures one mode after the other, as a search asks for them.
+
+    Args:
+        session: The session.
+        budget: What profiling may cost.
+        time_left: Estimates how long the rest takes.
+    """
+
+    def __init__(self, session: TuningSession, budget: ProfilingBudget, time_left: TimeLeft) -> None:
+        self._session = session
+        self._runner = session.runner
+        self._budget = budget
+        self._time_left = time_left
+
+    def best_mode(self, search: Search, plan: ProfilingPlan) -> Generator[Awaited, None, Selection]:
+        """Measure until the search is over; returns the best measured mode, with what was predicted of it."""
+        search, expected = yield from self.explore(search, plan)
+        search, expected = yield from self._explore_once_warm(search, expected)
+        best = search.best(self._runner.profile, self._runner.warm.modes)
+        return replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
+
+    def explore(self, search: Search, plan: ProfilingPlan) -> Exploring:
+        """Measure what the search asks for; returns it, and what was predicted of modes before they were measured.
+
+        Where a knob turns out not to move it is another search, on the modes that are left.
+        """
+        runner, session, budget = self._runner, self._session, self._budget
+        expected: dict[PowerMode, Selection] = {}
+        start_s, done, spent_s = session.uninterrupted_s(), 0, 0.0
+        while step := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
+            session.enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
+            space = runner.space
+            mode = runner.apply(step.mode)
+            if mode != step.mode:
+                search.not_reached(step.mode)
+            if step.expected is not None:
+                expected[mode] = search.selection_of(step)
+            if step.is_trial:
+                session.outcome = session.outcome_of(search, expected[mode], spent_s)
+                session.observers.selected(session.outcome)
+                runner.check_open()
+                yield from runner.measured_cool(mode)
+            else:
+                measurement = yield from runner.measured(mode)
+                done += 1
+                if measurement.throttled_by and done <= len(search.first_modes):
+                    plan = plan.with_one_more()
+                self._time_left.measured(measurement)
+                self.notify_measured(measurement, search, plan, done, session.uninterrupted_s() - start_s)
+            spent_s = session.uninterrupted_s() - start_s
+            if runner.space is not space:
+                search = budget.renewed(search, runner.space)
+        return search, expected
+
+    def _explore_once_warm(self, search: Search, expected: Expected) -> Exploring:
+        """Where warming up may carry the best mode over a limit: learn by how much, and choose for the warm board."""
+        runner, session = self._runner, self._session
+        for _ in range(_CHOICES_TO_WARM):
+            best = search.best(runner.profile, runner.warm.modes)
+            foresight = in_doubt(runner, best, search.foresight)
+            is_short = session.config.max_share * session.job.seconds_left(best.time_ms) < LONGEST_S
+            if foresight is None or is_short or runner.apply(best.mode) != best.mode:
+                break
+            session.enter(Phase.VERIFYING)
+            session.observers.board_warming(best.mode, LONGEST_S)
+            runner.check_open()
+            start_s = session.uninterrupted_s()
+            search.foresee((yield from warmed(runner, best, foresight)))
+            session.trained_on_s += session.uninterrupted_s() - start_s
+            search, more = yield from self.explore(search, ProfilingPlan(()))
+            expected = {**expected, **more}
+        return search, expected
+
+    def _next(self, search: Search, may_explore: bool) -> Step | None:
+        """The next mode to measure; None if the search is over."""
+        runner = self._runner
+        enough = len(runner.profile) >= self._budget.config.minimum_modes(runner.device.modes)
+        if may_explore or not enough:
+            step = search.planned(runner.profile)
+            if step is not None:
+                return step
+        self._session.enter(Phase.DECIDING)
+        runner.leave_slow_mode(search.objective)
+        with runner.computing():
+            step = search.learned(runner.profile, may_explore)
+            return step or search.recalled(runner.profile, runner.warm.modes)
+
+    def notify_measured(
+        self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float
+    ) -> None:
+        """Notify the observers of a measurement, and of how far profiling is."""
+        session = self._session
+        windows, most, time_ms = search.remaining(self._runner.profile)
+        left_s = self._time_left.seconds(windows, time_ms, spent_s)
+        most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s)
+        progress = Progress(done, len(plan), left_s, spent_s, most_s, session.config.ends_early)
+        session.observers.measured(measurement, progress)
+        self._runner.check_open()
