@@ -3,7 +3,7 @@ workloads, heat and scatter are those of ``docs/simulation.md``.
 
     python benchmarks/drift.py [--seeds 5] [--scenario "hot day" ...] [--hours 2]
 
-Each job is tuned (``max_modes=10``), then trains on. Figures are of its last 20 minutes, medians over seeds with
+Each job is tuned (``max_modes=10``), then continues. Figures are of its last 20 minutes, medians over seeds with
 the least and the most in brackets: time of a minibatch (ms), power (W), share of the time in which the board throttles;
 and the share of all minutes after the change whose mean power is more than 0.5 W above the limit. Corrections: how
 many, and after how many seconds from the change the first one was made.

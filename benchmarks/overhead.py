@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def jobs(locked_s: float) -> None:
-    """A whole job that profiles, and then trains on in the locked mode."""
+    """A whole job that profiles, and then continues in the locked mode."""
     torch.set_num_threads(1)
     power_s, health_s = seconds_per_sample(POWER_FILES), seconds_per_sample(HEALTH_FILES)
     titles = "".join(f"{name:>17}" for name in CORES)

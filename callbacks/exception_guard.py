@@ -1,4 +1,4 @@
-"""Being told of an exception whatever the other callbacks of the Trainer do."""
+"""Receives an exception whatever the other callbacks of the Trainer do."""
 
 from __future__ import annotations
 

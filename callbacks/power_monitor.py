@@ -29,7 +29,7 @@ class PowerMonitor(pl.Callback):
     (``pip install 'lightning-powertrain[nvml]'``), on this node. It is written every ``log_every_n_steps`` of the
     Trainer and at the end; ``docs/logging.md`` lists the names. Nothing is ever set, and no right is needed that other
     programs lack. Weights are those of a run without the callback, bit for bit; if power cannot be read, training runs
-    as ever, with one warning. In a job of several processes the first one on each node monitors that node.
+    unchanged, with one warning. In a job of several processes the first one on each node monitors that node.
 
     Args:
         device: None for what this runs on; ``"simulated:orin-agx-64gb"`` for a simulated board that trains this very
@@ -138,11 +138,11 @@ class PowerMonitor(pl.Callback):
             self._stop()
             reason = error if isinstance(error, PowerTrainError) else repr(error)
             off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
-            what = "training runs as ever, but its power is not monitored: %s"
+            what = "training continues unchanged, but its power is not monitored: %s"
             warn(what, reason, see="logging.md#powermonitor", once=off_board)
 
     def _stop(self) -> None:
-        """Let go of everything; a device that was given is its owner's."""
+        """Close everything but a device that the caller passed in."""
         power, probe, source, self._summary = self._power, self._probe, self._source, self.summary
         trainer, self._trainer = self._trainer, None
         self._power = self._probe = self._source = None
@@ -157,7 +157,7 @@ class PowerMonitor(pl.Callback):
                 if probe is not None:
                     ending.callback(probe.stop)
         except Exception as error:
-            warn("the power sensors could not be let go of: %r", error, see="logging.md#powermonitor")
+            warn("the power sensors could not be closed: %r", error, see="logging.md#powermonitor")
 
 
 def _gpus(trainer: pl.Trainer) -> list[str]:

@@ -40,7 +40,7 @@ class PowerTrainCallback(pl.Callback):
 
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
     reference is transferred to this workload, predicts all others and says where to measure next; the best measured one
-    for the budget is kept to the end of training. Then the board is put back as it was found. The trained weights are
+    for the budget is kept to the end of training. Then the board is restored. The trained weights are
     those of a run without the callback, bit for bit. Off a Jetson training continues unchanged, with one warning.
 
     Args:
@@ -306,7 +306,7 @@ class PowerTrainCallback(pl.Callback):
         tuner.minibatch_ended(cycle_complete=_is_stepping(trainer))
 
     def _stop(self, trainer: pl.Trainer, strict: bool = False) -> None:
-        """Let go of the board."""
+        """Close the board."""
         tuner = self._tuner
         if tuner is None or self._trainer is not trainer:
             return
@@ -322,7 +322,7 @@ class PowerTrainCallback(pl.Callback):
             if strict:
                 raise
             warn(
-                "the board could not be restored (%r): `powertrain restore` does it by hand",
+                "the board could not be restored (%r): run `powertrain restore`",
                 error,
                 see="safety.md#by-hand",
             )
@@ -336,7 +336,7 @@ class PowerTrainCallback(pl.Callback):
             probe.stop()
 
     def _close(self) -> None:
-        """Let go of a device that was opened here; one that was given is its owner's."""
+        """Close a device that was opened here; the caller closes one that it passed in."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()

@@ -1,7 +1,7 @@
-"""No argument at all: a mode that is neither slower nor hungrier than the one the job started in.
+"""No argument at all: a mode that is at least as fast as the start mode, with no more power.
 
 On a Jetson:        python examples/zero_config.py
-Without a Jetson:   the same; it says so once, and trains as ever.
+Without a Jetson:   the same; it says so once, and trains unchanged.
 
 A script needs not even the callback: with POWERTRAIN=auto, or a budget in POWERTRAIN_BUDGET, every Trainer has one.
 That is what --from-environment shows here:

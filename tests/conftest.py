@@ -103,4 +103,4 @@ def tiny(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device.settle_s = 0.2
     yield device
-    assert device.mode == device.found, "the board was not put back"
+    assert device.mode == device.found, "the board was not restored"

@@ -19,7 +19,7 @@ _STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "fail": "bold red"}
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False) -> None:
     """Check whether a job can be tuned on this machine; exits 1 if it cannot.
 
-    Changes nothing, but puts back what a killed job left behind.
+    Changes nothing, but restores what a killed job left behind.
     """
     from lightning_powertrain.devices import diagnosis, inspection
 

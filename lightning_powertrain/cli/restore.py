@@ -1,4 +1,4 @@
-"""``powertrain restore``: put the board back as it was before a tuning job that was killed."""
+"""``powertrain restore``: restore the board as it was before a tuning job that was killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROOT = Path("/")
 
 
 def restore() -> None:
-    """Put the board back if a job was killed in the middle of tuning, together with its helper."""
+    """Restore the board if a job was killed in the middle of tuning, together with its helper."""
     from lightning_powertrain.boards import PowerMode
     from lightning_powertrain.devices.helper_client import HelperClient
     from lightning_powertrain.devices.inspection import STATE_FOLDER
@@ -30,7 +30,7 @@ def restore() -> None:
         print_line(f"{note}.")
     if answer["differing"]:
         raise DeviceError(
-            f"these settings could not be put back: {', '.join(answer['differing'])}. A reboot resets them"
+            f"these settings could not be restored: {', '.join(answer['differing'])}. A reboot resets them"
         )
     mode = PowerMode(**answer["mode"])
     found = "The board is as it was" if left_behind else "There is nothing to restore. The board's mode"

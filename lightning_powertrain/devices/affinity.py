@@ -1,6 +1,6 @@
 """Which CPUs the threads of this process may run on, kept across CPUs that leave and return.
 
-When a CPU goes offline, kernels take it out of the affinity masks of threads, and not all put it back when it returns.
+When a CPU goes offline, kernels take it out of the affinity masks of threads, and not all restore it when it returns.
 In a control group with a cpuset (a container) they do more: whenever a CPU leaves or returns, every thread of the group
 gets all CPUs of the group, even if it was bound to some of them. This was measured on kernels 5.10 (version 1) and 6.1
 (version 2); outside of such a group neither does it.
@@ -29,7 +29,7 @@ _MOST_CPUS = 1024
 class Affinity:
     """The affinity of every thread of this process and of its children, such as the workers of a DataLoader.
 
-    A mask that the kernel changed is put back to what it was. A thread that started meanwhile inherited such a mask
+    A mask that the kernel changed is restored to what it was. A thread that started meanwhile inherited such a mask
     and gets that of this process. A mask that somebody chose in the meantime is left alone, unless it is all CPUs of
     the control group: nothing tells that from what the kernel does there.
 

@@ -39,7 +39,7 @@ class HelperFacts:
         status: What it says; None if it could not be started.
         error: Why not.
         recovered: Whether its start found what a killed job had left behind.
-        leftover: Settings of such a job that it could not put back.
+        leftover: Settings of such a job that it could not restore.
         busy: What it says when another job holds the board.
         unsafe: An earlier version's sudoers rule that is still there.
         way: How it was started: ``"service"``, ``"root"`` or ``"sudo"``; empty if it was not.

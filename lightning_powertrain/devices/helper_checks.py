@@ -96,14 +96,14 @@ def _check_helper(facts: Facts) -> Iterator[Finding]:
 def _check_leftovers(facts: Facts) -> Iterator[Finding]:
     helper = facts.helper
     if helper.status is None:
-        text = "only root sees whether a killed job left a power mode behind; this puts the board back if one did"
+        text = "only root sees whether a killed job left a power mode behind; this restores the board if one did"
         yield Finding("snapshot", "note", text, powertrain_command("restore"))
     elif notes := helper.status.get("notes"):
         yield Finding("snapshot", "fail", f"the root helper says: {'; '.join(notes)}")
     elif helper.busy:
         yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
     elif helper.leftover:
-        text = f"a killed job left these settings behind, and they cannot be put back: {', '.join(helper.leftover)}"
+        text = f"a killed job left these settings behind, and they cannot be restored: {', '.join(helper.leftover)}"
         yield Finding("snapshot", "fail", text, "sudo reboot")
     elif helper.recovered:
         yield Finding(

@@ -81,7 +81,7 @@ class HelperClient:
         return dict(answer)
 
     def close(self) -> None:
-        """Let the helper put the board back and end; returns once it has."""
+        """Let the helper restore the board and end; returns once it has."""
         _open_clients.discard(self)
         self._finalizer()
 
@@ -132,7 +132,7 @@ class HelperClient:
         if refused:
             fix = powertrain_command("setup-helper")
             return f"sudo does not let this user start the root helper ({refused[0]}): `{fix}` allows it"
-        return f"the root helper has ended{reason}. `{powertrain_command('restore')}` puts the board back"
+        return f"the root helper has ended{reason}. `{powertrain_command('restore')}` restores the board"
 
     def _last_errors(self) -> list[str]:
         """The last lines on standard error; a process that outlives the helper may keep it open, so nothing waits."""
@@ -145,7 +145,7 @@ class HelperClient:
         return [line.strip() for line in lines if line.strip()]
 
     def forget(self) -> None:
-        """Let go of the pipes without a word: for a forked child, whose copies would hide its parent's death."""
+        """Close the pipes in a forked child, without a message: its copies would hide the death of its parent."""
         self._finalizer.detach()
         self._transport.drop()
 

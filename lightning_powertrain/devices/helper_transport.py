@@ -47,10 +47,10 @@ class Transport(Protocol):
         """Wait for the end of the helper, for a while."""
 
     def end(self, patience_s: float) -> None:
-        """Let the helper put the board back, and wait until it has."""
+        """Let the helper restore the board, and wait until it has."""
 
     def drop(self) -> None:
-        """Close what a forked child has inherited, without a word: its copies would hide its parent's death."""
+        """Close what a forked child has inherited, without a message: its copies would hide its parent's death."""
 
 
 class HelperProcess:

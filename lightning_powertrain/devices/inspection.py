@@ -1,6 +1,6 @@
 """What can be known of this machine without changing anything: the facts that a diagnosis judges.
 
-The one exception: starting the root helper makes it put back what a killed job left behind, as any start of it does.
+The one exception: starting the root helper makes it restore what a killed job left behind, as any start of it does.
 """
 
 from __future__ import annotations

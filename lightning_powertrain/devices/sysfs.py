@@ -204,10 +204,10 @@ class SysfsDevice(BaseDevice):
             warn("%s", _loss_of(self._clusters), see="boards.md#stock-modes-and-the-gpus-clusters", once=True)
 
     def restore(self) -> None:
-        """Put every setting back. A helper that has died is replaced: the new one restores what the old one saved.
+        """Restore every setting. A helper that has died is replaced: the new one restores what the old one saved.
 
         Raises:
-            DeviceError: If some file could not be put back; another call tries again.
+            DeviceError: If some file could not be restored; another call tries again.
         """
         if not self._held:
             return
@@ -219,7 +219,7 @@ class SysfsDevice(BaseDevice):
             log_swallowed("restoring the board with a root helper that was killed", error)
             answer = self._running_helper().ask("restore")  # the one that was asked was killed while it did it
         if differing := answer["differing"]:
-            raise DeviceError(f"these settings could not be put back: {', '.join(differing)}")
+            raise DeviceError(f"these settings could not be restored: {', '.join(differing)}")
         self._held = False
         if lost := self._affinity.put_back():
             what = (
@@ -229,7 +229,7 @@ class SysfsDevice(BaseDevice):
             warn(what, ", ".join(map(str, sorted(lost))), see="containers.md", once=True)
 
     def close(self) -> None:
-        """Put the board back and end the helper and the power source; happens by itself when the process ends."""
+        """Restore the board, and end the helper and the power source; happens automatically when the process ends."""
         if self._helper is not None:
             self._helper.close()
         if self._held:

@@ -112,7 +112,7 @@ class Coordinator:
         return self
 
     def warm_start(self, history: History) -> None:
-        """Give earlier measurements of this job to the tuner in the next round; see Tuner.recall."""
+        """Give earlier measurements of this job to the tuner in the next round; see Tuner.warm_start."""
         self._history = history
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:

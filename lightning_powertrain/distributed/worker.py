@@ -124,7 +124,7 @@ class Worker:
             if self._strict:
                 raise
             warn(
-                "the board could not be put back (%r): `powertrain restore` does it by hand",
+                "the board could not be restored (%r): run `powertrain restore`",
                 error,
                 see="safety.md#by-hand",
             )

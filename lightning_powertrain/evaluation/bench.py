@@ -65,7 +65,7 @@ class Verified:
 
     @property
     def measured_largest_w(self) -> float:
-        """How far the hungriest of them is above its limit; 0 if none is."""
+        """How far the highest of them is above its limit; 0 if none is."""
         return max(0.0, float(self.beyond_w.max()))
 
     def record(self) -> dict[str, float]:

@@ -206,7 +206,7 @@ class ProfileCache:
             return
         self._warned = True
         reason = error if isinstance(error, FileFormatError) else repr(error)
-        what = "the job does without the cache of profiles (%s): %s"
+        what = "the profile cache is disabled for this run (%s): %s"
         warn(what, self._folder or VARIABLE, reason, see="cache.md#what-can-go-wrong")
 
 

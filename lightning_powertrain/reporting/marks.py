@@ -71,7 +71,7 @@ LINES = {
     "true-line": LineLook(BLACK, 1.4),
     "budget": LineLook(PURPLE, 1.3, dashed=True),
     "range": LineLook(GREEN, 0.8, opacity=0.45),
-    "leader": LineLook(VERMILION, 1.0),
+    "link": LineLook(VERMILION, 1.0),
 }
 
 WORDS = {"title": "#1B1F24", "tick": "#1B1F24", "label": "#1B1F24", "budget-text": PURPLE}

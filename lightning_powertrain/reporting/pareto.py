@@ -94,7 +94,7 @@ def pareto_chart(run: SavedRun) -> Chart:
         if each.name or chart.shows(*each.at):
             chart.mark(each.kind, each.at, (each.power_range_w, each.time_range_ms), each.hint)
     if len(chosen) > 1:
-        chart.connect("leader", chosen)
+        chart.connect("link", chosen)
     chart.limit(**about["budget"]["limits"])
     present = {"other", "front-line"} | {each.kind for each in points}
     legend = [entry for entry in _LEGEND if entry[0] in present]

@@ -46,7 +46,7 @@ class LoggerWriter:
                 write(logger, step)
             except Exception as error:
                 self._failed.append(logger)
-                what = "%s is told no more of %s: it failed with %r"
+                what = "%s will no longer receive %s: it failed with %r"
                 warn(what, type(logger).__name__, self._about, error, see="troubleshooting.md#loggers-and-files")
 
 

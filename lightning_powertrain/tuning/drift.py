@@ -14,8 +14,8 @@ from lightning_powertrain.devices import Health, Interval
 from lightning_powertrain.profiling import Measurement, sensor_noise
 from lightning_powertrain.selection import Objective, excess_of
 
-Sign = Literal["throttling", "over budget", "slower", "faster", "hungrier", "thriftier"]
-SIGNS: tuple[Sign, ...] = ("throttling", "over budget", "slower", "faster", "hungrier", "thriftier")
+Sign = Literal["throttling", "over budget", "slower", "faster", "more power", "less power"]
+SIGNS: tuple[Sign, ...] = ("throttling", "over budget", "slower", "faster", "more power", "less power")
 
 # What moves is judged by means over so much clean training: long enough for a board to go through one cycle of
 # throttling, and for the scatter of minibatches (2.5 %) to average out to 0.6 %.
@@ -178,7 +178,7 @@ class DriftDetector:
         if abs(block.time_ms - before.time_ms) > _TOLERANCE * before.time_ms:
             signs.add("slower" if block.time_ms > before.time_ms else "faster")
         if abs(block.power_w - before.power_w) > max(_TOLERANCE * before.power_w, _TOLERANCE_W):
-            signs.add("hungrier" if block.power_w > before.power_w else "thriftier")
+            signs.add("more power" if block.power_w > before.power_w else "less power")
         if self._is_beyond(block) and not self._was_beyond:
             signs.add("over budget")
         return signs

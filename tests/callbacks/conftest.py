@@ -15,4 +15,4 @@ def board(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Iterator[TimedDevi
     monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device = TimedDevice()
     yield device
-    assert device.mode == device.found, "the board was not put back"
+    assert device.mode == device.found, "the board was not restored"

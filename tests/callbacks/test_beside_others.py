@@ -32,7 +32,7 @@ class Broken(Model):
 
 
 class Notifier(pl.Callback):
-    """Fails when it is told of a failure."""
+    """Fails when it receives an exception."""
 
     def on_exception(self, *details: Any) -> None:
         raise OSError("no network")

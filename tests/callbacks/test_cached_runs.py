@@ -183,7 +183,7 @@ def test_a_damaged_entry_is_one_warning(tiny: FakeDevice, caplog: pytest.LogCapt
     run(tiny)
     assert len(tiny.applied) >= 6
     (message,) = warnings_of(caplog)
-    assert "does without the cache" in message
+    assert "profile cache is disabled for this run" in message
 
 
 def test_named_workloads_of_the_simulation_know_each_other_by_name() -> None:

@@ -88,7 +88,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("is_stuck", [False, True], ids=["board put back", "board stuck"])
+@pytest.mark.parametrize("is_stuck", [False, True], ids=["board restored", "board stuck"])
 @pytest.mark.parametrize("strict", [False, True], ids=["soft", "strict"])
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("place", PLACES)
@@ -117,7 +117,7 @@ def test_the_users_error_is_the_one_that_surfaces(
     # Lightning itself turns Ctrl-C into an exit.
     with pytest.raises(SystemExit if kind is KeyboardInterrupt else kind) as surfaced:
         job.fit(Breaking(breaks), DataLoader(BreakingData(breaks), batch_size=4), data(1, shuffle=False))
-    assert seen == [breaks.error], "a callback after ours is told of it too"
+    assert seen == [breaks.error], "a callback after ours receives it too"
     if kind is not KeyboardInterrupt:
         assert surfaced.value is breaks.error
     assert (device.mode == device.found) is not is_stuck
@@ -141,7 +141,7 @@ def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
     assert surfaced.value is error
 
 
-@pytest.mark.parametrize("is_stuck", [False, True], ids=["board put back", "board stuck"])
+@pytest.mark.parametrize("is_stuck", [False, True], ids=["board restored", "board stuck"])
 @pytest.mark.parametrize("error", [None, RuntimeError("the user's"), SystemExit(), "ours"], ids=repr)
 def test_sampling_threads_end_with_the_job(
     error: Any, is_stuck: bool, device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Whatever of ours fails in a hook: the board is put back, one warning, the same weights; an error under ``strict``."""
+"""Whatever of ours fails in a hook: the board is restored, one warning, the same weights; an error under ``strict``."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_errors_of_every_kind(
         assert device.mode == device.found
 
 
-# A board that cannot be put back.
+# A board that cannot be restored.
 
 
 def test_board_that_cannot_be_put_back_is_one_warning(

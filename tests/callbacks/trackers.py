@@ -82,7 +82,7 @@ class MLflow(Tracker):
         environment.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         # Newer versions want a database, and packages for it.
         environment.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-        environment.setenv("MLFLOW_TRACKING_URI", "")  # The logger sets it: so it is put back.
+        environment.setenv("MLFLOW_TRACKING_URI", "")  # The logger sets it: so it is restored.
         self._mlflow = pytest.importorskip("mlflow", reason="needs mlflow-skinny")
         self.logger = MLFlowLogger(tracking_uri=f"file:{folder / 'mlruns'}")
 

@@ -77,7 +77,7 @@ def test_what_cannot_be_put_back_is_named(board: PlainBoard) -> None:
     file.unlink()
     file.mkdir(mode=stat.S_IRWXU)
     message = run(exit_code=1)
-    assert message.startswith("powertrain: these settings could not be put back: ")
+    assert message.startswith("powertrain: these settings could not be restored: ")
     assert message.endswith("/17000000.ga10b/max_freq. A reboot resets them\n")
     file.rmdir()
     file.write_text("114750000\n")

@@ -84,7 +84,7 @@ def test_the_board_is_back_when_close_returns(ways: Ways) -> None:
     client.close()
     assert ways.board.settings() == ways.before
     assert not client.alive
-    with pytest.raises(DeviceError, match=r"the root helper has ended\. `sudo .*restore` puts the board back"):
+    with pytest.raises(DeviceError, match=r"the root helper has ended\. `sudo .*restore` restores the board"):
         client.ask("status")
     client.close()
 
@@ -105,7 +105,7 @@ def test_a_helper_that_is_killed_is_missed_and_the_next_start_restores(ways: Way
     assert not client.alive
     if ways.service is None:
         ways.client().close()
-    assert ways.board.settings() == ways.before, "a service puts the board back before it ends the connection"
+    assert ways.board.settings() == ways.before, "a service restores the board before it ends the connection"
 
 
 def test_a_second_client_waits_its_turn(ways: Ways) -> None:

@@ -19,7 +19,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNvml]:
     fake = FakeNvml(["GPU-0", "GPU-1", "GPU-2"])
     monkeypatch.setitem(sys.modules, "pynvml", fake)
     yield fake
-    assert fake.open_users() == 0, "NVML was not let go of"
+    assert fake.open_users() == 0, "NVML was not closed"
 
 
 @pytest.fixture

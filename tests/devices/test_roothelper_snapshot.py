@@ -1,4 +1,4 @@
-"""What was saved is kept until it is put back, and never put back over what came later."""
+"""What was saved is kept until it is restored, and never overwrites what came later."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_a_mode_set_without_a_snapshot_is_put_back_all_the_same(tmp_path: Path) 
         device.restore()
         assert board.settings() == before
         device.apply(device.modes.mode(0))
-    assert board.settings() == before, "closing it puts it back, too"
+    assert board.settings() == before, "closing it restores it, too"
 
 
 def test_what_the_board_rounds_is_read_back(virtual_board: Mount) -> None:
@@ -222,7 +222,7 @@ def test_what_cannot_be_put_back_is_named_and_tried_again(virtual_board: Mount) 
     with opened(board.root) as device:
         device.apply(device.modes.mode(0))
         board.fail(GPU_MAX, errno.EIO)
-        with pytest.raises(DeviceError, match=r"could not be put back: .*17000000.ga10b/max_freq"):
+        with pytest.raises(DeviceError, match=r"could not be restored: .*17000000.ga10b/max_freq"):
             device.restore()
         after = board.settings()
         assert [path for path in before if before[path] != after[path]] == [GPU_MAX]

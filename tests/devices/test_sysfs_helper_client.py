@@ -45,7 +45,7 @@ def test_a_refusal_of_sudo_is_told_from_what_it_says_in_passing(said: str) -> No
 def test_a_host_name_that_sudo_cannot_resolve_is_no_refusal(answers: bool) -> None:
     answer = """read line; echo '{"ok": true, "protocol": 1}'; read line;""" if answers else ""
     script = f"echo 'sudo: unable to resolve host orin: Name or service not known' >&2; {answer} exit 1"
-    with pytest.raises(DeviceError, match=r"^the root helper has ended\. `sudo .*restore` puts the board back"):
+    with pytest.raises(DeviceError, match=r"^the root helper has ended\. `sudo .*restore` restores the board"):
         HelperClient(shell(script)).ask("hold")
 
 

@@ -1,4 +1,4 @@
-"""The virtual boards: cores, clocks and memory, with the manners of each generation."""
+"""The virtual boards: cores, clocks and memory, as each generation behaves."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_jacobian_is_the_exact_one() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from(["orin-agx-64gb", "tx2"]))
-def test_higher_clocks_are_never_slower_nor_thriftier_at_equal_activity(seed: int, board: str) -> None:
+def test_higher_clocks_never_take_more_time_or_less_power_at_equal_activity(seed: int, board: str) -> None:
     knobs = tuple(knob if knob.values else Knob(knob.name, knob.role, (1, 2, 4)) for knob in load_board(board).knobs)
     layout = KnobLayout(knobs)
     rng = np.random.default_rng(seed)

@@ -78,7 +78,7 @@ def test_mean_and_spread_are_those_of_the_clean_intervals(device: FakeDevice) ->
 
 
 def test_power_during_an_interruption_does_not_count(device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Minibatches end at 0.2, 0.4 ... 1.0; then 1 s of something hungry; and so on. Only the first part counts."""
+    """Minibatches end at 0.2, 0.4 ... 1.0; then 1 s at a high power; and so on. Only the first part counts."""
 
     def read_power() -> PowerReading:
         return PowerReading(10.0 if device.clock.now() % 2.0 <= 1.0 + 1e-9 else 50.0, {})

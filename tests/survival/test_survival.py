@@ -236,7 +236,7 @@ def _received(here: Connection) -> Any:
 
 
 def _wait_until(reached: Callable[[], bool]) -> None:
-    """The helper puts the board back while nobody waits for it; what it did not do in this time shows afterwards."""
+    """The helper restores the board while nobody waits for it; what it did not do in this time shows afterwards."""
     end_s = time.monotonic() + _PATIENCE_S / 6
     while not reached() and time.monotonic() < end_s:
         time.sleep(0.02)

@@ -73,7 +73,7 @@ def test_a_board_that_warms_up_beyond_its_budget_is_set_to_a_mode_within_it_once
     tuner, watcher = lock(device, f"{limit_w} W")
     before, before_w = device.mode, device.read_power().total_w
     go_on(tuner, device, 1800)
-    assert [drift.sign for drift in watcher.drifts] == ["over budget" if before_w > 0.97 * limit_w else "hungrier"]
+    assert [drift.sign for drift in watcher.drifts] == ["over budget" if before_w > 0.97 * limit_w else "more power"]
     (correction,) = corrections(tuner)
     assert correction.mode == device.mode
     assert device.read_power().total_w <= limit_w

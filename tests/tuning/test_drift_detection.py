@@ -35,8 +35,8 @@ def first_drift(blocks: list[Measurement], objective: Objective) -> tuple[int, D
     [
         (block(time_ms=106), LeastEnergy(), "slower"),
         (block(time_ms=94), LeastEnergy(), "faster"),
-        (block(power_w=31.5), LeastEnergy(), "hungrier"),
-        (block(power_w=27.5), LeastEnergy(), "thriftier"),
+        (block(power_w=31.5), LeastEnergy(), "more power"),
+        (block(power_w=27.5), LeastEnergy(), "less power"),
         (block(power_w=30.5), PowerBudget(30.0), "over budget"),
         (block(time_ms=103), TimeBudget(101.0), "over budget"),
         (block(throttled_by="heat"), LeastEnergy(), "throttling"),
@@ -60,7 +60,7 @@ def test_what_is_within_the_noise_is_no_drift() -> None:
 
 
 def test_a_budget_that_was_measured_has_a_tolerance() -> None:
-    """No worse than the start: a warming board is hungrier by a little in every mode, the start among them."""
+    """No worse than the start: a warming board draws a little more power in every mode, also in the start mode."""
     assert first_drift([block(100.5, 30.4)] * 50, NoWorse(100.0, 29.6)) is None
 
 

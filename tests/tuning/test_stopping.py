@@ -20,7 +20,7 @@ AT_MOST = 20_000
 
 
 class Stopper(Observer):
-    """Stops a tuner when it is told of something for the n-th time."""
+    """Stops a tuner at the n-th call of an observer method."""
 
     def __init__(self, event: str, nth: int) -> None:
         self.tuner: Tuner | None = None

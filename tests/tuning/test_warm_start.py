@@ -1,4 +1,4 @@
-"""A course that begins with measurements from before: what it spares, and when it drops them."""
+"""A session that begins with earlier measurements: what it spares, and when it drops them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Learning(Oracle):
 
 
 def run(device: FakeDevice, budget: str | None = "13 W", history: History | None = None, **options: object) -> Tuner:
-    """A tuner that has come to its end; the board is put back."""
+    """A tuner that has come to its end; the board is restored."""
     usual: dict[str, object] = {"predictor": Learning(), "max_modes": 8}
     length = options.pop("minibatches", None)
     tuner = Tuner(budget, device=device, verbose=False, **arguments(**{**usual, **options})).start(minibatches=length)

@@ -31,7 +31,7 @@ class Recorder(Observer):
 
 
 def train(tuner: Tuner, minibatches: int = 100_000) -> int:
-    """Minibatches until the tuner has locked a mode or let go of the board."""
+    """Minibatches until the tuner has locked a mode or closed the board."""
     for done in range(minibatches):
         tuner.minibatch_ended()
         if tuner.phase in (Phase.LOCKED, Phase.CLOSED):

@@ -9,7 +9,7 @@ A test mounts one in three lines and uses it with ordinary files::
 or takes the fixture ``virtual_board``, which mounts by name, unmounts at the end, and skips where FUSE is missing.
 ``board.root`` is the prefix that stands for ``/``; any process on this machine may use it. A board boots in its default
 stock mode, under full load. Orders such as ``board.fail("/sys/kernel/nvpmodel_clk_cap/emc", errno.EIO)`` or
-``board.heat(101)`` make trouble; ``board.settings()`` before and after shows whether all was put back.
+``board.heat(101)`` make trouble; ``board.settings()`` before and after shows whether all was restored.
 """
 
 from virtual_board.mounting import BOARDS, MountedBoard, mounted, why_unavailable

@@ -138,7 +138,7 @@ class MountedBoard:
         return list(self._ask("violations"))
 
     def settings(self) -> dict[str, str]:
-        """Text of every file that can be set, by path: equal before and after, if all was put back."""
+        """Text of every file that can be set, by path: equal before and after, if all was restored."""
         return dict(self._ask("settings"))
 
     def state(self) -> dict[str, Any]:

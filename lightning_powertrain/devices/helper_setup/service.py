@@ -1,6 +1,6 @@
 """The service: systemd listens on a socket and starts one helper for each connection, in surroundings of its own.
 
-The helper then inherits nothing from its caller, and systemd puts the board back if the helper is killed.
+The helper then inherits nothing from its caller, and systemd restores the board if the helper is killed.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Service:
         return any(path.exists() for path in self.files())
 
     def removal(self) -> Iterator[tuple[str, ...]]:
-        """What is run before the units are taken away: all helpers end, and put the board back."""
+        """What is run before the units are taken away: all helpers end, and restore the board."""
         if has_systemd():
             yield ("systemctl", "disable", "--now", f"{UNIT}.socket")
             yield ("systemctl", "stop", f"{UNIT}@*.service")

@@ -2,5 +2,5 @@
 
 It uses the standard library only and runs as ``python3 -ISB FOLDER``, from Python 3.8 on: the system's Python is often
 older than the one that trains. Read in this order: ``knobs`` (what can be set), ``switching`` (how), ``snapshot`` (what
-is put back), ``process`` (what could end it), ``channel`` (how it is asked), ``server`` (what a client may ask).
+is restored), ``process`` (what could end it), ``channel`` (how it is asked), ``server`` (what a client may ask).
 """

@@ -243,7 +243,7 @@ class Knobs:
         return {path: text for path, text in texts.items() if text is not None}
 
     def unsaved(self, saved: Mapping[Path, str]) -> list[Path]:
-        """The files that a mode may write and that ``saved`` does not know: nothing could put them back."""
+        """The files that a mode may write and that ``saved`` does not know: nothing could restore them."""
         unlocked = {each.rate for each in self.clocks if isinstance(each, EmcClock) and not _says_one(each.lock, saved)}
         return [
             path

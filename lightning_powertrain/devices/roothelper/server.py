@@ -4,7 +4,7 @@
 ``{"do": "status"}``                                    the knobs with their values, and the mode the board has
 ``{"do": "hold"}``                                      lock the board and save its state to disk
 ``{"do": "apply", "mode": {"gpu_hz": 306000000, ...}}``  set knobs to values of their tables; only while held
-``{"do": "restore"}``                                   put everything back, and let go
+``{"do": "restore"}``                                   restore everything, and release the board
 ======================================================  ====================================================
 
 Anything else is refused. The helper restores when the client closes its end, dies or stops reading, and when a signal
@@ -66,7 +66,7 @@ class Keeper:
             return {"ok": False, "error": f"the board refused: {error}"}
 
     def recover(self) -> None:
-        """Put back what a helper that was killed left behind, unless another one is at work.
+        """Restore what a helper that was killed left behind, unless another one is at work.
 
         Whatever goes wrong here is told with the next status: the helper that could repair it later has to start.
         """
@@ -76,7 +76,7 @@ class Keeper:
         except StateError as error:
             self._trouble = str(error)
         except Exception as error:
-            self._trouble = f"what an earlier helper saved cannot be put back: {error!r}"
+            self._trouble = f"what an earlier helper saved cannot be restored: {error!r}"
             traceback.print_exc()
 
     def end(self) -> None:
@@ -102,7 +102,7 @@ class Keeper:
         notes = [] if self._trouble is None else [self._trouble]
         if self._store.damaged is not None:
             notes.append(
-                f"the settings that an earlier helper saved are damaged and were not put back; they are kept as "
+                f"the settings that an earlier helper saved are damaged and were not restored; they are kept as "
                 f"{self._store.damaged}. A reboot sets the board's own"
             )
         return notes
@@ -115,7 +115,7 @@ class Keeper:
         try:
             _, differing = self._put_back()
             if differing:
-                raise RequestError("the board cannot be put back to what it was before: restore it first")
+                raise RequestError("the board is not yet restored to its earlier settings: restore it first")
             self._knobs = find_knobs(self._root)
             saved = self._own_texts()
             self._store.save(saved)
@@ -136,11 +136,11 @@ class Keeper:
         devices = lowering(self._root)
         texts = restorable(self._knobs.texts())
         if lost := self._knobs.unsaved(texts):
-            raise RequestError(f"these files show nothing that could be put back: {', '.join(map(str, lost))}")
+            raise RequestError(f"these files show nothing that could be restored: {', '.join(map(str, lost))}")
         if devices := devices or lowering(self._root):
             raise RequestError(
                 f"the board throttles ({', '.join(devices)}): its clock limits read lower than they were set, so they "
-                "could not be put back; let it cool down first"
+                "could not be restored; let it cool down first"
             )
         return texts
 

@@ -1,4 +1,4 @@
-"""Setting a power mode and putting everything back: which file is written when.
+"""Setting a power mode and restoring everything: which file is written when.
 
 Cores come online first, because a cpufreq policy takes no write while all its cores are offline, and surplus cores
 leave last.
@@ -72,7 +72,7 @@ def put_back(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
     """Write back what files held before, only those that differ, and return those that still do.
 
     A path that is not a file of these knobs is neither read nor written; it counts as one that differs. While the board
-    throttles, a limit is written whatever it reads, and one that was taken but reads lower counts as put back.
+    throttles, a limit is written whatever it reads, and one that was taken but reads lower counts as restored.
     """
     hot = bool(lowering(knobs.root))
     switches = {path: text for path, text in saved.items() if path in _files(knobs.cores)}
@@ -123,7 +123,7 @@ def _reads_lower(path: Path, text: str) -> bool:
 
 
 def _write_each(texts: Mapping[Path, str]) -> set[Path]:
-    """Write those that differ; returns those that refused, which must not keep the others from being put back."""
+    """Write those that differ; returns those that refused, which must not keep the others from being restored."""
     refused = set()
     for path in _differing(texts):
         try:

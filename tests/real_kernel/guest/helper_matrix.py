@@ -1,4 +1,4 @@
-"""Whatever dies or throttles, and however the helper is reached: each mode is set as asked, and the board put back."""
+"""Whatever dies or throttles, and however the helper is reached, modes are set and the board is restored."""
 
 from __future__ import annotations
 
