@@ -24,10 +24,11 @@ import numpy as np
 
 from lightning_powertrain.boards import Knob, ModeSpace, load_board
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, WindowPlan
+from lightning_powertrain.tuning.acquisition import Candidate
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
-from lightning_powertrain.tuning.search import Search, Step
+from lightning_powertrain.tuning.search import Search
 
 LIMIT_W = 30.0
 
@@ -142,8 +143,8 @@ def run(case: Case) -> Cost:
     return cost
 
 
-def next_step(search: Search, profile: Profile) -> Step | None:
-    return search.planned(profile) or search.learned(profile)
+def next_step(search: Search, profile: Profile) -> Candidate | None:
+    return search.next_planned(profile) or search.next_by_acquisition(profile)
 
 
 def config_of(case: Case) -> TuningConfig:

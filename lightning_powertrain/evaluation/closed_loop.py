@@ -132,7 +132,7 @@ class ClosedLoop:
 
     def _play(self, search: Search, rows: Sequence[int]) -> Found:
         profile = replace(self._measured, measurements=tuple(self._measured.measurements[row] for row in rows))
-        while step := search.planned(profile) or search.learned(profile):
-            profile = profile.with_measurements([self._measured.measurements[self._space.index(step.mode)]])
+        while candidate := search.next_planned(profile) or search.next_by_acquisition(profile):
+            profile = profile.with_measurements([self._measured.measurements[self._space.index(candidate.mode)]])
         kept = select_measured(search.objective, profile, search.start)
         return Found(self._space.index(kept.mode), tuple(self._space.index(each.mode) for each in profile.measurements))

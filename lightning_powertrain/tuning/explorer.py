@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Dict, Generator, Tuple
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuning.acquisition import Candidate
 from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
 from lightning_powertrain.tuning.mode_runner import Awaited
 from lightning_powertrain.tuning.observers import Progress
@@ -15,7 +16,7 @@ from lightning_powertrain.tuning.phase import Phase
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
-from lightning_powertrain.tuning.search import Search, Step
+from lightning_powertrain.tuning.search import Search
 
 if TYPE_CHECKING:
     from lightning_powertrain.tuning.session import TuningSession
@@ -57,15 +58,15 @@ class Explorer:
         runner, session, budget = self._runner, self._session, self._budget
         expected: dict[PowerMode, Selection] = {}
         start_s, done, spent_s = session.uninterrupted_s(), 0, 0.0
-        while step := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
-            session.enter(Phase.VERIFYING if step.is_trial else Phase.PROFILING)
+        while candidate := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
+            session.enter(Phase.VERIFYING if candidate.is_verification else Phase.PROFILING)
             space = runner.space
-            mode = runner.apply(step.mode)
-            if mode != step.mode:
-                search.not_reached(step.mode)
-            if step.expected is not None:
-                expected[mode] = search.selection_of(step)
-            if step.is_trial:
+            mode = runner.apply(candidate.mode)
+            if mode != candidate.mode:
+                search.mark_unreachable(candidate.mode)
+            if candidate.expected is not None:
+                expected[mode] = search.selection_of(candidate)
+            if candidate.is_verification:
                 session.outcome = session.outcome_of(search, expected[mode], spent_s)
                 session.observers.selected(session.outcome)
                 runner.check_open()
@@ -101,19 +102,19 @@ class Explorer:
             expected = {**expected, **more}
         return search, expected
 
-    def _next(self, search: Search, may_explore: bool) -> Step | None:
+    def _next(self, search: Search, may_explore: bool) -> Candidate | None:
         """The next mode to measure; None if the search is over."""
         runner = self._runner
         enough = len(runner.profile) >= self._budget.config.minimum_modes(runner.device.modes)
         if may_explore or not enough:
-            step = search.planned(runner.profile)
-            if step is not None:
-                return step
+            candidate = search.next_planned(runner.profile)
+            if candidate is not None:
+                return candidate
         self._session.enter(Phase.DECIDING)
         runner.leave_slow_mode(search.objective)
         with runner.computing():
-            step = search.learned(runner.profile, may_explore)
-            return step or search.recalled(runner.profile, runner.warm.modes)
+            candidate = search.next_by_acquisition(runner.profile, may_explore)
+            return candidate or search.next_from_history(runner.profile, runner.warm.modes)
 
     def notify_measured(
         self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float

@@ -13,7 +13,7 @@ from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
-from lightning_powertrain.tuning.search import MOST_TRIALS, Search
+from lightning_powertrain.tuning.search import MAX_VERIFICATIONS, Search
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ProfilingBudget:
             return done if self._is_served(done) else config.most_modes(self._space)
         most = config.most_modes(self._space)
         # A search that ends by itself may look for a few more: another budget may ask for others.
-        return min(len(self._space), max(most, done + MOST_TRIALS) if self._is_served(done) else most)
+        return min(len(self._space), max(most, done + MAX_VERIFICATIONS) if self._is_served(done) else most)
 
     def _is_served(self, done: int) -> bool:
         """Whether what is known from before is all that this job wants to learn."""

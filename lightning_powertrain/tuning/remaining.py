@@ -17,21 +17,21 @@ from lightning_powertrain.tuning.plan import ProfilingPlan
 
 FloatArray = npt.NDArray[np.float64]
 
-# How many modes a search measures until none promises anything more, where it may go on for so long; fewer where it
-# ends once the choice is settled.
+# How many modes a search measures until none is expected to improve on the best, where it may go on for so long; fewer
+# where it ends once the choice is settled.
 _ENOUGH = 42
 _ENOUGH_TO_SETTLE = 16
 # A search that is cut far short tries up to five modes more; so many are at most a quarter off in all of ten.
-_TRIALS = 1.8
+_VERIFICATIONS = 1.8
 _FAR_SHORT = 18
 # Hardly any search for so few modes ends before it has measured them; longer ones do, nobody can tell when.
 _SURE = 30
 # Windows of which every tenth whole search of them takes more are this much longer.
 _MARGIN = 1.1
-# Each window rules out other modes too: of n that promise something about sqrt(n) to 2.5 sqrt(n) are measured.
+# Each window rules out other modes too: of n that may improve on the best about sqrt(n) to 2.5 sqrt(n) are measured.
 _LEAST_PER_ROOT = 1.0
 _PER_ROOT = 2.5
-# So many of those that promise most are measured next.
+# So many of those with the largest values are measured next.
 _NEXT = 8
 
 # The best mode within a power limit is slower than the start by this power of how much more that draws; and of the
@@ -62,24 +62,24 @@ class Remaining:
         self.time_ms = time_of_best_ms(objective, start)
         """Mean time of a minibatch in the modes that the search chooses."""
 
-    def looked(self, done: int, promise: FloatArray, time_ms: FloatArray) -> None:
+    def looked(self, done: int, value: FloatArray, time_ms: FloatArray) -> None:
         """Take note of what a decision saw.
 
         Args:
             done: Modes known by then.
-            promise: Expected improvements of those modes that promise enough to be measured, shape ``(n,)``.
+            value: Expected improvements of those modes for which it is large enough to be measured, shape ``(n,)``.
             time_ms: Predicted times of a minibatch in these.
         """
-        count, root = len(promise), math.sqrt(len(promise))
+        count, root = len(value), math.sqrt(len(value))
         usual = min(_PER_ROOT * root, self._enough - done)
         self._end = done + min(count, max(usual, _LEAST_PER_ROOT * root))
         if count:
-            self.time_ms = float(time_ms[np.argsort(-promise, kind="stable")[:_NEXT]].mean())
+            self.time_ms = float(time_ms[np.argsort(-value, kind="stable")[:_NEXT]].mean())
 
     def windows(self, done: int) -> float:
-        """Modes that are yet to be measured, trials included, once ``done`` are known; need not be whole."""
-        trials = min(_TRIALS, _TRIALS / _FAR_SHORT * max(0.0, self._end - self._most))
-        return max(0.0, min(self._end, self._most + trials) - done)
+        """Modes that are yet to be measured, verifications included, once ``done`` are known; need not be whole."""
+        verifications = min(_VERIFICATIONS, _VERIFICATIONS / _FAR_SHORT * max(0.0, self._end - self._most))
+        return max(0.0, min(self._end, self._most + verifications) - done)
 
     def most_windows(self, done: int) -> float | None:
         """As :meth:`windows`, if the search goes on to the end; None if it is known well enough when it ends."""

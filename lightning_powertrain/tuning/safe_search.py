@@ -1,4 +1,4 @@
-"""A search that keeps a power budget while it looks around, for a supply that really ends there."""
+"""A search that never measures above a power limit, for a supply that really ends there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lightning_powertrain.errors import BudgetError, PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.tuning.search import WORTH_A_LOOK, Outlook, Search
+from lightning_powertrain.tuning.acquisition import Acquisition
+from lightning_powertrain.tuning.search import WORTH_MEASURING, Search
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,7 +24,7 @@ _SPREADS = 3.0
 # And if some measured mode is near enough that no model has to be believed far from where it was seen: all knobs
 # together may differ by half of the table of one.
 _REACH = 0.5
-# So many of the modes that promise most, but are not safe, are looked at for a safe one on the way.
+# For so many of the modes of the largest values that are not safe, a safe one on the way is looked for.
 _WANTED = 10
 # A step towards one of them has to leave at most this share of the way.
 _CLOSER = 0.75
@@ -35,8 +36,8 @@ class SafeSearch(Search):
     """Starts from the lowest mode, and measures only modes whose upper bound of power lies within the budget.
 
     The bound is that of the predictor, which every measurement moves outwards. Each next mode is the one of the largest
-    expected improvement among those. Where none promises 0.3 %, it is one on the way to a better mode that may yet turn
-    out to be within the budget; the search ends where there is none. Expects a start in the lowest mode, and an
+    expected improvement among those. Where the largest is below 0.3 %, it is one on the way to a better mode that may
+    turn out to be within the budget; the search ends where there is none. Expects a start in the lowest mode, and an
     objective that limits power.
 
     Raises:
@@ -91,27 +92,27 @@ class SafeSearch(Search):
     def _begin_with(self, profile: Profile) -> IntArray:
         return self._candidates.some_of(np.flatnonzero(self._is_near(profile)))
 
-    def _judged(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> Outlook:
+    def _judged(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> Acquisition:
         seen = super()._judged(rows, prediction, profile, best)
         safe = self._is_within(prediction) & self._is_near(profile)[rows] & (prediction.power_w <= self._ceiling_w)
-        promise = np.where(safe, seen.promise, 0.0)
-        if promise.max() < WORTH_A_LOOK:
-            wanted = np.where(seen.better & ~safe, seen.promise, 0.0)
-            promise = np.maximum(promise, self._stepping_stone(rows, wanted, safe, profile))
-        return replace(seen, promise=promise, better=seen.better & safe)
+        value = np.where(safe, seen.value, 0.0)
+        if value.max() < WORTH_MEASURING:
+            wanted = np.where(seen.better & ~safe, seen.value, 0.0)
+            value = np.maximum(value, self._stepping_stone(rows, wanted, safe, profile))
+        return replace(seen, value=value, better=seen.better & safe)
 
     def _stepping_stone(
         self, rows: IntArray, wanted: FloatArray, safe: npt.NDArray[np.bool_], profile: Profile
     ) -> FloatArray:
-        """A promise for the safe mode that leads closest to one that is expected to be better, but not yet safe.
+        """A value for the safe mode that leads closest to one that is expected to be better, but not yet safe.
 
         Measuring it narrows the bounds around it (as the expanders of SafeOpt, Sui et al. 2015). It has to be much
         closer to the better mode than all that were measured, so that there is an end to it.
         """
         measured = self._measured_rows(profile)
-        closed = self._space.rows_of(profile.throttling_modes | self._unreached)
+        closed = self._space.rows_of(profile.throttling_modes | self._unreachable)
         stones = np.setdiff1d(rows[safe], [*measured, *closed])
-        promise = np.zeros(len(rows))
+        value = np.zeros(len(rows))
         for index in np.argsort(-wanted, kind="stable")[:_WANTED]:
             if not wanted[index] or not len(stones):
                 break
@@ -119,9 +120,9 @@ class SafeSearch(Search):
             distances = self._distances(stones, target)
             nearest = int(np.argmin(distances))
             if distances[nearest] < _CLOSER * self._distances(np.array(measured, dtype=np.int64), target).min():
-                promise[rows == stones[nearest]] = WORTH_A_LOOK
+                value[rows == stones[nearest]] = WORTH_MEASURING
                 break
-        return promise
+        return value
 
     def _distances(self, rows: IntArray, row: IntArray) -> npt.NDArray[np.float32]:
         """By how much all knobs together differ from those of one mode, as shares of their tables."""

@@ -17,7 +17,7 @@ from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import PowerBudget, select_measured
 
-MOST_TRIALS = 5
+MAX_VERIFICATIONS = 5
 
 
 class Sure(Oracle):
@@ -66,7 +66,7 @@ def test_searches_find_the_best_of_the_modes_that_there_are(
         return
     most = 6 if kind == "search" else 50
     found = loop.search(kind, PowerBudget(limit_w), most)
-    assert len(found.measured) <= 1 + most + MOST_TRIALS
+    assert len(found.measured) <= 1 + most + MAX_VERIFICATIONS
     assert len(set(found.measured[1:])) == len(found.measured[1:]), "only where the job started may come again"
     assert found.row in found.measured
     if kind != "hard":  # That one does not leap over holes.
@@ -87,7 +87,7 @@ def test_verifying_a_sample_adds_trials_alone(rows: list[int], count: int, limit
     profile, sample = tiny(), rows[:count]
     found = ClosedLoop(profile, Sure()).verify(sample, PowerBudget(limit_w))
     assert list(found.measured[:count]) == sample
-    assert len(set(found.measured)) == len(found.measured) <= count + MOST_TRIALS
+    assert len(set(found.measured)) == len(found.measured) <= count + MAX_VERIFICATIONS
     assert profile.time_ms[found.row] <= profile.time_ms[best_row(profile, limit_w)] * 1.011
 
 

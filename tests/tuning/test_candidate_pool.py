@@ -70,7 +70,7 @@ def test_the_mode_that_it_asks_for_promises_as_much_as_the_best_of_all(workload:
         profile = simulated_profile(ORIN, workload, rows, seed)
         start, predictor = profile.measurements[0], default_predictor()
         search = Search(space, predictor, objective, start, 50, seed=seed, with_first_modes=False)
-        step = search.learned(profile)
+        step = search.next_by_acquisition(profile)
         best = select_measured(objective, profile, start)
         prediction = predictor.predict(space.array)
         within = objective.excess(prediction.time_ms, prediction.power_w) == 0
@@ -99,6 +99,6 @@ def test_what_is_looked_at_does_not_grow_with_the_board() -> None:
         50,
         with_first_modes=False,
     )
-    search.learned(profile)
+    search.next_by_acquisition(profile)
     assert asked[0] == 1000
     assert sum(asked) < 4000

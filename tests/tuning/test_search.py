@@ -37,12 +37,12 @@ def play(search: Search, start: Measurement, measure: Measure, profile: Profile 
     profile = profile or Profile(SPACE.knobs, Provenance("tiny", "toy", True)).with_measurements([start])
     trials = 0
     for done in range(200):
-        step = search.planned(profile) or search.learned(profile)
+        step = search.next_planned(profile) or search.next_by_acquisition(profile)
         if step is None:
             assert done - trials <= search.most
             assert trials <= 5
             return profile
-        trials += step.is_trial
+        trials += step.is_verification
         profile = profile.with_measurements([measure(step.mode)])
     raise AssertionError("the search does not end")
 
