@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
-# POWERTRAIN_DATA must name the folder of recorded data. Some 45 minutes on one core.
+# POWERTRAIN_DATA must name the folder of recorded data. Some 90 minutes on one core.
+# To publish tables, copy FOLDER/*.txt into benchmarks/results: docs/building/evaluation_tables.py makes a page of these.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
 only=("${@:2}")
+benchmarks=$(dirname "$0")
 # Threads of such small networks wait for each other more than they work.
 export OMP_NUM_THREADS=1 COLUMNS=100
 
@@ -11,11 +13,25 @@ wanted() {
   [[ ${#only[@]} == 0 || " ${only[*]} " == *" $1 "* ]]
 }
 
+# Writes the command of a table, the day and, from the standard input, what the command prints.
+record() {
+  printf '$ %s\nMade on %s.\n\n' "$2" "$(date -u +%F)" >"$folder/$1.txt"
+  sed -e '/^Wrote /d' -e '/ explains the columns/d' -e 's/ *$//' | tee -a "$folder/$1.txt"
+}
+
 evaluate() {
   name=$1
   shift
   if wanted "$name"; then
-    powertrain evaluate "$@" --plots "$folder/$name" | tee "$folder/$name.txt"
+    powertrain evaluate "$@" --plots "$folder/$name" | record "$name" "powertrain evaluate $*"
+  fi
+}
+
+benchmark() {
+  name=$1
+  shift
+  if wanted "$name"; then
+    python "$benchmarks/$name.py" "$@" | record "$name" "python benchmarks/$name.py${*:+ $*}"
   fi
 }
 
@@ -35,7 +51,6 @@ evaluate profiling-cost --experiment profiling-cost --methods random-pareto,pape
 evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-informed --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
-if wanted job; then
-  python "$(dirname "$0")/job.py" --seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base \
-    --workload lstm | tee "$folder/job.txt"
-fi
+benchmark job --seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm
+benchmark decide
+benchmark overhead

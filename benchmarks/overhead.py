@@ -171,7 +171,7 @@ def seconds_per_hook() -> float:
 def hooks() -> None:
     """Microseconds per minibatch of several callbacks."""
     board = LikeARealBoard("orin-agx-64gb", "resnet18")
-    real = PowerTrainCallback("30 W", device=board, max_max_modes=10, cache=False, verbose=False)
+    real = PowerTrainCallback("30 W", device=board, max_modes=10, cache=False, verbose=False)
     simulated = Second("30 W", device="simulated:orin-agx-64gb:resnet18", max_modes=10, cache=False, verbose=False)
     watched = {
         "nothing": pl.Callback(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from command_page import command_page
+from evaluation_tables import evaluation_tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -33,6 +34,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
     pages = {page: _text(name) for name, page in _PAGES.items()}
     pages["examples.md"] += _scripts()
     pages["command.md"] = command_page()
+    pages["evaluation-tables.md"] = evaluation_tables()
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text.replace("](docs/", "](")))
 

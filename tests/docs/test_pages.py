@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import re
 import subprocess
 import sys
 import warnings
@@ -177,7 +179,7 @@ def test_every_page_has_its_place() -> None:
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     placed = set(_leaves(settings["nav"]))
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
-    generated = {"changelog.md", "command.md", "contributing.md", "examples.md"}
+    generated = {"changelog.md", "command.md", "contributing.md", "evaluation-tables.md", "examples.md"}
     assert placed == pages | generated
 
 
@@ -193,3 +195,30 @@ def test_every_public_name_is_documented() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "api").glob("*.md"))
     missing = [name for name in lightning_powertrain.__all__ if f"::: lightning_powertrain.{name}\n" not in text]
     assert missing == []
+
+
+def test_tests_of_faults_exist() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    path, missing = "", []
+    names = re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", text)
+    for given, name in names:
+        path = given or path
+        if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8"):
+            missing.append(f"{path}::{name}")
+    assert len(names) > 50
+    assert missing == []
+
+
+def test_tables_of_the_evaluation_are_those_of_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "building"))
+    tables = importlib.import_module("evaluation_tables")
+    page = tables.evaluation_tables()
+    files = sorted(tables.RESULTS.glob("*.txt"))
+    assert {path.stem for path in files} <= set(tables.TITLES)
+    for path in files:
+        command, made, *_ = path.read_text(encoding="utf-8").splitlines()
+        assert f"{{#{path.stem}}}\n\n```\n{command[2:]}\n```\n" in page
+        for words in Block("", command, 1, is_run=False).commands:
+            _parse(get_command(app), words)
+        assert re.fullmatch(r"Made on \d{4}-\d\d-\d\d\.", made)
+        assert path.read_text(encoding="utf-8").partition("\n\n")[2].rstrip() in page
