@@ -203,7 +203,7 @@ def test_tests_of_faults_exist() -> None:
     names = re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", text)
     for given, name in names:
         path = given or path
-        if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8"):
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8"):
             missing.append(f"{path}::{name}")
     assert len(names) > 50
     assert missing == []
