@@ -166,7 +166,7 @@ def _gpus(trainer: pl.Trainer) -> list[str]:
         return []
     devices = [torch.cuda.get_device_properties(index) for index in trainer.device_ids]
     if not all(hasattr(device, "uuid") for device in devices):
-        raise DeviceError(f"torch {torch.__version__} does not tell which GPUs it uses; 2.5 and later do")
+        raise DeviceError(f"torch {torch.__version__} does not report which GPUs it uses: update torch to 2.5 or later")
     return [f"GPU-{device.uuid}" for device in devices]
 
 

@@ -165,7 +165,7 @@ class PowerTrainCallback(pl.Callback):
         self._store.job_started()
         if getattr(trainer, "fast_dev_run", False):
             if trainer.is_global_zero:
-                what = "power-mode tuning is skipped, since `fast_dev_run` is enabled"
+                what = "power-mode tuning is disabled for this run, since `fast_dev_run` is too short for it"
                 warn(what, see="troubleshooting.md#short-jobs")
         else:
             self._start(trainer, pl_module)

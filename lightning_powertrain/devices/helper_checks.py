@@ -99,7 +99,7 @@ def _check_leftovers(facts: Facts) -> Iterator[Finding]:
         text = "only root sees whether a killed job left a power mode behind; this restores the board if one did"
         yield Finding("snapshot", "note", text, powertrain_command("restore"))
     elif notes := helper.status.get("notes"):
-        yield Finding("snapshot", "fail", f"the root helper says: {'; '.join(notes)}")
+        yield Finding("snapshot", "fail", f"the root helper reports: {'; '.join(notes)}")
     elif helper.busy:
         yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
     elif helper.leftover:

@@ -80,7 +80,8 @@ def _why_not(error: OSError, path: Path) -> str:
         return _not_in_group()
     if isinstance(error, ConnectionRefusedError):
         return (
-            f"nobody serves the root helper's socket {path}: `sudo systemctl restart {UNIT}.socket` starts its service"
+            f"no process listens on the root helper's socket {path}: "
+            f"`sudo systemctl restart {UNIT}.socket` starts its service"
         )
     if error.errno == errno.EAGAIN:
         return (

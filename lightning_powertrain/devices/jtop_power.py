@@ -153,7 +153,7 @@ class JtopPower:
 
 def _no_power(said: str) -> DeviceError:
     reason = f" ({said})" if said else ""
-    return DeviceError(f"jtop gives no power{reason}. `sudo systemctl restart jtop` may help")
+    return DeviceError(f"jtop reports no power{reason}. `sudo systemctl restart jtop` may help")
 
 
 def _collect(lines: IO[str], latest: list[tuple[float, Mapping[str, Any]]], first: threading.Event) -> None:

@@ -62,7 +62,7 @@ class NvmlPower(PowerSource):
         """
         milliwatts = self._from_each(self._nvml.nvmlDeviceGetPowerUsage)
         if milliwatts is None:
-            raise DeviceError(f"one of the GPUs {', '.join(self._handles)} does not tell its power")
+            raise DeviceError(f"NVML reports no power for one of the GPUs {', '.join(self._handles)}")
         watts = [each / 1e3 for each in milliwatts]
         return PowerReading(sum(watts), dict(zip(self._handles, watts)))
 

@@ -84,7 +84,7 @@ class SysfsDevice(BaseDevice):
         identity = {**own_identity(self._root), **self._clusters.identity}
         self.board = replace(with_tables(catalogued, knobs, model), identity=identity)
         if catalogued and (missing := {knob.name for knob in catalogued.knobs} - set(self.modes.names)):
-            what = "%s: no power mode can set %s here"
+            what = "%s: power modes leave %s unchanged, which cannot be set here; `powertrain doctor` says why"
             names = ", ".join(sorted(missing))
             warn(what, self.board.title, names, see="boards.md#what-is-set-and-how", once=True)
 
@@ -93,7 +93,7 @@ class SysfsDevice(BaseDevice):
         try:
             status = self._running_helper().ask("status")
             for note in status.get("notes", ()):
-                warn("the root helper says: %s", note, see="safety.md#how-the-board-comes-back", once=True)
+                warn("the root helper reports: %s", note, see="safety.md#how-the-board-comes-back", once=True)
             if status["asleep"]:  # Clocks of cores that are offline: only waking them shows the table.
                 status = self._hold()
                 self._running_helper().ask("restore")

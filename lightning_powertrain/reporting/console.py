@@ -75,7 +75,7 @@ class ConsoleReporter(Observer):
         if progress.done == 0:
             self._say(f"start mode {time_and_power(measurement)} ({measurement.mode})")
             if progress.total and progress.is_open:
-                self._say(f"profiling goes on until the choice is settled: at most {progress.total} power modes")
+                self._say(f"profiling ends once the choice is settled, after at most {progress.total} power modes")
             elif progress.total:
                 self._say(f"profiling up to {progress.total} power modes takes {_in_all(progress)}")
         if not progress.total:

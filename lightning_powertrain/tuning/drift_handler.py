@@ -83,8 +83,8 @@ class LockedWatch:
             self._has_warned = True
             reason = self._poller.power_trouble or self._poller.trouble or "no reading"
             what = (
-                "the power of the board can no longer be read (%s): the watch over the locked mode is paused until it "
-                "can be again, and the mode stays"
+                "the power of the board can no longer be read (%s): the locked mode stays, and is not corrected "
+                "until power can be read again"
             )
             warn(what, reason, see="troubleshooting.md#permissions-sensors-and-containers")
 

@@ -103,11 +103,12 @@ class HistoryStore(Observer):
             different = mismatch(self._state, board, self._workload)
             if different is None:
                 return history_from(self._state, knobs, self._budget)
-            warn("the checkpoint is of %s: measuring power modes starts over", different, see="checkpoints.md")
+            warn("the checkpoint is of %s: profiling starts over", different, see="checkpoints.md")
         except FileFormatError as error:
             if self._strict:
                 raise
-            warn("measuring power modes starts over: %s", error, see="checkpoints.md")
+            what = "the power modes in the checkpoint cannot be used, and profiling starts over: %s"
+            warn(what, error, see="checkpoints.md")
         return None
 
     def _from_cache(self) -> History | None:

@@ -237,12 +237,12 @@ class ModeRunner:
                 self._warn_of_refusal(knob.name, asked[knob.name], read[knob.name])
                 self.space = self.space.subset({knob.name: (knob.at_most(read[knob.name]),)})
         if len(self.space) < min(self._minimum_modes + 1, len(self.device.modes)):
-            raise DeviceError(f"so few knobs of this board move that only {len(self.space)} of its modes are left")
+            raise DeviceError(f"only {len(self.space)} power modes are left, since other knobs cannot be changed")
 
     def _warn_of_refusal(self, knob: str, asked: int, read: int) -> None:
         what = (
-            "%s does not move: it was set to %d and reads back as %d, for the second time. Something else holds it, "
-            "such as the firmware or another program; power modes are compared without it"
+            "%s cannot be changed: it was set to %d and reads back as %d, for the second time. The firmware or another "
+            "program holds it; power modes are compared without it"
         )
         warn(what, knob, asked, read, see="troubleshooting.md#permissions-sensors-and-containers")
 

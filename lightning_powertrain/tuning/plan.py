@@ -45,14 +45,16 @@ def plan_within_share(
     share = f"{max_share:.0%} of this job ({allowance_s:.0f} s of {job_s:.0f} s)"
     if count < minimum:
         warn(
-            "the power mode is left alone: %s would pay for measuring %d power modes, and fewer than %d tell too "
-            "little. All %d would take about %.0f s. A longer job or a larger max_share makes tuning possible",
-            *(share, count, minimum, most, sum(costs_s(most))),
+            "the job is too short to tune its power mode, which stays as it is: profiling may take %s, and the fewest "
+            "useful power modes (%d) take about %.0f s. A longer job or a larger max_share makes tuning possible",
+            *(share, minimum, sum(costs_s(minimum))),
             see="troubleshooting.md#short-jobs",
         )
         count = 0
     elif count < most:
-        what = "measuring %d power modes instead of %d: the others do not fit into %s; max_share sets that limit"
+        what = (
+            "measuring %d power modes instead of %d makes the choice less certain: more do not fit into %s (max_share)"
+        )
         warn(what, count, most, share, see="troubleshooting.md#short-jobs")
     return ProfilingPlan(costs_s(count) if count else (), allowance_s)
 

@@ -124,7 +124,7 @@ class TuningSession:
         """
         runner = self.runner
         if not history.belongs_to(runner.device):
-            warn("the measurements of %s are of another board: measuring starts over", history.source, see="cache.md")
+            warn("the measurements of %s are of another board: profiling starts over", history.source, see="cache.md")
             return
         runner.profile = runner.warm.begin(history, runner.profile)
         self.observers.warm_started(history)
@@ -244,7 +244,7 @@ class TuningSession:
         """Drop the measurements of the earlier run, and return to the start mode."""
         history = self.runner.warm.history
         assert history is not None
-        what = "the measurements of %s no longer hold: %s. Measuring starts over"
+        what = "the measurements of %s no longer hold: %s. Profiling starts over"
         warn(what, history.source, contradiction, see="cache.md#what-a-second-job-does-with-it")
         self.runner.profile = self.runner.warm.dropped(self.profile)
         self.outcome = None

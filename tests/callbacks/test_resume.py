@@ -91,7 +91,7 @@ def test_on_another_board_it_starts_over_and_says_so(
     assert second.outcome is not None
     assert second.outcome.reused == frozenset()
     assert messages(caplog)[-1] == (
-        "PowerTrain: the checkpoint is of another board (orin-agx-64gb): measuring power modes starts over. "
+        "PowerTrain: the checkpoint is of another board (orin-agx-64gb): profiling starts over. "
         f"See {page('checkpoints.md')}"
     )
 

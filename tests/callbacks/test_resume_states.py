@@ -150,7 +150,7 @@ def test_a_damaged_state_is_one_warning_and_a_fresh_start(
     assert second.outcome is not None
     assert second.outcome.reused == frozenset()
     (message,) = messages(caplog)
-    assert message.startswith("PowerTrain: measuring power modes starts over: what the checkpoint holds")
+    assert message.startswith("PowerTrain: the power modes in the checkpoint cannot be used, and profiling starts over")
     strict = callback_for(tiny, strict=True)
     strict.load_state_dict(copy.deepcopy(state))
     with pytest.raises(FileFormatError, match="what the checkpoint holds"):

@@ -178,7 +178,7 @@ def test_an_earlier_version_s_rule_is_replaced(private: Machine) -> None:
             "lies on a file system that is read-only, as on overlay",
         ),
         ("rm -r $F; mkdir /usr/local/else; ln -s /usr/local/else $F", "is a link, and a link is not removed for you"),
-        ("chown ptest-mallory $F/..", "can be changed by others than root"),
+        ("chown ptest-mallory $F/..", "can be changed by other users than root"),
         ("mount -t tmpfs tmpfs /usr/sbin", "sudo is not installed here: `apt-get install sudo`"),
         ("touch /usr/local/file; mount --bind /usr/local/file /usr/bin/python3", "needs a system Python of at least"),
     ],

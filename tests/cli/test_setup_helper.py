@@ -127,7 +127,7 @@ def test_a_place_that_others_can_write_is_refused(places: tuple[Path, Path]) -> 
     folder, _ = places
     folder.parent.mkdir()
     folder.parent.chmod(0o777)
-    assert f"{folder.parent} can be changed by others than root" in run("--user", "nobody", exit_code=1)
+    assert f"{folder.parent} can be changed by other users than root" in run("--user", "nobody", exit_code=1)
     assert not folder.exists()
 
 
@@ -135,7 +135,7 @@ def test_only_folders_of_root_are_safe(tmp_path: Path) -> None:
     check_only_root_writes(Path("/usr/bin"))
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(DeviceError, match=r"can be changed by others than root, .* `sudo chown root .*/open && "):
+    with pytest.raises(DeviceError, match=r"can be changed by other users than root, .* `sudo chown root .*/open && "):
         check_only_root_writes(tmp_path / "open")
 
 
@@ -147,14 +147,14 @@ def test_every_link_on_the_way_counts(tmp_path: Path) -> None:
     (tmp_path / "python3").symlink_to("theirs/../theirs/python3")
     check_only_root_writes(tmp_path / "python3")
     os.chown(tmp_path / "theirs/python3", 65534, 65534, follow_symlinks=False)
-    with pytest.raises(DeviceError, match=r"theirs/python3 can be changed by others"):
+    with pytest.raises(DeviceError, match=r"theirs/python3 can be changed by other users"):
         check_only_root_writes(tmp_path / "python3")
     os.chown(tmp_path / "theirs/python3", 0, 0, follow_symlinks=False)
     os.chown(tmp_path / "theirs", 65534, 65534)
-    with pytest.raises(DeviceError, match=r"theirs can be changed by others"):
+    with pytest.raises(DeviceError, match=r"theirs can be changed by other users"):
         check_only_root_writes(tmp_path / "python3")
     (tmp_path / "circle").symlink_to("circle")
-    with pytest.raises(DeviceError, match="circle of symbolic links"):
+    with pytest.raises(DeviceError, match="loop of symbolic links"):
         check_only_root_writes(tmp_path / "circle")
 
 
@@ -166,12 +166,12 @@ def test_every_file_of_the_standard_library_counts(tmp_path: Path) -> None:
     module.touch(mode=0o644)
     check_tree(tmp_path)
     module.chmod(0o664)
-    with pytest.raises(DeviceError, match=r"encodings/utf_8\.py can be changed by others"):
+    with pytest.raises(DeviceError, match=r"encodings/utf_8\.py can be changed by other users"):
         check_tree(tmp_path)
     module.unlink()
     module.symlink_to(tmp_path / "dist-packages/other.py")
     (tmp_path / "dist-packages").chmod(0o777)
-    with pytest.raises(DeviceError, match=r"dist-packages can be changed by others"):
+    with pytest.raises(DeviceError, match=r"dist-packages can be changed by other users"):
         check_tree(tmp_path)
 
 

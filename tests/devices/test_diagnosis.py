@@ -50,7 +50,7 @@ FOUR_OFF = GpuClusters(240, "30W", 4, 8, "MAXN", "sudo nvpmodel -m 0")
 NO_EMC = {"knobs": {"cores": KNOB, "emc_hz": KnobFacts()}}
 NO_GPU = {"knobs": {"cores": KNOB, "gpu_hz": KnobFacts()}}
 JETPACK_5 = "# R35 (release), REVISION: 4.1, GCID: 0"
-NO_JTOP = "jtop gives no power. `sudo systemctl restart jtop` may help"
+NO_JTOP = "jtop reports no power. `sudo systemctl restart jtop` may help"
 
 
 @pytest.fixture(autouse=True)

@@ -193,7 +193,7 @@ def test_a_socket_that_nobody_serves(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
     as_user(monkeypatch)
-    with pytest.raises(DeviceError, match=f"nobody serves the root helper's socket .*: {FIX} starts"):
+    with pytest.raises(DeviceError, match=f"no process listens on the root helper's socket .*: {FIX} starts"):
         usual_transport(path, tmp_path)
 
 

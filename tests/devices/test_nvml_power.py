@@ -60,7 +60,7 @@ def test_what_is_not_supported_is_not_known(nvml: FakeNvml, power: NvmlPower, er
     nvml.fails(error)
     assert power.health() is None
     assert power.read_energy() is None
-    with pytest.raises(DeviceError, match="GPU-0, GPU-2 does not tell its power"):
+    with pytest.raises(DeviceError, match="NVML reports no power for one of the GPUs GPU-0, GPU-2"):
         power.read_power()
     nvml.fails(0)
 

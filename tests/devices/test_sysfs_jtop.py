@@ -106,7 +106,7 @@ def test_a_board_without_a_sensor_cannot_be_tuned_whatever_jtop_says(install: Pa
 
 def test_what_jtop_says_is_passed_on(install: Path) -> None:
     install.write_text(FAKE.format(power={}))
-    with pytest.raises(DeviceError, match=r"jtop gives no power .*The jtop.service is not active"):
+    with pytest.raises(DeviceError, match=r"jtop reports no power .*The jtop.service is not active"):
         JtopPower()
 
 
@@ -118,13 +118,13 @@ def test_it_comes_back_after_a_stall(install: Path, monkeypatch: pytest.MonkeyPa
     power._child.kill()
     power._child.wait()
     monkeypatch.setattr("lightning_powertrain.devices.jtop_power._STALE_S", 0.0)
-    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+    with pytest.raises(DeviceError, match=r"jtop reports no power"):
         power.read()
     monkeypatch.setattr("lightning_powertrain.devices.jtop_power._RETRY_S", 0.0)
-    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+    with pytest.raises(DeviceError, match=r"jtop reports no power"):
         power.read()
     install.write_text(FAKE.format(power=WITH_INPUT))
-    with pytest.raises(DeviceError, match=r"jtop gives no power"):
+    with pytest.raises(DeviceError, match=r"jtop reports no power"):
         power.read()
     monkeypatch.setattr("lightning_powertrain.devices.jtop_power._STALE_S", 5.0)
     monkeypatch.setattr("lightning_powertrain.devices.jtop_power._RETRY_S", 60.0)

@@ -159,7 +159,7 @@ def test_a_job_that_is_too_short_is_not_tuned(oracle: Oracle, caplog: pytest.Log
     job.run(2000)
     assert job.errors == [None, None]
     assert all(device.mode == device.found for device in devices)
-    assert "left alone" in warnings(caplog)[0]
+    assert "too short to tune" in warnings(caplog)[0]
     assert job.communicators[0].exchanges == job.communicators[1].exchanges < 2000
     job.stop()
 

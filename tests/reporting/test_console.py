@@ -108,7 +108,7 @@ def test_where_profiling_may_end_early_no_time_left_is_promised() -> None:
     for done in range(6):
         reporter.measured(measurement, Progress(done, 50, 600.0, is_open=True))
     assert lines[1:] == [
-        "PowerTrain: profiling goes on until the choice is settled: at most 50 power modes",
+        "PowerTrain: profiling ends once the choice is settled, after at most 50 power modes",
         "PowerTrain: mode 5 of at most 50, 55.0 ms, 46.0 W",
     ]
 

@@ -237,7 +237,7 @@ def test_what_is_of_another_board_is_left_aside(device: FakeDevice, caplog: pyte
         tuner = run(device, history=History(other))
         assert tuner.outcome is not None
         assert tuner.outcome.reused == frozenset()
-        assert "are of another board: measuring starts over" in caplog.text
+        assert "are of another board: profiling starts over" in caplog.text
         tuner.stop()
 
 

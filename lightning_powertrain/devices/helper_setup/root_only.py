@@ -29,8 +29,8 @@ def check_only_root_writes(path: Path) -> None:
             others = 0  # The mode of a link means nothing, and in a sticky folder nobody renames the files of root.
         if found.st_uid != 0 or found.st_mode & others:
             raise DeviceError(
-                f"{each} can be changed by others than root, so nothing that root runs may be in it. "
-                f"`sudo chown root {each} && sudo chmod go-w {each}` mends that"
+                f"{each} can be changed by other users than root, so root must not run programs from it. "
+                f"`sudo chown root {each} && sudo chmod go-w {each}` corrects that"
             )
 
 
@@ -81,6 +81,6 @@ def _steps(path: Path) -> Iterator[Path]:
         if place.is_symlink():
             links += 1
             if links > _MOST_LINKS:
-                raise DeviceError(f"{path} is a circle of symbolic links")
+                raise DeviceError(f"{path} is a loop of symbolic links")
             ahead.extend(reversed(Path(os.readlink(place)).parts))
             place = place.parent
