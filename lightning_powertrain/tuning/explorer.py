@@ -43,12 +43,14 @@ class Explorer:
         self._budget = budget
         self._time_left = time_left
 
-    def best_mode(self, search: Search, plan: ProfilingPlan) -> Generator[Awaited, None, Selection]:
-        """Measure until the search is over; returns the best measured mode, with what was predicted of it."""
+    def best_mode(self, search: Search, plan: ProfilingPlan) -> Generator[Awaited, None, tuple[Search, Selection]]:
+        """Measure until the search is over; returns the last search, and its best mode with what was predicted."""
         search, expected = yield from self.explore(search, plan)
         search, expected = yield from self._explore_once_warm(search, expected)
         best = search.best(self._runner.profile, self._runner.warm.modes)
-        return replace(expected[best.mode], measured=best.measured) if best.mode in expected else best
+        if best.mode in expected:
+            best = replace(expected[best.mode], measured=best.measured)
+        return search, best
 
     def explore(self, search: Search, plan: ProfilingPlan) -> Exploring:
         """Measure what the search asks for; returns it, and what was predicted of modes before they were measured.

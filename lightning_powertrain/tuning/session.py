@@ -215,7 +215,7 @@ class TuningSession:
         if not len(plan) and len(self.profile.besides(start)) < minimum:
             return None
         profiling_start_s = self.uninterrupted_s()
-        best = yield from explorer.best_mode(search, plan)
+        search, best = yield from explorer.best_mode(search, plan)
         spent_s = self.uninterrupted_s() - profiling_start_s
         return self.settled(search, best, spent_s)
 
