@@ -189,7 +189,8 @@ class ModeRunner:
         speeds = {mode: core_speed(self.device.modes, mode) for mode in modes}
         fastest = max(speeds, key=lambda mode: speeds[mode], default=None)
         if fastest and core_speed(self.device.modes, self.device.current_mode()) < _SLOW * speeds[fastest]:
-            self.apply(fastest)
+            # The start mode may lie outside the tables, as where somebody set a clock by hand.
+            self.apply(fastest) if fastest in self.device.modes else self.keep(fastest)
 
     def measured(self, mode: PowerMode, window: WindowPlan | None = None) -> Measuring:
         """Measure the mode that is set, for as long as usual or as ``window`` says.

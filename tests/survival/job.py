@@ -234,7 +234,8 @@ def is_over(event: Event, moment: str) -> bool:
 def moment_of(tuner: Tuner | None, device: Board) -> str:
     """In which moment of the matrix a job is; nothing if tuning is over."""
     phase = tuner.phase if tuner else Phase.IDLE
-    names = {Phase.WARMING_UP: "before the first mode", Phase.LOCKED: "locked", Phase.CLOSED: ""}
+    names = {Phase.IDLE: "", Phase.LOCKED: "locked", Phase.CLOSED: ""}
+    names.update(dict.fromkeys((Phase.WARMING_UP, Phase.MEASURING_START), "before the first mode"))
     return names.get(phase, "settling" if device.is_settling else "measuring")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -162,6 +162,24 @@ def test_nothing_is_computed_with_a_slow_cpu_where_a_fast_one_is_within_the_budg
     if hard:
         measured = {each.mode: each.power_w for each in tuner.profile.measurements} if tuner.profile else {}
         assert all(measured[mode] <= 13.0 for mode, _ in seen)
+    tuner.stop()
+
+
+class Checking(FakeDevice):
+    """Refuses modes that are not in its tables, as a real board does."""
+
+    def apply(self, mode: Mapping[str, int]) -> PowerMode:
+        self.modes.index(mode)
+        return super().apply(mode)
+
+
+def test_a_start_mode_outside_the_tables_is_no_obstacle(oracle: Oracle) -> None:
+    """No measured mode is within the budget, so that the start mode is the one to compute in."""
+    device = Checking()
+    device.modes = device.modes.subset({"cpu_khz": (500000,)})
+    tuner = Tuner("5 W", device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
+    train(tuner)
+    assert tuner.status.word == "locked"
     tuner.stop()
 
 
