@@ -176,6 +176,7 @@ class Checking(FakeDevice):
 def test_a_start_mode_outside_the_tables_is_no_obstacle(oracle: Oracle) -> None:
     """No measured mode is within the budget, so that the start mode is the one to compute in."""
     device = Checking()
+    device.found = device.mode = PowerMode(**{**device.found, "cpu_khz": 2000000})
     device.modes = device.modes.subset({"cpu_khz": (500000,)})
     tuner = Tuner("5 W", device=device, max_modes=5, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner)
