@@ -28,10 +28,10 @@ evaluate() {
 }
 
 benchmark() {
-  name=$1
-  shift
+  name=$1 script=$2
+  shift 2
   if wanted "$name"; then
-    python "$benchmarks/$name.py" "$@" | record "$name" "python benchmarks/$name.py${*:+ $*}"
+    python "$benchmarks/$script.py" "$@" | record "$name" "python benchmarks/$script.py$( (($#)) && printf ' %q' "$@")"
   fi
 }
 
@@ -51,6 +51,9 @@ evaluate profiling-cost --experiment profiling-cost --methods random-pareto,pape
 evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-informed --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
-benchmark job --seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm
-benchmark decide
-benchmark overhead
+jobs=(--seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm --method oracle)
+stock=(--method "stock MAXN" --method "stock MODE_15W" --method "stock MODE_30W" --method "stock MODE_50W")
+benchmark job job "${jobs[@]}" "${stock[@]}" --method ours --method "ours, auto"
+benchmark job-paper job "${jobs[@]}" --method paper
+benchmark decide decide
+benchmark overhead overhead

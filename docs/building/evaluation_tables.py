@@ -16,6 +16,7 @@ TITLES = {
     "hard-budget": "Choices under a hard limit, simulated",
     "verified": "Predicted choices before and after they are measured, simulated",
     "job": "Whole jobs, simulated",
+    "job-paper": "Whole jobs with the paper's method, simulated",
     "profiling-cost": "Cost of profiling, simulated",
     "agx-xavier": "AGX Xavier with a reference of the Orin AGX, simulated",
     "agx-xavier-from-none": "AGX Xavier without a reference, simulated",
