@@ -4,6 +4,7 @@ from lightning_powertrain.devices.clock import Clock, Interval, Stopwatch, Syste
 from lightning_powertrain.devices.computing import ComputingCost, core_speed
 from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.energy import EnergyMeter
+from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.nvml_power import NvmlPower
 from lightning_powertrain.devices.opening import find_power_source, open_device, parse_simulated
 from lightning_powertrain.devices.polling import BoardPoller, HealthPoller, Pollers, PowerPoller
@@ -19,6 +20,7 @@ __all__ = [
     "EnergyMeter",
     "Health",
     "HealthPoller",
+    "HelperClient",
     "Interval",
     "NvmlPower",
     "Pollers",

@@ -9,12 +9,14 @@ from lightning_powertrain.prediction.reference import (
     load_reference,
     reference_names,
 )
+from lightning_powertrain.prediction.reference_model import ReferenceModel
 
 __all__ = [
     "DEFAULT_REFERENCE",
     "BasePredictor",
     "GreyBoxTransfer",
     "Prediction",
+    "ReferenceModel",
     "ReferenceProfile",
     "default_predictor",
     "fit_reference",

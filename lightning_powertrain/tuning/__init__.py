@@ -1,6 +1,7 @@
 """Moves a device through power modes during a training job, and locks the best one."""
 
 from lightning_powertrain.tuning.drift import Drift
+from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import REUSED_FROM, History
 from lightning_powertrain.tuning.observers import Observer, Progress
 from lightning_powertrain.tuning.options import ProfilingOptions
@@ -12,6 +13,7 @@ __all__ = [
     "REUSED_FROM",
     "Correction",
     "Drift",
+    "Forecast",
     "History",
     "Observer",
     "Outcome",

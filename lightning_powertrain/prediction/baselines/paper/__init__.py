@@ -2,6 +2,7 @@
 
 from lightning_powertrain.prediction.baselines.paper.fitted import FitErrors, PaperNetworks
 from lightning_powertrain.prediction.baselines.paper.fitting import fit_paper_networks
+from lightning_powertrain.prediction.baselines.paper.networks import NetworkPair
 from lightning_powertrain.prediction.baselines.paper.transfer import PaperTransfer
 
-__all__ = ["FitErrors", "PaperNetworks", "PaperTransfer", "fit_paper_networks"]
+__all__ = ["FitErrors", "NetworkPair", "PaperNetworks", "PaperTransfer", "fit_paper_networks"]
