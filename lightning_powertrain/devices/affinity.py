@@ -49,7 +49,7 @@ class Affinity:
         self._seen_online = set()
         self._seen_allowed = set()
 
-    def put_back(self) -> Cpus:
+    def restore(self) -> Cpus:
         """Call after CPUs went offline or came back: every thread may use its own again, as far as they are online.
 
         Returns:

@@ -172,7 +172,7 @@ class SysfsDevice(BaseDevice):
             self.snapshot()
         assert self._helper is not None
         read = self._as_mode(self._helper.ask("apply", mode=dict(mode))["mode"])
-        self._affinity.put_back()
+        self._affinity.restore()
         return read
 
     def read_power(self) -> PowerReading:
@@ -221,7 +221,7 @@ class SysfsDevice(BaseDevice):
         if differing := answer["differing"]:
             raise DeviceError(f"these settings could not be restored: {', '.join(differing)}")
         self._held = False
-        if lost := self._affinity.put_back():
+        if lost := self._affinity.restore():
             what = (
                 "this process may no longer use CPUs %s, though they are online again: its control group (v1) forgets "
                 "CPUs that were offline"
@@ -233,7 +233,7 @@ class SysfsDevice(BaseDevice):
         if self._helper is not None:
             self._helper.close()
         if self._held:
-            self._affinity.put_back()
+            self._affinity.restore()
         self._held = False
         self._power.close()
 

@@ -100,7 +100,7 @@ class LocalBoard:
         """
         self.stop_sampling()
         if self._threads is not None:
-            self._threads.put_back()
+            self._threads.restore()
         if self._device is not None:
             self._device.restore()
 
@@ -133,7 +133,7 @@ class LocalBoard:
         if request.mode is None:
             self._device.restore()
             self._device.snapshot()
-            self._threads.put_back()
+            self._threads.restore()
             return Reply(mode=self._device.current_mode())
         read_back = self._device.apply(request.mode)
         self._threads.match(read_back)

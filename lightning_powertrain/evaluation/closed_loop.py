@@ -20,7 +20,7 @@ from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import Search
 
 Kind = Literal["search", "auto", "hard"]
-"""A number of modes and up to five trials; until the choice is settled; never above a hard limit, until settled."""
+"""A number of modes, and some verifications; until the choice is settled; never above a hard limit, until settled."""
 
 # Searches for neighbouring limits share their first fits.
 _REMEMBERED = 100
@@ -99,7 +99,7 @@ class ClosedLoop:
         self._space = ListedModes(measured.knobs, tuple(each.mode for each in measured.measurements))
 
     def verify(self, sample: Sequence[int], objective: Objective) -> Found:
-        """What a job keeps that measured a sample of at least two modes already: trials are all that is left."""
+        """What a job keeps that measured a sample of at least two modes already: only verifications are left."""
         start = self._measured.measurements[sample[0]]
         search = Search(self._space, self._predictor, objective, start, len(sample) - 1)
         return self._play(search, sample)
@@ -110,7 +110,7 @@ class ClosedLoop:
         Args:
             kind: How it searches.
             objective: What it looks for.
-            most: Modes to measure besides the one that it starts in, and besides trials.
+            most: Modes to measure besides the one that it starts in, and besides verifications.
 
         Raises:
             BudgetError: If not even the lowest mode keeps a hard limit.

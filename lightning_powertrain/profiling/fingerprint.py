@@ -44,7 +44,7 @@ def board_fingerprint(device: BaseDevice) -> str:
 def named_fingerprint(workload: str) -> str:
     """Fingerprint of a workload of which nothing is known but a name that its owner gave it.
 
-    Whoever names a workload promises to rename it when it changes.
+    Rename the workload when it changes.
 
     >>> print(named_fingerprint("lstm"))
     {

@@ -1,4 +1,4 @@
-"""Which modes a decision looks at: of a large board a sample, and what is near the modes that promise most."""
+"""Which modes a decision looks at: of a large board a sample, and the neighbours of the best candidates."""
 
 from __future__ import annotations
 

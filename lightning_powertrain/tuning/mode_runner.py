@@ -131,7 +131,7 @@ class ModeRunner:
     def close(self) -> None:
         """Stop sampling and restore the threads of this process; no mode can be set any more."""
         self.is_closed = True
-        self._threads.put_back()
+        self._threads.restore()
         self.pollers.stop()
 
     def check_open(self) -> None:
@@ -167,7 +167,7 @@ class ModeRunner:
             with self._switching():
                 self.device.restore()
                 self.device.snapshot()
-                self._threads.put_back()
+                self._threads.restore()
         elif mode != self.device.current_mode():
             self.apply(mode)
 

@@ -21,7 +21,7 @@ class Progress:
     Args:
         done: Sampled modes measured so far.
         total: Sampled modes to measure in all.
-        seconds_left: Time that the rest is expected to take, trials and computing included, on the device's clock.
+        seconds_left: Expected time of the rest on the device's clock, with verifications and computing.
         seconds_spent: Time that profiling has taken so far.
         most_seconds_left: Time that the rest takes at most; None if it is known well enough when profiling ends.
         is_open: Whether profiling may end before that many, as soon as the choice is settled.

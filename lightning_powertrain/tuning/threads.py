@@ -31,7 +31,7 @@ class TorchThreads:
         if self._follow:
             torch.set_num_threads(max(1, min(self._before, sum(mode[name] for name in self._cores))))
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Compute with as many threads as before."""
         if self._follow:
             torch.set_num_threads(self._before)

@@ -48,7 +48,7 @@ def report_unmet(outcome: Outcome, *, hard_limit: bool, strict: bool) -> None:
         message, stays = message + _larger(selection.objective, excess), ". It is used"
     if strict:
         raise BudgetError(message)
-    warn("%s%s", message, stays, see="budgets.md#what-is-promised")
+    warn("%s%s", message, stays, see="budgets.md#how-a-budget-is-met")
 
 
 def achievable(outcome: Outcome) -> str:

@@ -165,7 +165,7 @@ def test_errors_of_every_kind(
 # A board that cannot be restored.
 
 
-def test_board_that_cannot_be_put_back_is_one_warning(
+def test_board_that_cannot_be_restored_is_one_warning(
     opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = opened(None)
@@ -184,7 +184,7 @@ def test_board_that_cannot_be_put_back_is_one_warning(
         trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3, strict=True))
 
 
-def test_a_failure_and_a_board_that_cannot_be_put_back_is_said_at_once_and_at_the_end(
+def test_a_failure_and_a_board_that_cannot_be_restored_is_said_at_once_and_at_the_end(
     opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = opened(None)

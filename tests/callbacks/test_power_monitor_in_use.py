@@ -41,7 +41,7 @@ def test_weights_are_equal_bit_for_bit(device: str) -> None:
     assert (callback.summary.seconds / 1000 < 0.02) == (device != RESNET)
 
 
-def test_without_power_training_runs_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_power_training_continues_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     callback = PowerMonitor()
     watched, plain = weights(callback), weights()
     assert all(torch.equal(watched[name], plain[name]) for name in plain)
@@ -132,7 +132,7 @@ def test_tuning_is_timed_as_without_a_monitor(monitor_first: bool) -> None:
 
 
 @pytest.mark.parametrize("monitor_first", [True, False])
-def test_a_board_that_tuning_has_let_go_of_goes_on(tiny: FakeDevice, monitor_first: bool) -> None:
+def test_a_board_that_tuning_has_closed_goes_on(tiny: FakeDevice, monitor_first: bool) -> None:
     """Too short a job is left alone, and then the monitor moves the clock; a minibatch may be lost on the way."""
     tuning, watching = powertrain(tiny, max_share=0.1, max_modes=50), monitor(tiny)
     trainer(*([watching, tuning] if monitor_first else [tuning, watching])).fit(Model(), data(300))

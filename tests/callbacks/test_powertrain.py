@@ -38,7 +38,7 @@ def test_weights_are_equal_bit_for_bit(device: str) -> None:
         assert torch.equal(value, plain[name]), name
 
 
-def test_best_mode_is_kept_to_the_end_and_the_board_is_put_back() -> None:
+def test_best_mode_is_kept_to_the_end_and_the_board_is_restored() -> None:
     device = SimulatedDevice("orin-agx-64gb", "resnet18")
     found = device.current_mode()
     seen = []
@@ -73,7 +73,7 @@ def test_simulated_board_trains_this_very_model() -> None:
     assert callback.profile.measurements[0].time_ms < 20
 
 
-def test_off_a_jetson_training_runs_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_off_a_jetson_training_continues_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     callback = PowerTrainCallback(budget="30 W", verbose=False)
     tuned, plain = weights(callback), weights()
     assert all(torch.equal(tuned[name], plain[name]) for name in plain)

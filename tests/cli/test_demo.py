@@ -18,7 +18,7 @@ def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
-def test_leaves_what_it_promises(tmp_path: Path) -> None:
+def test_leaves_the_files_that_it_names(tmp_path: Path) -> None:
     done = demo(tmp_path, "--budget", "25 W")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -39,7 +39,7 @@ def kill_both(root: Path, mode: Callable[[dict[str, int]], dict[str, int]]) -> N
     client.close()
 
 
-def test_it_puts_the_board_back_once(board: PlainBoard) -> None:
+def test_it_restores_the_board_once(board: PlainBoard) -> None:
     before = board.settings()
     kill_both(board.root, lambda mode: {**mode, "cores": 1, "gpu_hz": 114750000})
     assert board.settings() != before
@@ -71,7 +71,7 @@ def test_it_leaves_a_job_that_runs_alone(board: PlainBoard) -> None:
     client.close()
 
 
-def test_what_cannot_be_put_back_is_named(board: PlainBoard) -> None:
+def test_what_cannot_be_restored_is_named(board: PlainBoard) -> None:
     kill_both(board.root, lambda mode: {**mode, "gpu_hz": 114750000})
     file = board.root / "sys/devices/17000000.ga10b/devfreq/17000000.ga10b/max_freq"
     file.unlink()

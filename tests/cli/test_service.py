@@ -199,8 +199,8 @@ def test_a_system_that_cannot_take_it_is_explained_in_one_line(booted: Machine, 
 
 def test_remove_undoes_all_of_it(booted: Machine) -> None:
     """The last test of this machine."""
-    promised = booted.setup_helper("--print", "--remove").stdout.splitlines()
-    assert promised[:3] == [
+    announced = booted.setup_helper("--print", "--remove").stdout.splitlines()
+    assert announced[:3] == [
         f"run systemctl disable --now {UNIT}.socket",
         f"run systemctl stop {UNIT}@*.service",
         f"run groupdel {GROUP}",

@@ -69,11 +69,11 @@ def test_what_left_and_came_back_may_be_used_again(
     affinity: Affinity, set_cpus: Callable[[frozenset[int]], None]
 ) -> None:
     set_cpus(FEW)
-    assert affinity.put_back() == frozenset()
+    assert affinity.restore() == frozenset()
     assert own() in (FEW, ALL)
     os.sched_setaffinity(0, FEW)  # This kernel has its CPUs all the time; the one of the test has not.
     set_cpus(ALL)
-    assert affinity.put_back() == frozenset()
+    assert affinity.restore() == frozenset()
     assert own() == ALL
 
 
@@ -81,10 +81,10 @@ def test_a_mask_that_somebody_chose_is_left_alone(
     affinity: Affinity, set_cpus: Callable[[frozenset[int]], None]
 ) -> None:
     set_cpus(FEW)
-    affinity.put_back()
+    affinity.restore()
     set_cpus(ALL)
     os.sched_setaffinity(0, OTHERS)
-    affinity.put_back()
+    affinity.restore()
     assert own() == OTHERS
 
 
@@ -96,9 +96,9 @@ def test_a_thread_bound_to_cpus_that_left_gets_them_back(
     affinity.remember()
     set_cpus(FEW)
     assert own() == FEW
-    affinity.put_back()
+    affinity.restore()
     set_cpus(ALL)
-    affinity.put_back()
+    affinity.restore()
     assert own() == OTHERS
 
 
@@ -115,9 +115,9 @@ def test_a_thread_that_started_meanwhile_gets_what_its_process_had(
     os.sched_setaffinity(0, FEW)
     thread = threading.Thread(target=work)
     thread.start()
-    affinity.put_back()
+    affinity.restore()
     set_cpus(ALL)
-    affinity.put_back()
+    affinity.restore()
     go.set()
     thread.join()
     assert seen == [ALL]
@@ -170,7 +170,7 @@ def test_a_bound_thread_in_a_control_group_is_bound_again(tmp_path: Path, schedu
     for online in (range(4), range(6)):
         (tmp_path / ONLINE).write_text(f"0-{online[-1]}\n")
         scheduler.plug(frozenset(online))
-        assert affinity.put_back() == frozenset()
+        assert affinity.restore() == frozenset()
         now = {thread: cpus & frozenset(online) or scheduler.allowed for thread, cpus in bound.items()}
         assert scheduler.masks == now
     assert scheduler.masks == bound
@@ -184,7 +184,7 @@ def test_a_control_group_that_forgets_cpus_binds_to_what_it_has(tmp_path: Path, 
     for online, lost in ((range(4), ()), (range(6), (4, 5))):
         (tmp_path / ONLINE).write_text(f"0-{online[-1]}\n")
         scheduler.plug(frozenset(online))
-        assert affinity.put_back() == frozenset(lost)
+        assert affinity.restore() == frozenset(lost)
     assert scheduler.masks[1001] == {0}
     assert scheduler.masks[1003] == {0, 1}
     assert scheduler.masks[1002] == scheduler.allowed, "the group has lost both of its CPUs"
@@ -200,7 +200,7 @@ def test_cpus_that_a_control_group_keeps_are_named(
     affinity: Affinity, set_cpus: Callable[[frozenset[int]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_cpus(FEW)
-    affinity.put_back()
+    affinity.restore()
     os.sched_setaffinity(0, FEW)
     set_cpus(ALL)
 
@@ -209,7 +209,7 @@ def test_cpus_that_a_control_group_keeps_are_named(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "sched_setaffinity", refuse)
-        assert affinity.put_back() == OTHERS
+        assert affinity.restore() == OTHERS
 
 
 def test_control_groups_that_forget_cpus(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_gpu_that_sleeps_is_named_with_what_wakes_it(virtual_board: Mount) -> 
     assert tuning_works(diagnose(facts))
 
 
-def test_what_a_killed_job_left_behind_is_put_back_and_said(tmp_path: Path) -> None:
+def test_what_a_killed_job_left_behind_is_restored_and_said(tmp_path: Path) -> None:
     board = PlainBoard(tmp_path)
     before = board.settings()
     client = start_helper(tmp_path)

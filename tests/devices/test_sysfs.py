@@ -79,7 +79,7 @@ def as_read(device: BaseDevice, mode: Mapping[str, int]) -> PowerMode:
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_every_board_is_found_set_and_put_back(virtual_board: Mount, name: str) -> None:
+def test_every_board_is_found_set_and_restored(virtual_board: Mount, name: str) -> None:
     board = virtual_board(name)
     before = board.settings()
     with opened(board.root) as device:
@@ -182,7 +182,7 @@ def test_a_mode_that_is_not_in_the_tables_changes_nothing(tmp_path: Path) -> Non
         assert board.settings() == before
 
 
-def test_a_mode_set_without_a_snapshot_is_put_back_all_the_same(tmp_path: Path) -> None:
+def test_a_mode_set_without_a_snapshot_is_restored_all_the_same(tmp_path: Path) -> None:
     board = PlainBoard(tmp_path)
     before = board.settings()
     with opened(tmp_path) as device:
@@ -204,7 +204,7 @@ def test_what_the_board_rounds_is_read_back(virtual_board: Mount) -> None:
         assert device.apply(wanted) == {**wanted, "emc_hz": device.modes.highest["emc_hz"]} == device.current_mode()
 
 
-def test_a_write_that_fails_is_said_and_the_rest_is_put_back(virtual_board: Mount) -> None:
+def test_a_write_that_fails_is_said_and_the_rest_is_restored(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp5")
     before = board.settings()
     with opened(board.root) as device:
@@ -216,7 +216,7 @@ def test_a_write_that_fails_is_said_and_the_rest_is_put_back(virtual_board: Moun
     assert board.settings() == before
 
 
-def test_what_cannot_be_put_back_is_named_and_tried_again(virtual_board: Mount) -> None:
+def test_what_cannot_be_restored_is_named_and_tried_again(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp5")
     before = board.settings()
     with opened(board.root) as device:

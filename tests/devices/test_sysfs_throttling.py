@@ -21,7 +21,7 @@ Mount = Callable[..., MountedBoard]
 
 
 class HighestFirst(Oracle):
-    """Promises that the highest clocks are fastest, and that power does not matter."""
+    """Predicts that the highest clocks are fastest, at the same power."""
 
     def predict(self, modes: IntArray) -> Prediction:
         height = (modes / modes.max(axis=0)).sum(axis=1)

@@ -107,7 +107,7 @@ def test_a_write_that_is_refused_while_hot_is_named(virtual_board: Mount, name: 
     assert board.settings() == before
 
 
-def test_what_an_old_kernel_refuses_while_hot_is_put_back_once_it_is_cool(virtual_board: Mount) -> None:
+def test_what_an_old_kernel_refuses_while_hot_is_restored_once_it_is_cool(virtual_board: Mount) -> None:
     """Kernel 4.9 refuses a minimum above what the throttled maximum shows."""
     board = virtual_board("tx2-jp4", preset="MAXN")
     board.write(f"{POLICY0}/scaling_min_freq", board.read(f"{POLICY0}/scaling_max_freq"))

@@ -83,7 +83,7 @@ def test_a_hard_limit_is_kept_on_the_way() -> None:
 
 @settings(deadline=None)
 @given(st.permutations(range(len(TINY.modes))), st.integers(3, 20), limits)
-def test_verifying_a_sample_adds_trials_alone(rows: list[int], count: int, limit_w: float) -> None:
+def test_verifying_a_sample_adds_verifications_alone(rows: list[int], count: int, limit_w: float) -> None:
     profile, sample = tiny(), rows[:count]
     found = ClosedLoop(profile, Sure()).verify(sample, PowerBudget(limit_w))
     assert list(found.measured[:count]) == sample

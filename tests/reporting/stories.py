@@ -106,14 +106,14 @@ def corrected(outcome: Outcome) -> Outcome:
 
 def tell_correction(observer: Observer, outcome: Outcome) -> None:
     """Tell how the last correction of an outcome came about."""
-    drift, trial = outcome.corrections[-1].drift, outcome.selection.measured
-    assert trial is not None
+    drift, verified = outcome.corrections[-1].drift, outcome.selection.measured
+    assert verified is not None
     observer.drifted(drift)
     observer.phase_changed(Phase.DECIDING)
     observer.phase_changed(Phase.VERIFYING)
     observer.selected(replace(outcome, selection=replace(outcome.selection, measured=None)))
     observer.phase_changed(Phase.PROFILING)
-    observer.measured(trial, Progress(1, 1, 0.0))
+    observer.measured(verified, Progress(1, 1, 0.0))
     observer.phase_changed(Phase.LOCKED)
     observer.verified(outcome)
 

@@ -101,7 +101,7 @@ def test_profiling_many_modes_takes_about_ten_lines() -> None:
     assert [line.split(",")[0] for line in lines] == [f"PowerTrain: mode {done} of 50" for done in range(5, 51, 5)]
 
 
-def test_where_profiling_may_end_early_no_time_left_is_promised() -> None:
+def test_where_profiling_may_end_early_no_time_left_is_shown() -> None:
     lines: list[str] = []
     reporter = ConsoleReporter(Console(file=io.StringIO(), width=80), lines.append)
     measurement = make_outcome().selection.start

@@ -63,7 +63,7 @@ def test_a_large_board_is_looked_at_in_part_and_never_without_its_highest_mode()
 
 @pytest.mark.parametrize("workload", ["mobilenetv3", "bert-base"])
 @pytest.mark.parametrize("objective", [PowerBudget(20.0), PowerBudget(40.0), LeastEnergyDelay(), LeastEnergy()])
-def test_the_mode_that_it_asks_for_promises_as_much_as_the_best_of_all(workload: str, objective: Objective) -> None:
+def test_the_mode_that_it_asks_for_is_as_good_as_the_best_of_all(workload: str, objective: Objective) -> None:
     space, gains = ORIN.modes, []
     for seed in range(2):
         rows = space.rows(latin_hypercube(space, 16, seed))
@@ -76,9 +76,9 @@ def test_the_mode_that_it_asks_for_promises_as_much_as_the_best_of_all(workload:
         within = objective.excess(prediction.time_ms, prediction.power_w) == 0
         costs = objective.cost(prediction.time_ms, prediction.power_w)
         incumbent = best.cost if best.is_confirmed else float(costs[within].max())
-        promise = expected_improvement(objective, prediction, incumbent)
+        value = expected_improvement(objective, prediction, incumbent)
         assert step is not None
-        gains.append(promise[space.index(step.mode)] / promise.max())
+        gains.append(value[space.index(step.mode)] / value.max())
     assert np.mean(gains) > 0.9
 
 

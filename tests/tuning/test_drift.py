@@ -20,7 +20,7 @@ from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase
 
-# Of a job whose rest pays for a trial or two, not for a new profile.
+# Of a job whose rest pays for a verification or two, not for a new profile.
 SHORT_S = 400.0
 
 

@@ -32,7 +32,7 @@ def test_a_long_search_ends_before_the_modes_that_were_asked_for() -> None:
     assert remaining(50).windows(10) == remaining(50).windows(0) - 10
 
 
-def test_a_short_search_goes_on_with_trials() -> None:
+def test_a_short_search_goes_on_with_verifications() -> None:
     assert 10 < remaining(10).windows(0) <= 12.5
     assert 0 < remaining(10).windows(10) <= 2.5
 
@@ -53,7 +53,7 @@ def test_no_more_is_measured_than_the_board_has() -> None:
 
 
 @pytest.mark.parametrize("done", [7, 20, 30])
-def test_the_fewer_modes_promise_something_the_sooner_it_ends(done: int) -> None:
+def test_the_fewer_modes_may_improve_the_sooner_it_ends(done: int) -> None:
     left = []
     for promising in (400, 100, 20, 5, 1, 0):
         estimate = remaining(50)
@@ -70,7 +70,7 @@ def test_a_decision_that_sees_nothing_left_ends_the_estimate_too() -> None:
     assert [estimate.windows(done) for done in (20, 21, 23, 24)] == [3, 2, 0, 0]
 
 
-def test_the_modes_to_come_are_those_that_promise_most() -> None:
+def test_the_modes_to_come_are_those_of_the_largest_values() -> None:
     estimate = remaining(50)
     assert estimate.time_ms == 100.0
     estimate.looked(7, np.linspace(1e-5, 0.1, 100), np.linspace(900.0, 200.0, 100))

@@ -35,14 +35,14 @@ def exact(mode: PowerMode) -> Measurement:
 def play(search: Search, start: Measurement, measure: Measure, profile: Profile | None = None) -> Profile:
     """Measure whatever a search asks for."""
     profile = profile or Profile(SPACE.knobs, Provenance("tiny", "toy", True)).with_measurements([start])
-    trials = 0
+    verifications = 0
     for done in range(200):
         step = search.next_planned(profile) or search.next_by_acquisition(profile)
         if step is None:
-            assert done - trials <= search.most
-            assert trials <= 5
+            assert done - verifications <= search.most
+            assert verifications <= 5
             return profile
-        trials += step.is_verification
+        verifications += step.is_verification
         profile = profile.with_measurements([measure(step.mode)])
     raise AssertionError("the search does not end")
 
@@ -86,7 +86,7 @@ def test_with_a_predictor_that_knows_the_board_it_finds_the_best_mode(
     found = select_measured(objective, profile, start)
     best = best_by_trying_all(objective)
     cost = float(objective.cost(np.array([best.time_ms]), np.array([best.power_w]))[0])
-    assert found.cost <= cost * 1.011, "what promises less than one per cent is not worth a trial"
+    assert found.cost <= cost * 1.011, "an expected improvement below one per cent is not worth a verification"
     assert found.is_confirmed == (not objective.excess(np.array([best.time_ms]), np.array([best.power_w])).any())
     assert len(profile.besides(start)) <= most + 5
 

@@ -74,7 +74,7 @@ def test_a_mode_that_throttles_again_is_never_chosen(device: FakeDevice, oracle:
     assert sum(row[0] == "throttled" for row in mode_table(outcome)[1]) == len(outcome.profile.throttled)
 
 
-def test_a_board_that_always_throttles_is_put_back(
+def test_a_board_that_always_throttles_is_restored(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.is_hot = lambda mode: True

@@ -153,7 +153,7 @@ def test_time_spent_and_time_left_add_up_to_what_profiling_takes(device: FakeDev
     assert len(watch.seen) == 8
     for now_s, progress in watch.seen:
         assert progress.seconds_spent == pytest.approx(now_s - start_s)
-        # Trials are expected, too, which a predictor without errors never needs.
+        # Verifications are expected, too, which a predictor without errors never needs.
         assert 1.0 <= (progress.seconds_spent + progress.seconds_left) / (end_s - start_s) < 1.3
     tuner.stop()
 
@@ -367,7 +367,7 @@ class Optimist(Oracle):
 
 
 @pytest.mark.parametrize("wrong", [1, 4, 20])
-def test_a_choice_that_does_not_keep_its_promise_is_not_kept(
+def test_a_choice_that_is_worse_than_predicted_is_not_kept(
     device: FakeDevice, wrong: int, brute_force: Callable[[float], tuple[float, float]]
 ) -> None:
     recorder = Recorder()

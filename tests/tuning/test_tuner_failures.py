@@ -54,7 +54,7 @@ def test_failing_snapshot_leaves_the_board_alone(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_board_that_cannot_be_put_back_is_said_so(
+def test_board_that_cannot_be_restored_is_said_so(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -134,14 +134,15 @@ def test_board_that_fails_once_locked_does_not_end_the_job(
 ) -> None:
     tuner = Tuner(12, device=device, max_modes=3, verbose=False, options=ProfilingOptions(predictor=oracle)).start()
     train(tuner)
-    monkeypatch.setattr(device, "minibatch_ended", unable)
+    assert tuner.phase is Phase.LOCKED
+    monkeypatch.setattr(device.clock, "now", unable)
     for _ in range(5):
         tuner.minibatch_ended()
     assert device.mode == device.found
     assert len(caplog.records) == 1
 
 
-def test_users_error_surfaces_even_if_the_board_cannot_be_put_back(
+def test_users_error_surfaces_even_if_the_board_cannot_be_restored(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "restore", unable)
@@ -154,7 +155,7 @@ def test_users_error_surfaces_even_if_the_board_cannot_be_put_back(
     assert caplog.text.count("could not be restored") == 2
 
 
-def test_board_that_cannot_be_put_back_is_a_warning_or_an_error_when_strict(
+def test_board_that_cannot_be_restored_is_a_warning_or_an_error_when_strict(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     restore = device.restore

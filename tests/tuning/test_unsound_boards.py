@@ -189,7 +189,7 @@ def locked(device: FakeDevice, budget: str = "13 W") -> Tuner:
     return tuner
 
 
-def test_a_sensor_that_dies_after_the_lock_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sensor_that_dies_after_the_lock_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     device = Dying()
     tuner = locked(device)
     assert not tuner.watch_is_paused

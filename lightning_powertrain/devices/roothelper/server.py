@@ -72,7 +72,7 @@ class Keeper:
         """
         try:
             if self._store.lock():
-                self._recovered, _ = self._put_back_and_let_go()
+                self._recovered, _ = self._restore_and_release()
         except StateError as error:
             self._trouble = str(error)
         except Exception as error:
@@ -82,7 +82,7 @@ class Keeper:
     def end(self) -> None:
         """Leave the board as it was found; what it refused to take back before is tried once more."""
         if (self._held or self._owes) and self._store.lock():
-            self._put_back_and_let_go()
+            self._restore_and_release()
 
     def _status(self) -> dict[str, Any]:
         known = self._knobs.known()
@@ -113,7 +113,7 @@ class Keeper:
         if not self._store.lock():
             raise RequestError("another process holds this board")
         try:
-            _, differing = self._put_back()
+            _, differing = self._restore_saved()
             if differing:
                 raise RequestError("the board is not yet restored to its earlier settings: restore it first")
             self._knobs = find_knobs(self._root)
@@ -127,7 +127,7 @@ class Keeper:
             try:
                 self._look_at_sleepers(saved)
             except (OSError, RequestError, StateError):
-                self._put_back_and_let_go()
+                self._restore_and_release()
                 raise
         return self._status()
 
@@ -149,7 +149,7 @@ class Keeper:
         switching.wake_all(self._knobs)
         self._knobs = find_knobs(self._root)
         self._store.save({**self._own_texts(), **saved})
-        switching.put_back(self._knobs, saved)
+        switching.restore(self._knobs, saved)
 
     def _apply(self, mode: Any) -> dict[str, Any]:
         if not self._held:
@@ -165,7 +165,7 @@ class Keeper:
     def _restore(self) -> dict[str, Any]:
         if not self._store.lock():
             raise RequestError("another process holds this board")
-        _, differing = self._put_back_and_let_go()
+        _, differing = self._restore_and_release()
         self._trouble = None
         return {
             "differing": [str(path) for path in differing],
@@ -173,19 +173,19 @@ class Keeper:
             "notes": self._notes(),
         }
 
-    def _put_back_and_let_go(self) -> tuple[bool, list[Path]]:
+    def _restore_and_release(self) -> tuple[bool, list[Path]]:
         try:
-            return self._put_back()
+            return self._restore_saved()
         finally:
             self._held = False
             self._store.unlock()
 
-    def _put_back(self) -> tuple[bool, list[Path]]:
+    def _restore_saved(self) -> tuple[bool, list[Path]]:
         """Restore what was saved, if anything was; what could not be is returned and stays saved for another try."""
         saved = self._store.load()
-        differing = switching.put_back(self._knobs, saved) if saved else []
+        differing = switching.restore(self._knobs, saved) if saved else []
         if differing:
-            differing = switching.put_back(find_knobs(self._root), saved)
+            differing = switching.restore(find_knobs(self._root), saved)
         self._owes = bool(differing)
         if not differing:
             self._store.forget()

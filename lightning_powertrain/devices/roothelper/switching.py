@@ -39,7 +39,7 @@ def apply(knobs: Knobs, mode: Mapping[str, int], saved: Mapping[Path, str]) -> d
     try:
         _set(knobs, mode, saved)
     except OSError as error:
-        differing = put_back(knobs, before)
+        differing = restore(knobs, before)
         left = f", but for {', '.join(map(str, differing))}" if differing else ""
         raise RefusedError(f"the board refused: {error}. The mode before is set again{left}") from error
     return knobs.read()
@@ -68,7 +68,7 @@ def wake_all(knobs: Knobs) -> None:
     _until(lambda: all(cores.read() == len(cores.cpus) for cores in knobs.cores))
 
 
-def put_back(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
+def restore(knobs: Knobs, saved: Mapping[Path, str]) -> list[Path]:
     """Write back what files held before, only those that differ, and return those that still do.
 
     A path that is not a file of these knobs is neither read nor written; it counts as one that differs. While the board
