@@ -199,14 +199,14 @@ def _budget_note(selection: Selection) -> str:
         return f"Budget: {objective}. No power mode is expected to beat the start, so it stays."
     if not objective.unit:
         return f"Budget: {objective}."
-    verdicts = [_verdict(selection.excess, objective.unit, "as predicted")]
+    verdicts = [_verdict("predicted", selection.excess, objective.unit)]
     if selection.measured_excess is not None:
-        verdicts.append(_verdict(selection.measured_excess, objective.unit, "as measured"))
+        verdicts.append(_verdict("measured", selection.measured_excess, objective.unit))
     return f"Budget: {objective}; {', '.join(verdicts)}."
 
 
-def _verdict(excess: float, unit: str, how: str) -> str:
-    return f"MISSED by {quantity(excess, unit)} {how}" if excess > 0 else f"met {how}"
+def _verdict(figure: str, excess: float, unit: str) -> str:
+    return f"{figure} {quantity(excess, unit)} ABOVE it" if excess > 0 else f"{figure} within it"
 
 
 def mode_table(outcome: Outcome) -> tuple[list[str], list[tuple[str, ...]]]:

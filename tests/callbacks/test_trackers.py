@@ -97,7 +97,7 @@ def test_weights_and_biases_shows_tables_and_the_figure(tracker: Wandb, tiny: Fa
     assert choice[0][:2] == ["cores", "2"]
     columns, notes = table("powertrain/choice_notes")
     assert "SIMULATED" in columns[0]
-    assert notes[0] == ["Budget: fastest within 13 W; met as predicted, met as measured."]
+    assert notes[0] == ["Budget: fastest within 13 W; predicted within it, measured within it."]
     (image,) = last("powertrain/pareto")["filenames"]
     assert size(tracker.files / image) == (1200, 900)
 
@@ -113,5 +113,5 @@ def test_mlflow_gets_tables_and_the_figure_as_artifacts(tracker: MLflow, tiny: F
     assert modes.count("<tr>") == 5  # The headings, the start and three sampled modes.
     assert "SIMULATED" in choice
     assert "<tr><td>cores</td><td>2</td>" in choice
-    assert "<p>Budget: fastest within 13 W; met as predicted, met as measured.</p>" in choice
+    assert "<p>Budget: fastest within 13 W; predicted within it, measured within it.</p>" in choice
     assert size(folder / "pareto.png") == (1200, 900)

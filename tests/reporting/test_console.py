@@ -223,7 +223,7 @@ def test_streams_that_are_not_utf8_get_what_they_can_encode(encoding: str, is_te
 def test_summary_says_by_how_much_the_budget_is_missed() -> None:
     lines: list[str] = []
     tell(ConsoleReporter(Console(file=io.StringIO()), lines.append), verified(make_outcome(PowerBudget(5.0))))
-    assert sum("MISSED by" in line for line in lines) == 1
+    assert sum("ABOVE it" in line for line in lines) == 1
 
 
 def test_measured_figures_are_never_called_simulated() -> None:

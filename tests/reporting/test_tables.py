@@ -121,15 +121,15 @@ def test_mode_that_the_board_read_back_is_shown() -> None:
 
 
 def test_notes_say_whether_the_budget_is_met() -> None:
-    assert notes(verified(make_outcome()))[0] == "Budget: fastest within 30 W; met as predicted, met as measured."
-    assert notes(make_outcome())[0] == "Budget: fastest within 30 W; met as predicted."
+    assert notes(verified(make_outcome()))[0] == "Budget: fastest within 30 W; predicted within it, measured within it."
+    assert notes(make_outcome())[0] == "Budget: fastest within 30 W; predicted within it."
 
 
 def test_notes_say_by_how_much_the_budget_is_missed() -> None:
     outcome = make_outcome(PowerBudget(5.0))
     by = quantity(outcome.selection.power_w - 5.0, "W")
     missed = measured_as(outcome, replace(outcome.selection.start, power_w=7.5))
-    assert notes(missed)[0] == f"Budget: fastest within 5 W; MISSED by {by} as predicted, MISSED by 2.50 W as measured."
+    assert notes(missed)[0] == f"Budget: fastest within 5 W; predicted {by} ABOVE it, measured 2.50 W ABOVE it."
 
 
 def test_notes_where_there_is_no_limit_to_meet() -> None:
@@ -141,7 +141,7 @@ def test_noise_around_an_unchanged_start_is_no_missed_budget() -> None:
     start = outcome.selection.start
     kept = replace(outcome, selection=replace(outcome.selection, mode=start.mode))
     note = notes(measured_as(kept, replace(start, time_ms=start.time_ms * 1.01)))[0]
-    assert "MISSED" not in note
+    assert "ABOVE" not in note
     assert note.endswith("No power mode is expected to beat the start, so it stays.")
 
 
