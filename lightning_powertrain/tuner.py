@@ -160,7 +160,11 @@ class Tuner:
         try:
             device = self._device = self._open()
         except DeviceError as error:
-            self._disable(error)
+            self._failure = error
+            if self._config.strict:
+                raise
+            off_board = isinstance(error, DeviceNotFoundError)  # So it is for each tuner of this program.
+            warn(DISABLED, error, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
             return self
         config = replace(self._config, max_modes=self._max_modes(device))
         window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
@@ -269,14 +273,6 @@ class Tuner:
         if self._given is None or isinstance(self._given, str):
             return open_device(self._given, self._config.options.seed)
         return self._given
-
-    def _disable(self, error: DeviceError) -> None:
-        """Without a board training continues unchanged."""
-        self._failure = error
-        if self._config.strict:
-            raise error
-        off_board = isinstance(error, DeviceNotFoundError)  # So it is for each tuner of this program.
-        warn(DISABLED, error, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
 
     def _max_modes(self, device: BaseDevice) -> int | Literal["auto"]:
         asked = self._config.max_modes

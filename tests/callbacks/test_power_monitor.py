@@ -175,7 +175,7 @@ def test_gpus_are_those_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"ab{index}"))
     assert power_monitor._gpus(job) == ["GPU-ab1", "GPU-ab3"]
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace())
-    with pytest.raises(DeviceError, match=r"2\.5 and later"):
+    with pytest.raises(DeviceError, match=r"2\.5 or later"):
         power_monitor._gpus(job)
     job.strategy.root_device = torch.device("cpu")
     assert power_monitor._gpus(job) == []

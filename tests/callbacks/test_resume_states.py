@@ -153,7 +153,7 @@ def test_a_damaged_state_is_one_warning_and_a_fresh_start(
     assert message.startswith("PowerTrain: the power modes in the checkpoint cannot be used, and profiling starts over")
     strict = callback_for(tiny, strict=True)
     strict.load_state_dict(copy.deepcopy(state))
-    with pytest.raises(FileFormatError, match="what the checkpoint holds"):
+    with pytest.raises(FileFormatError, match="state of power-mode tuning in the checkpoint"):
         trainer(strict).fit(Model(), data(100))
 
 

@@ -110,7 +110,8 @@ def test_the_board_comes_back(
 ) -> None:
     record_property("cell", cell)
     aftermath = futures[cell].result()
-    assert aftermath.was_changed == (cell[2] != "before the first mode")
+    if cell[2] != "fitting":  # Before a fit the tuner may return to the start mode, whose CPU is faster.
+        assert aftermath.was_changed == (cell[2] != "before the first mode")
     assert not aftermath.changed
     assert not aftermath.has_snapshot
     assert not aftermath.violations
