@@ -1,4 +1,8 @@
-"""The user's own error is the one that surfaces, whatever becomes of the board meanwhile."""
+"""The user's own error is the one that surfaces, whatever becomes of the board meanwhile.
+
+The whole matrix of phases, kinds and boards is tested on the tuner (tests/tuning/test_users_errors.py); here are
+the places of a job at which an error can arise, with each kind of error.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from breaking import UnforeseenError, stuck
+from breaking import stuck
 from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
 from torch import Tensor
@@ -87,11 +91,19 @@ PLACES = [
     "data loader",
 ]
 
+KINDS = [RuntimeError, KeyboardInterrupt, SystemExit]
+WAYS = [(False, False), (True, True), (False, True), (True, False)]
+"""Whether ``strict`` is set and the board is stuck: each with every place and with every kind, but not with both."""
 
-@pytest.mark.parametrize("is_stuck", [False, True], ids=["board restored", "board stuck"])
-@pytest.mark.parametrize("strict", [False, True], ids=["soft", "strict"])
-@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("place", PLACES)
+
+@pytest.mark.parametrize(
+    ("place", "kind", "strict", "is_stuck"),
+    [
+        pytest.param(place, kind, *WAYS[(row + column) % 4], id=f"{place}-{kind.__name__}")
+        for row, place in enumerate(PLACES)
+        for column, kind in enumerate(KINDS)
+    ],
+)
 def test_the_users_error_is_the_one_that_surfaces(
     place: str,
     kind: type[BaseException],
@@ -122,23 +134,6 @@ def test_the_users_error_is_the_one_that_surfaces(
         assert surfaced.value is breaks.error
     assert (device.mode == device.found) is not is_stuck
     assert device.applied, "the board was in use"
-
-
-def test_an_error_of_ours_under_strict_is_not_replaced_by_a_board_that_is_stuck(
-    device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
-    device.settle_s = 0.2
-    error = UnforeseenError("the first")
-
-    def fail(*details: object) -> None:
-        raise error
-
-    monkeypatch.setattr(oracle, "fit", fail)
-    monkeypatch.setattr(device, "restore", stuck)
-    with pytest.raises(UnforeseenError) as surfaced:
-        trainer(powertrain(device, budget="12 W", max_modes=3, strict=True)).fit(Model(), data(500))
-    assert surfaced.value is error
 
 
 @pytest.mark.parametrize("is_stuck", [False, True], ids=["board restored", "board stuck"])

@@ -1,6 +1,7 @@
 """Whatever happens, whenever: the board comes back, the user's own error surfaces, and training goes on if it can.
 
-Every cell of the matrix is a real process that trains and tunes a virtual board in wall time.
+Every cell of the matrix is a real process that trains and tunes a virtual board in wall time. A few cells, in which
+everything meets, are played with the other tests; ``.ci/survival`` plays all.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Tuple
+from typing import Any
 
 import pytest
 from plain_board import start_helper
 from virtual_board import MountedBoard, mounted, why_unavailable
 
 from lightning_powertrain.devices.roothelper.server import STATE
-from survival.event import KINDS, MOMENTS, Report
+from survival.event import MOMENTS, Report
 from survival.job import run
+from survival.matrix import CELLS, PLAYED, Cell, pairs, pairwise
 
 _AT_ONCE = 2
 _PATIENCE_S = 90.0
@@ -41,16 +43,6 @@ _TELLING = (
     signal.SIGRTMIN,
 )
 """One of the signals that end a helper in good order for each moment."""
-Cell = Tuple[str, str, str]
-CELLS: list[Cell] = [
-    *(("Lightning", kind, moment) for kind in KINDS for moment in MOMENTS),
-    *(
-        ("plain", kind, moment)
-        for kind in KINDS
-        for moment in ("measuring", "restoring")
-        if kind != "exception in another callback"
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,13 @@ def futures(
         yield {cell: pool.submit(play, cell) for cell in cells}
 
 
-@pytest.mark.parametrize("cell", CELLS, ids="-".join)
+def test_everything_meets_in_the_few_cells() -> None:
+    few = pairwise(CELLS)
+    assert {pair for cell in few for pair in pairs(cell)} == {pair for cell in CELLS for pair in pairs(cell)}
+    assert len(few) < 65 < len(CELLS)
+
+
+@pytest.mark.parametrize("cell", PLAYED, ids="-".join)
 def test_the_board_comes_back(
     cell: Cell, futures: dict[Cell, Future[Aftermath]], record_property: Callable[[str, object], None]
 ) -> None:
@@ -172,7 +170,7 @@ def aftermath_of(board: MountedBoard, folder: Path, loop: str, kind: str, moment
     board.clear_faults()
     if kind == "both killed":
         come_back(board, by_hand=MOMENTS.index(moment) % 2 == 0)
-    _wait_until(lambda: board.settings() == before and not snapshot.exists())
+    _wait_until(lambda: not snapshot.exists() and board.settings() == before)
     after = board.settings()
     changed = {path: (text, after.get(path)) for path, text in before.items() if after.get(path) != text}
     return Aftermath(report, job.exitcode, any(was_changed), changed, snapshot.exists(), len(board.violations()))

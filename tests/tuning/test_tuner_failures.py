@@ -142,19 +142,6 @@ def test_board_that_fails_once_locked_does_not_end_the_job(
     assert len(caplog.records) == 1
 
 
-def test_users_error_surfaces_even_if_the_board_cannot_be_restored(
-    device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(device, "restore", unable)
-    for strict in (False, True):
-        tuner = Tuner(
-            12, device=device, max_modes=3, strict=strict, verbose=False, options=ProfilingOptions(predictor=oracle)
-        ).start()
-        with pytest.raises(ZeroDivisionError), tuner:
-            raise ZeroDivisionError
-    assert caplog.text.count("could not be restored") == 2
-
-
 def test_board_that_cannot_be_restored_is_a_warning_or_an_error_when_strict(
     device: FakeDevice, oracle: Oracle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
