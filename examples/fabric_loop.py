@@ -33,16 +33,13 @@ def main() -> None:
 
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
     tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0)
-    with tuner.start(minibatches=arguments.epochs * len(loader), workload="regression"):
-        for epoch in range(arguments.epochs):
-            for features, targets in loader:
-                loss = nn.functional.mse_loss(model(features), targets)
-                optimizer.zero_grad()
-                fabric.backward(loss)
-                optimizer.step()
-                tuner.minibatch_ended()
-            print(f"Epoch {epoch}: loss {loss.item():.3f}")
-            tuner.interrupt()  # Whatever happens between two epochs is no part of a minibatch.
+    for epoch in range(arguments.epochs):
+        for features, targets in tuner.track(loader, epochs=arguments.epochs, workload="regression"):
+            loss = nn.functional.mse_loss(model(features), targets)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            optimizer.step()
+        print(f"Epoch {epoch}: loss {loss.item():.3f}")
     if tuner.outcome is not None:
         print(f"Trained in: {tuner.outcome.selection.mode}")
 

@@ -1,4 +1,4 @@
-"""A training loop without Lightning: report each minibatch to a Tuner.
+"""A training loop without Lightning: iterate over tuner.track(loader) instead of the loader.
 
 python examples/plain_pytorch.py --device simulated:orin-agx-64gb:resnet18
 """
@@ -6,11 +6,18 @@ python examples/plain_pytorch.py --device simulated:orin-agx-64gb:resnet18
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_powertrain import Tuner
+
+
+def stream() -> Iterator[Tensor]:
+    """Minibatches without end; a DataLoader serves as well, and tells its length."""
+    while True:
+        yield torch.randn(16, 8)
 
 
 def main() -> None:
@@ -26,13 +33,14 @@ def main() -> None:
     model = nn.Linear(8, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
     tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes)
-    with tuner.start(minibatches=arguments.minibatches, workload="linear"):
-        for _ in range(arguments.stop_after):
-            loss = (model(torch.randn(16, 8)) - 1.0).pow(2).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            tuner.minibatch_ended()
+    loop = tuner.track(stream(), minibatches=arguments.minibatches, workload="linear")
+    for number, features in enumerate(loop, start=1):
+        loss = (model(features) - 1.0).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if number == arguments.stop_after:
+            break  # This ends the job for the tuner too, and restores the board.
     if tuner.outcome is not None:
         print(f"Trained in: {tuner.outcome.selection.mode}")
 

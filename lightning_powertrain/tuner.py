@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import TracebackType
@@ -24,6 +24,7 @@ from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
 from lightning_powertrain.tuning.status import IDLE, failed
+from lightning_powertrain.tuning.tracked_loop import Batch, TrackedLoop
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
@@ -66,12 +67,10 @@ class Tuner:
 
     Example::
 
-        with Tuner("30 W").start(minibatches=3 * len(loader)) as tuner:
+        with Tuner("30 W") as tuner:
             for epoch in range(3):
-                for batch in loader:
+                for batch in tuner.track(loader, epochs=3):
                     train(batch)
-                    tuner.minibatch_ended()
-                tuner.interrupt()  # The edge of an epoch is no minibatch.
     """
 
     def __init__(
@@ -95,6 +94,7 @@ class Tuner:
         self._device = None if device is None or isinstance(device, str) else device
         self._session: TuningSession | None = None
         self._failure: Exception | None = None
+        self._loop = TrackedLoop(self)
 
     @property
     def phase(self) -> Phase:
@@ -134,7 +134,41 @@ class Tuner:
         """Whether a mode is locked but not watched, since the power of the board can no longer be read."""
         return self._session is not None and self.phase is Phase.LOCKED and self._session.drift.is_blind
 
-    # What a training loop calls.
+    # What a training loop calls: track, or else start, minibatch_ended, interrupt and stop.
+
+    def track(
+        self,
+        loader: Iterable[Batch],
+        *,
+        epochs: int = 1,
+        minibatches: int | None = None,
+        accumulate: int = 1,
+        workload: str = "unnamed",
+    ) -> Iterator[Batch]:
+        """Iterate over a data loader while this tuner tunes.
+
+        It starts the tuner, reports the end of each minibatch and the edges of the epochs, and stops the tuner after
+        the last epoch. A ``break`` or an error in the loop also stops it. A loop over ``tuner.track`` inside of another
+        one is validation: it interrupts training, and is not measured. Inside a ``with`` statement of the tuner the
+        board also comes back where training ends between two epochs, or the loader is never exhausted.
+
+        Args:
+            loader: A data loader of torch or of Fabric, or anything else that yields minibatches.
+            epochs: How many loops the job has, of which this is one.
+            minibatches: Length of the whole job; None for ``epochs`` times the length of the loader. A loader without
+                a length needs it, or the job counts as long enough.
+            accumulate: Minibatches of a gradient-accumulation cycle.
+            workload: Name of the job, for the profile.
+
+        Returns:
+            The minibatches of the loader.
+
+        Raises:
+            ArgumentError: If an argument is not valid.
+        """
+        return self._loop.passes(
+            loader, epochs=epochs, minibatches=minibatches, accumulate=accumulate, workload=workload
+        )
 
     def start(
         self,
