@@ -45,12 +45,12 @@ class Saves(pl.Callback):
             job.save_checkpoint(self._path)
 
 
-def trained(folder: Path, *callbacks: pl.Callback) -> Weights:
-    """Weights after a small job that comes through every hook."""
+def trained(folder: Path, *callbacks: pl.Callback, minibatches: int = 260) -> Weights:
+    """Weights after a small job that comes through every hook, twice that many minibatches long."""
     pl.seed_everything(7)
     model = Validated()
-    options = {"val_check_interval": 130, "max_epochs": 2, "logger": CSVLogger(folder)}
-    trainer(*callbacks, Saves(folder), **options).fit(model, data(260), data(1, shuffle=False))
+    options = {"val_check_interval": minibatches // 2, "max_epochs": 2, "logger": CSVLogger(folder)}
+    trainer(*callbacks, Saves(folder), **options).fit(model, data(minibatches), data(1, shuffle=False))
     assert not any(module._forward_hooks for module in model.modules())
     return {name: value.clone() for name, value in model.state_dict().items()}
 

@@ -21,6 +21,9 @@ pytestmark = LIGHTNING_WARNINGS
 
 MODEL_OF_ITS_OWN = "simulated:orin-agx-64gb"
 
+SHORT = 40
+"""Minibatches of an epoch that comes through every hook, though to no second mode."""
+
 Open = Callable[[Optional[str]], Any]
 
 
@@ -41,6 +44,7 @@ class Failure:
     device: str | None = None
 
 
+# In each hook. What fails inside of the tuner is tested there: tests/tuning/test_failing_parts.py.
 FAILURES = {
     "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
     "opening the board": Failure(f"{CALLBACK}.open_device", "on_train_start"),
@@ -51,7 +55,6 @@ FAILURES = {
     "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
     "tuner started": Failure(f"{CALLBACK}.Tuner.start", "on_train_start"),
     "snapshot": Failure("fakes.FakeDevice.snapshot", "on_train_start"),
-    "sampling": Failure("lightning_powertrain.devices.VirtualClock.every", "on_train_start"),
     "probe started": Failure(f"{CALLBACK}.ModelProbe.start", "on_train_batch_start", device=MODEL_OF_ITS_OWN),
     "probe finished": Failure(f"{CALLBACK}.ModelProbe.finish", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
     "workers after a minibatch": Failure(
@@ -59,15 +62,7 @@ FAILURES = {
     ),
     "end of a cycle": Failure(f"{CALLBACK}._is_stepping", "on_train_batch_end", after=20),
     "last minibatch": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_batch_end", after=2),
-    "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=100),
-    "minibatch noted": Failure("fakes.FakeDevice.minibatch_ended", "on_train_batch_end", after=100),
-    "clock": Failure("lightning_powertrain.devices.VirtualClock.now", "on_train_batch_end", after=200),
-    "mode read": Failure("fakes.FakeDevice.current_mode", "on_train_batch_end", after=1),
-    "first mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end"),
-    "third mode set": Failure("fakes.FakeDevice.apply", "on_train_batch_end", after=2),
-    "power sensor": Failure("fakes.FakeDevice.read_power", "on_train_batch_end"),
-    "predictor fitted": Failure("fakes.Oracle.fit", "on_train_batch_end"),
-    "prediction": Failure("fakes.Oracle.predict", "on_train_batch_end"),
+    "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=20),
     "validation started": Failure(f"{CALLBACK}.Tuner.interrupt", "on_validation_start"),
     "checkpoint saved": Failure(f"{CALLBACK}.Tuner.interrupt", "on_save_checkpoint", after=1),
     "epoch ended": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_epoch_end", after=5),
@@ -80,6 +75,12 @@ FAILURES = {
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """The weights without the callback."""
     return trained(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def briefly(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """The weights of a short job without the callback."""
+    return trained(tmp_path_factory.mktemp("briefly"), minibatches=SHORT)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Open:
 def test_a_failure_of_ours_is_one_warning(
     failure: Failure,
     opened: Open,
-    plain: Weights,
+    briefly: Weights,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -110,12 +111,12 @@ def test_a_failure_of_ours_is_one_warning(
     callback = powertrain(failure.device, budget="12 W", max_modes=3)
     with monkeypatch.context() as patch:
         raised = break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
-        weights = trained(tmp_path, callback)
+        weights = trained(tmp_path, callback, minibatches=SHORT)
     assert raised[0] == failure.hook
     assert [message for message in warnings_of(caplog) if "unheard of" not in message] == []
     assert len(warnings_of(caplog)) == 1
     assert device.current_mode() == found
-    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    assert all(torch.equal(weights[name], briefly[name]) for name in briefly)
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
@@ -128,7 +129,7 @@ def test_a_failure_of_ours_is_an_error_when_strict(
     with monkeypatch.context() as patch:
         break_after(patch, failure.what, failure.after, UnforeseenError("of a kind unheard of"))
         with pytest.raises(UnforeseenError, match="unheard of"):
-            trained(tmp_path, callback)
+            trained(tmp_path, callback, minibatches=SHORT)
     assert device.current_mode() == found
 
 
@@ -136,12 +137,12 @@ def test_a_failure_of_ours_is_an_error_when_strict(
 
 
 @pytest.mark.parametrize("error", [PowerTrainError("of ours"), OSError(5, "of the system")], ids=repr)
-@pytest.mark.parametrize("name", ["opening the board", "third mode set", "end of a cycle", "board closed"])
+@pytest.mark.parametrize("name", ["opening the board", "end of a cycle", "board closed"])
 def test_errors_of_every_kind(
     name: str,
     error: Exception,
     opened: Open,
-    plain: Weights,
+    briefly: Weights,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -153,11 +154,11 @@ def test_errors_of_every_kind(
             break_after(patch, failure.what, failure.after, error)
             if strict:
                 with pytest.raises(type(error)) as raised:
-                    trained(tmp_path, callback)
+                    trained(tmp_path, callback, minibatches=SHORT)
                 assert raised.value is error
             else:
-                weights = trained(tmp_path, callback)
-                assert all(torch.equal(weights[name], plain[name]) for name in plain)
+                weights = trained(tmp_path, callback, minibatches=SHORT)
+                assert all(torch.equal(weights[name], briefly[name]) for name in briefly)
         assert len(warnings_of(caplog)) == 1
         assert device.mode == device.found
 
@@ -166,7 +167,7 @@ def test_errors_of_every_kind(
 
 
 def test_board_that_cannot_be_restored_is_one_warning(
-    opened: Open, plain: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    opened: Open, briefly: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = opened(None)
 
@@ -174,14 +175,14 @@ def test_board_that_cannot_be_restored_is_one_warning(
         def on_train_end(self, *details: Any) -> None:
             monkeypatch.setattr(device, "restore", stuck)
 
-    weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3))
-    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+    weights = trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3), minibatches=SHORT)
+    assert all(torch.equal(weights[name], briefly[name]) for name in briefly)
     assert len(warnings_of(caplog)) == 1
     assert "could not be restored" in caplog.text
     monkeypatch.undo()
     device = opened(None)
     with pytest.raises(UnforeseenError, match="stuck"):
-        trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3, strict=True))
+        trained(tmp_path, Sticks(), powertrain(device, budget="12 W", max_modes=3, strict=True), minibatches=SHORT)
 
 
 def test_a_failure_and_a_board_that_cannot_be_restored_is_said_at_once_and_at_the_end(
