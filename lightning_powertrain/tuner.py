@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Literal
 
-from lightning_powertrain.boards import Board, load_board
+from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import BaseDevice, Interval, Pollers, open_device, parse_simulated
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
 from lightning_powertrain.logs import log_swallowed, warn
@@ -376,6 +376,6 @@ def count_modes(device: str | BaseDevice | None) -> int | None:
     if device is None:
         return None
     if isinstance(device, str):
-        return len(load_board(parse_simulated(device)[0]).modes)
+        return len(parse_simulated(device)[0].modes)
     check_device(device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or ')
     return len(device.modes)

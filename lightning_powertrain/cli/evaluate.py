@@ -26,7 +26,7 @@ def evaluate(
     experiment: Annotated[
         Optional[str], typer.Option(help="A named experiment, which other options change; ? lists them.")
     ] = None,
-    board: Annotated[Optional[str], typer.Option(help="A board that can be simulated; default: orin-agx-64gb.")] = None,
+    board: Annotated[Optional[str], typer.Option(help="Boards that can be simulated; default: orin-agx-64gb.")] = None,
     workloads: Annotated[
         Optional[str],
         typer.Option(help="Simulated workloads to predict; default: mobilenetv3, yolov8n, bert-base, lstm."),
@@ -34,8 +34,8 @@ def evaluate(
     reference: Annotated[
         Optional[str],
         typer.Option(
-            help="Workload of the same board to transfer from, a bundled reference of any board, or none; "
-            "default: resnet18 if simulated, else none."
+            help="Workloads of the same board to transfer from, each in turn, BOARD:WORKLOAD of another, "
+            "a bundled reference, or none; default: resnet18 if simulated, else none."
         ),
     ] = None,
     grid: Annotated[
@@ -70,9 +70,9 @@ def evaluate(
         _list_experiments()
         return
     given: dict[str, Any] = {
-        "board": board,
+        "boards": _words(board),
         "workloads": _words(workloads),
-        "reference": reference,
+        "references": _words(reference),
         "grid": grid,
         "dataset": dataset,
         "knobs": _words(knobs),
@@ -102,13 +102,16 @@ def _run(experiment: Experiment, plots: Path | None, as_json: bool) -> None:
         raise ArgumentError.of("--modes", too_many[0], f"no more modes than there are, {most}")
     if plots is not None:
         prepare_folder(plots)
-    limits_w = experiment.limits_w(cases)
-    runs = list(run_bench(cases, methods, experiment.modes, experiment.seeds, limits_w, experiment.verify))
+    runs: list[Run] = []
+    for board in dict.fromkeys(case.board for case in cases):
+        some = [case for case in cases if case.board == board]
+        limits_w = experiment.limits_w(some)
+        runs += run_bench(some, methods, experiment.modes, experiment.seeds, limits_w, experiment.verify)
     heading = experiment.heading(cases)
     if as_json:
         typer.echo(json.dumps([run.record() for run in runs], indent=2))
     else:
-        _print(runs, f"{heading}\nWorkloads: {', '.join(case.name for case in cases)}\n")
+        _print(runs, f"{heading}\nWorkloads: {', '.join(dict.fromkeys(case.name for case in cases))}\n")
     if plots is not None:
         for path in save_plots(runs, cases, heading, plots):
             typer.echo(f"Wrote {path}", err=as_json)

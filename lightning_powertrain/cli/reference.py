@@ -104,15 +104,13 @@ def _profile(source: str, grid: str | None, count: int | None, seed: int) -> Pro
 
 
 def _simulated(source: str, grid: str | None, count: int | None, seed: int) -> Profile:
-    from lightning_powertrain.boards import load_board
     from lightning_powertrain.devices.opening import parse_simulated
     from lightning_powertrain.evaluation import simulated_profile
     from lightning_powertrain.profiling import latin_hypercube_rows
 
-    name, workload = parse_simulated(source)
+    board, workload = parse_simulated(source)
     if workload is None:
         raise ArgumentError.of("profile", source, "simulated:BOARD:WORKLOAD")
-    board = load_board(name)
     modes = (board.modes if grid is None else board.grid(grid)).array
     if count is not None:
         modes = modes[latin_hypercube_rows(modes, count, seed)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_powertrain.boards import load_board
+from lightning_powertrain.boards import Board
 from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.nvml_power import NvmlPower
@@ -14,7 +14,7 @@ from lightning_powertrain.devices.simulated import SimulatedDevice
 from lightning_powertrain.devices.sysfs import SysfsDevice, find_jetson
 from lightning_powertrain.devices.sysfs_board import is_jetson
 from lightning_powertrain.errors import ArgumentError, DeviceError, DeviceNotFoundError, one_of
-from lightning_powertrain.simulation import load_workload, simulated_board_names
+from lightning_powertrain.simulation import load_workload, simulated_board, simulated_board_names
 
 _PREFIX = "simulated:"
 
@@ -24,7 +24,8 @@ def open_device(name: str | None = None, seed: int = 0) -> BaseDevice:
 
     Args:
         name: None for the Jetson that this process runs on; ``"simulated:BOARD"`` for a simulated board that trains
-            ResNet-18, ``"simulated:BOARD:WORKLOAD"`` for another workload.
+            ResNet-18, ``"simulated:BOARD:WORKLOAD"`` for another workload. A board ``foreign-7`` is drawn at random
+            from the seed 7.
         seed: Of a simulated board's scatter.
 
     Raises:
@@ -40,23 +41,26 @@ def open_device(name: str | None = None, seed: int = 0) -> BaseDevice:
     return SimulatedDevice(board, workload or "resnet18", seed)
 
 
-def parse_simulated(name: str) -> tuple[str, str | None]:
+def parse_simulated(name: str) -> tuple[Board, str | None]:
     """Board and workload in the name of a simulated device; no workload if it names none.
 
     Raises:
         ArgumentError: If the name is not of the form, or the board or workload is unknown.
 
-    >>> parse_simulated("simulated:agx-xavier")
-    ('agx-xavier', None)
+    >>> board, workload = parse_simulated("simulated:foreign-7:lstm")
+    >>> board.title, workload
+    ('Foreign board 7', 'lstm')
     """
     simulated = isinstance(name, str) and name.startswith(_PREFIX)
-    board, _, workload = name[len(_PREFIX) :].partition(":") if simulated else ("", "", "")
-    if board not in simulated_board_names():
+    key, _, workload = name[len(_PREFIX) :].partition(":") if simulated else ("", "", "")
+    try:
+        board = simulated_board(key)
+    except ArgumentError:
         forms = 'None (the Jetson this runs on), or "simulated:BOARD" or "simulated:BOARD:WORKLOAD", where BOARD is'
-        raise ArgumentError.of("device", name, f"{forms} {one_of(board, simulated_board_names())}")
+        known = f"foreign-SEED or {one_of(key, simulated_board_names())}"
+        raise ArgumentError.of("device", name, f"{forms} {known}") from None
     if workload:
         load_workload(workload)
-    load_board(board)
     return board, workload or None
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lightning_powertrain.boards import Board, PowerMode, load_board
+from lightning_powertrain.boards import Board, PowerMode
 from lightning_powertrain.devices.clock import VirtualClock
 from lightning_powertrain.devices.computing import ComputingCost
 from lightning_powertrain.devices.device import BaseDevice
@@ -23,6 +23,7 @@ from lightning_powertrain.simulation import (
     Workload,
     load_physics,
     load_workload,
+    simulated_board,
     steady_state,
 )
 
@@ -42,7 +43,7 @@ class SimulatedDevice(BaseDevice):
     asks. Until the first event the board has been idle.
 
     Args:
-        board: Key of a board that can be simulated, or the board itself.
+        board: Key of a board that can be simulated, ``foreign-SEED`` for one drawn at random, or the board itself.
         workload: What it trains: any :class:`Workload`, or the name of one.
         seed: Of all scatter. Equal seeds and equal calls give equal figures, where computing costs nothing.
         ambient_c: Temperature of the air around the board.
@@ -68,7 +69,7 @@ class SimulatedDevice(BaseDevice):
         ambient_c: float = ROOM_C,
         computing: ComputingCost | None = None,
     ) -> None:
-        self.board = load_board(board) if isinstance(board, str) else board
+        self.board = simulated_board(board) if isinstance(board, str) else board
         self._physics = load_physics(self.board.key)
         self.clock: VirtualClock = VirtualClock()
         self._workload = _as_workload(workload)

@@ -80,6 +80,8 @@ class Run:
 
     Args:
         method: Name of the method.
+        board: Key of the board.
+        reference: Name of the reference, where cases differ in it; else empty.
         workload: Name of the workload.
         simulated: Whether it is simulated; otherwise it was recorded on a board.
         modes: Number of measured modes; 0 if it is not given, but found while searching.
@@ -94,6 +96,8 @@ class Run:
     """
 
     method: str
+    board: str
+    reference: str
     workload: str
     simulated: bool
     modes: int
@@ -105,6 +109,11 @@ class Run:
     decisions: Decisions | None = None
     verified: Verified | None = None
     prediction: Prediction | None = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        """The method, and the reference where that is not the same for all."""
+        return f"{self.method} from {self.reference}" if self.reference else self.method
 
     def record(self) -> dict[str, Any]:
         """All figures as plain JSON values; None where a figure is not known."""
@@ -177,7 +186,7 @@ def _run(
     verify: bool,
 ) -> Run:
     sample = replace(case.measured, measurements=tuple(case.measured.measurements[row] for row in rows))
-    run = Run(name, case.name, case.simulated, len(rows), seed, _profiling_s(sample))
+    run = _run_of(name, case, len(rows), seed, _profiling_s(sample))
     truth = Costs(case.truth.time_ms, case.truth.power_w)
     believed, actual = Costs(sample.time_ms, sample.power_w), Costs(truth.time_ms[rows], truth.power_w[rows])
     if predictor is not None:
@@ -215,7 +224,12 @@ def _run_searching(name: str, case: Case, counts: Sequence[int], seeds: int, lim
             found = [loop.search(method.search, objective, count or MAX_MODES) for objective in objectives]
             verified = _judged(case, found, possible_w)
             if verified is not None:
-                yield Run(name, case.name, case.simulated, count, seed, verified.profiling_s, verified=verified)
+                yield replace(_run_of(name, case, count, seed, verified.profiling_s), verified=verified)
+
+
+def _run_of(method: str, case: Case, modes: int, seed: int, profiling_s: float = 0.0) -> Run:
+    """A run of which only the method, the case and what measuring costs is known."""
+    return Run(method, case.board, case.start, case.name, case.simulated, modes, seed, profiling_s)
 
 
 def _judged(case: Case, found: Sequence[Found], limits_w: FloatArray) -> Verified | None:
@@ -250,12 +264,12 @@ def _run_stock(name: str, case: Case, limits_w: FloatArray) -> Iterator[Run]:
         highest = [int(np.argmax(relative.sum(axis=1)))]
         believed = actual = Costs(truth.time_ms[highest], truth.power_w[highest])
         decisions = decisions_of(believed, actual, truth, limits_w)
-        yield Run(name, case.name, case.simulated, 0, 0, decisions=decisions)
+        yield replace(_run_of(name, case, 0, 0), decisions=decisions)
     elif case.presets is not None:
         sample, exact = case.presets
         believed, actual = Costs(sample.time_ms, sample.power_w), Costs(exact.time_ms, exact.power_w)
         decisions = decisions_of(believed, actual, truth, limits_w)
-        yield Run(name, case.name, case.simulated, len(sample), 0, _profiling_s(sample), decisions=decisions)
+        yield replace(_run_of(name, case, len(sample), 0, _profiling_s(sample)), decisions=decisions)
 
 
 def _profiling_s(sample: Profile) -> float:

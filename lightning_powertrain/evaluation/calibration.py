@@ -1,4 +1,4 @@
-"""How the simulated Orin AGX compares with the figures that are known of the real one.
+"""How simulated Orins compare with the figures that are known of real ones.
 
 ``python -m lightning_powertrain.evaluation.calibration`` prints the table that stands in ``docs/simulation.md``.
 """
@@ -6,14 +6,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lightning_powertrain.boards import IntArray, load_board
-from lightning_powertrain.simulation import SteadyState, Workload, inference, load_physics, load_workload, steady_state
+from lightning_powertrain.simulation import (
+    REFERENCE_C,
+    ROOM_C,
+    BoardPhysics,
+    KernelGroup,
+    SteadyState,
+    Workload,
+    inference,
+    load_physics,
+    load_workload,
+    steady_state,
+)
+from lightning_powertrain.simulation.power import rails_at_reference
+from lightning_powertrain.simulation.timing import Activity, Clocks
 
 _BOARD = "orin-agx-64gb"
+_NANO = "orin-nano-8gb"
 
 _INFERENCE = (
     # network, minibatch size, time_ms, power_w
@@ -52,6 +66,21 @@ _IDLE_W = (
 """Public tegrastats lines: GPU off; a 32 GB module, GPU on; clocks locked, light load, 1 W for a rail not shown."""
 
 
+_NANO_FLOOR_W = (("VDD_IN", 2.18), ("VDD_CPU_GPU_CV", 0.37), ("VDD_SOC", 0.945))
+"""Rails of an Orin Nano 8 GB with two cores at the lowest clocks; developer forum 348662."""
+
+_ORIN_NX_W = (
+    # preset, cores, CPU kHz, GPU Hz, EMC Hz, module power
+    ("25W", 8, 1497600, 408000000, 3199000000, 16.9),
+    ("40W", 8, 1497600, 1173000000, 3199000000, 27.6),
+    ("MAXN_SUPER", 8, 1984000, 1173000000, 3199000000, 29.4),
+)
+"""An Orin NX 16 GB with eight busy threads and a matrix product; ark_jetson_kernel, docs/power.md, c2ad56d."""
+
+_MATRIX_PRODUCT = 0.6
+"""Share of the GPU's peak that it reaches, as those of BERT do."""
+
+
 @dataclass(frozen=True)
 class Anchor:
     """A figure known of the real board, and the simulation's.
@@ -78,7 +107,7 @@ class Anchor:
 
 def anchors() -> tuple[Anchor, ...]:
     """Every figure known, with the simulation's."""
-    return (*_inference(), *_training(), *_grid_means(), *_stress(), *_idle())
+    return (*_inference(), *_training(), *_grid_means(), *_stress(), *_idle(), *_nano_floor(), *_orin_nx())
 
 
 def _inference() -> Iterable[Anchor]:
@@ -118,6 +147,37 @@ def _idle() -> Iterable[Anchor]:
         steady = _steady(None, np.array([mode], dtype=np.int64))
         title = f"idle, cpu {mode[1] / 1e3:.0f}, gpu {mode[2] / 1e6:.0f}, emc {mode[3] / 1e6:.0f} MHz"
         yield Anchor(title, "W", power_w, float(steady.total_w[0]), False)
+
+
+def _nano_floor() -> Iterable[Anchor]:
+    steady = steady_state(load_physics(_NANO), None, np.array([[2, 115200, 306000000, 204000000]], dtype=np.int64))
+    for rail, power_w in _NANO_FLOOR_W:
+        simulated_w = float(steady.rails_w[0, steady.rails.index(rail)])
+        yield Anchor(f"Orin Nano, idle at the lowest clocks, {rail}", "W", power_w, simulated_w, True)
+
+
+def _orin_nx() -> Iterable[Anchor]:
+    """The simulated Orin Nano with the voltage curves of the AGX, which go on to the clocks of an Orin NX."""
+    nano, agx = _calibrated(_NANO), _calibrated(_BOARD)
+    cpu = replace(nano.cpu, supply=replace(agx.cpu.supply, leakage_w=nano.cpu.supply.leakage_w))
+    gpu = replace(nano.gpu, supply=replace(agx.gpu.supply, leakage_w=nano.gpu.supply.leakage_w))
+    physics = replace(nano, cpu=cpu, gpu=gpu)
+    for preset, *mode, power_w in _ORIN_NX_W:
+        clocks = Clocks.of(np.array([mode], dtype=np.int64))
+        gflop = 1e-9 * _MATRIX_PRODUCT * gpu.flop_per_cycle * float(clocks.gpu_hz[0])
+        workload = Workload("stress", (KernelGroup("matrix product", gflop, 1e4, 100, _MATRIX_PRODUCT, 0.0),))
+        second = np.ones(1)
+        activity = Activity(second, second, second, clocks.cores - 1, second, 0 * second)
+        watts, slope = (physics.total(rails) for rails in rails_at_reference(physics, workload, clocks, activity))
+        warmer = physics.thermal.settled_c(watts, slope, ROOM_C) - REFERENCE_C
+        simulated_w = float((watts + slope * warmer)[0])
+        yield Anchor(f"Orin NX under stress, {preset}", "W", power_w, simulated_w, False)
+
+
+def _calibrated(board: str) -> BoardPhysics:
+    physics = load_physics(board)
+    assert isinstance(physics, BoardPhysics)
+    return physics
 
 
 def _maxn() -> IntArray:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from lightning_powertrain.boards import Board, IntArray, Knob, PowerMode, Role, load_board
+from lightning_powertrain.boards import Board, IntArray, Knob, PowerMode, Role
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.evaluation.ground_truth import simulated_profile
-from lightning_powertrain.prediction import load_reference, reference_names
+from lightning_powertrain.prediction import GreyBoxTransfer, ReferenceProfile, load_reference, reference_names
 from lightning_powertrain.prediction.baselines import PaperNetworks, fit_paper_networks
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.simulation import simulated_board
 
 _SCATTER_SEED = 1
 _REFERENCE_SEED = 2
@@ -28,10 +30,21 @@ class ReferenceWorkload:
     Args:
         profile: Its profile.
         studied: Its profile as the paper's networks are fitted to it; None for the same.
+        bundled: The same with what was fitted to it, as jobs use it; None if it is not bundled.
     """
 
     profile: Profile
     studied: Profile | None = None
+    bundled: ReferenceProfile | None = None
+    _predictors: dict[int, GreyBoxTransfer] = field(default_factory=dict, init=False, repr=False)
+
+    def predictor(self, seed: int) -> GreyBoxTransfer:
+        """The default predictor that starts from it; what is fitted to the reference itself is fitted once a seed."""
+        if seed not in self._predictors:
+            predictor = GreyBoxTransfer(self.bundled or self.profile, seed)
+            predictor.reference_time_ms(self.profile.modes[:1])
+            self._predictors[seed] = predictor
+        return copy(self._predictors[seed])
 
     @cached_property
     def networks(self) -> PaperNetworks:
@@ -54,12 +67,19 @@ class Case:
         measured: What measuring each of these modes would give, row by row; the truth itself where data is replayed.
         reference: The reference workload; None to do without.
         presets: The board's stock modes as measured, and what they truly cost; None where the board has none.
+        start: Name of the reference, where cases differ in it; else empty.
     """
 
     truth: Profile
     measured: Profile
     reference: ReferenceWorkload | None = None
     presets: tuple[Profile, Profile] | None = None
+    start: str = ""
+
+    @property
+    def board(self) -> str:
+        """Key of the board."""
+        return self.truth.provenance.board
 
     @property
     def name(self) -> str:
@@ -77,42 +97,57 @@ class Case:
         return all(math.isfinite(measurement.power_w) for measurement in self.truth.measurements)
 
 
-def simulated_cases(board: str, workloads: Sequence[str], reference: str | None, grid: str | None) -> list[Case]:
-    """Workloads on a simulated board, transferred from another.
+def simulated_cases(
+    board: str, workloads: Sequence[str], references: Mapping[str, str | None], grid: str | None
+) -> list[Case]:
+    """Workloads on a simulated board, each transferred from every reference.
 
     Args:
-        board: Key of a board that can be simulated.
+        board: Name of a board that can be simulated.
         workloads: Names of workloads.
-        reference: Name of the reference workload on the same board, or of a bundled reference, whose board may be
-            another; None to do without.
+        references: Names of reference workloads on the same board, ``BOARD:WORKLOAD`` for one on another, or names of
+            bundled references, by what to call them; None to do without. A workload is no case where it is its own
+            reference among several.
         grid: A named grid of the board, such as the paper's ``study``; None for all its modes.
 
     Raises:
-        ArgumentError: If the board, a workload or the grid does not exist.
+        ArgumentError: If a board, a workload or the grid does not exist.
     """
-    known = load_board(board)
+    known = simulated_board(board)
     modes = (known.modes if grid is None else known.grid(grid)).array
-    start = None if reference is None else _simulated_reference(known, reference, modes)
-    return [
-        Case(
-            truth=simulated_profile(known, workload, modes),
-            measured=simulated_profile(known, workload, modes, _SCATTER_SEED),
-            reference=start,
-            presets=_presets(known, workload),
-        )
-        for workload in workloads
+    starts = [
+        (title, name, None if name is None else _simulated_reference(known, name, modes))
+        for title, name in references.items()
     ]
+    return [
+        replace(case, reference=start, start=title if len(starts) > 1 else "")
+        for case in [_case(known, workload, modes) for workload in workloads]
+        for title, name, start in starts
+        if len(starts) == 1 or name != case.name
+    ]
+
+
+def _case(board: Board, workload: str, modes: IntArray) -> Case:
+    return Case(
+        truth=simulated_profile(board, workload, modes),
+        measured=simulated_profile(board, workload, modes, _SCATTER_SEED),
+        presets=_presets(board, workload),
+    )
 
 
 def _simulated_reference(board: Board, name: str, modes: IntArray) -> ReferenceWorkload:
     """A bundled reference is drawn from all modes of its board; the paper's networks come from the paper's grid."""
-    bundled = name in reference_names()
-    profile = load_reference(name).profile if bundled else simulated_profile(board, name, modes, _REFERENCE_SEED)
-    home = load_board(profile.provenance.board)
-    if _PAPERS_GRID not in home.grids:
-        return ReferenceWorkload(profile)
-    grid = home.grid(_PAPERS_GRID).array
-    return ReferenceWorkload(profile, simulated_profile(home, profile.provenance.workload, grid, _REFERENCE_SEED))
+    bundled = load_reference(name) if name in reference_names() else None
+    home_name, colon, workload = name.rpartition(":")
+    home = simulated_board(bundled.provenance.board if bundled else home_name if colon else board.key)
+    grid = home.grid(_PAPERS_GRID).array if _PAPERS_GRID in home.grids else None
+    if bundled is not None:
+        profile, workload = bundled.profile, bundled.provenance.workload
+    else:
+        elsewhere = home.modes.array if grid is None else grid
+        profile = simulated_profile(home, workload, elsewhere if colon else modes, _REFERENCE_SEED)
+    studied = None if grid is None else simulated_profile(home, workload, grid, _REFERENCE_SEED)
+    return ReferenceWorkload(profile, studied, bundled)
 
 
 def _presets(board: Board, workload: str) -> tuple[Profile, Profile]:

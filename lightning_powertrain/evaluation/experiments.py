@@ -21,6 +21,9 @@ _RECORDED = Path(f"${DATA_FOLDER}")
 _TO_PREDICT = ("mobilenetv3", "yolov8n", "bert-base", "lstm", "resnet18-gld23k", "mobilenetv3-imagenet")
 _ALL_SIMULATED = (*_TO_PREDICT, "resnet18")
 
+# Boards drawn at random; nothing was tuned to these, and nothing may be.
+_FOREIGN = tuple(f"foreign-{seed}" for seed in range(1, 9))
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -28,10 +31,11 @@ class Experiment:
 
     Args:
         about: What it asks, in a line.
-        board: The simulated board.
+        boards: The simulated boards.
         workloads: The simulated workloads.
-        reference: The workload to transfer from, or a bundled reference; ``none`` to do without. None is ``resnet18``
-            on a simulated board and no reference for recorded data.
+        references: The workloads to transfer from, each in turn: of the same board, ``BOARD:WORKLOAD`` of another, or
+            a bundled reference; ``none`` to do without; ``TITLE=NAME`` to call it otherwise. By default ``resnet18``
+            on a simulated board and no reference for recorded data, which takes one only.
         grid: Named grid of the simulated board, or ``all``.
         dataset: A CSV file of recorded data instead of a simulation.
         knobs: Its columns of knobs; ``name:role`` where a name does not tell the role.
@@ -42,13 +46,14 @@ class Experiment:
         modes: Numbers of measured modes.
         seeds: Draws for each.
         limits: Lowest and highest power limit in watts, in steps of 1 W; None for limits by the data.
+        steps: How many limits by the data.
         verify: Whether predicted choices are measured before they are kept as well.
     """
 
     about: str = ""
-    board: str = "orin-agx-64gb"
+    boards: tuple[str, ...] = ("orin-agx-64gb",)
     workloads: tuple[str, ...] = ("mobilenetv3", "yolov8n", "bert-base", "lstm")
-    reference: str | None = None
+    references: tuple[str, ...] = ()
     grid: str = "study"
     dataset: Path | None = None
     knobs: tuple[str, ...] = ()
@@ -59,12 +64,13 @@ class Experiment:
     modes: tuple[int, ...] = (10, 20, 50)
     seeds: int = 3
     limits: tuple[int, int] | None = None
+    steps: int = 20
     verify: bool = False
 
     @property
-    def transferred_from(self) -> str:
-        """Name of the reference, or ``none``."""
-        return self.reference or ("resnet18" if self.dataset is None else "none")
+    def transferred_from(self) -> tuple[str, ...]:
+        """Names of the references, or ``none``."""
+        return self.references or (("resnet18",) if self.dataset is None else ("none",))
 
     def cases(self) -> list[Case]:
         """The workloads to predict.
@@ -74,35 +80,48 @@ class Experiment:
                 data is not known.
             FileFormatError: If the data set cannot be read.
         """
-        reference = None if self.transferred_from == "none" else self.transferred_from
+        references = dict(map(_titled, self.transferred_from))
         if self.dataset is None:
-            return simulated_cases(self.board, self.workloads, reference, None if self.grid == "all" else self.grid)
+            grid = None if self.grid == "all" else self.grid
+            return [case for board in self.boards for case in simulated_cases(board, self.workloads, references, grid)]
+        if len(references) > 1:
+            raise ArgumentError.of("--reference", ",".join(self.references), "one reference for a data set")
         if not self.knobs:
             raise ArgumentError.of("--knobs", "", "columns of the data set, such as cores,cpu_khz,gpu_hz")
         columns = Columns(self.knobs, self.time, self.power, self.workload)
-        return recorded_cases(_located(self.dataset), columns, reference)
+        return recorded_cases(_located(self.dataset), columns, next(iter(references.values())))
 
     def limits_w(self, cases: list[Case]) -> FloatArray:
-        """Power limits: as asked; else the paper's for the board that it studied, or 20 over the data's range."""
+        """Power limits for one board: as asked; else the paper's for its board, or some over the range of the data."""
         if self.limits is not None:
             return np.arange(self.limits[0], self.limits[1] + 1, dtype=np.float64)
-        if all(case.truth.provenance.board == "orin-agx-64gb" for case in cases):
+        if all(case.board == "orin-agx-64gb" for case in cases):
             return np.arange(17.0, 51.0)
         watts = np.concatenate([case.truth.power_w for case in cases if case.has_power] or [np.empty(0)])
         if not len(watts):
             return np.empty(0)
         lowest, highest = np.quantile(watts, [0.1, 0.95]).tolist()
-        return np.linspace(lowest, highest, 20)
+        return np.linspace(lowest, highest, self.steps)
 
     def heading(self, cases: list[Case]) -> str:
         """Where the figures come from, and whether they are simulated."""
-        source = (
-            f"SIMULATED: {self.board}" if self.dataset is None else f"recorded: {'/'.join(self.dataset.parts[-2:])}"
-        )
+        if self.dataset is None:
+            source = f"SIMULATED: {', '.join(self.boards)}"
+        else:
+            source = f"recorded: {'/'.join(self.dataset.parts[-2:])}"
         counts = [f"{count:,}" for count in sorted({len(case.truth) for case in cases})]
-        return (
-            f"{source}, {' to '.join(dict.fromkeys([counts[0], counts[-1]]))} modes, reference {self.transferred_from}"
-        )
+        modes = " to ".join(dict.fromkeys([counts[0], counts[-1]]))
+        return f"{source}, {modes} modes, reference {', '.join(self.transferred_from)}"
+
+
+def _titled(reference: str) -> tuple[str, str | None]:
+    """What to call a reference, and its name; None for none.
+
+    >>> _titled("own=resnet18"), _titled("none")
+    (('own', 'resnet18'), ('none', None))
+    """
+    title, _, name = reference.rpartition("=")
+    return title or name, None if name == "none" else name
 
 
 def _located(dataset: Path) -> Path:
@@ -151,24 +170,45 @@ EXPERIMENTS = {
     ),
     "agx-xavier": Experiment(
         "Does a reference of an Orin AGX help on an AGX Xavier?",
-        board="agx-xavier",
+        boards=("agx-xavier",),
         workloads=("resnet18", "mobilenetv3", "yolov8n"),
-        reference="orin-agx-64gb-resnet18",
+        references=("orin-agx-64gb-resnet18",),
         grid="all",
     ),
     "orin-nano": Experiment(
         "Does a reference of an Orin AGX help on an Orin Nano?",
-        board="orin-nano-8gb",
+        boards=("orin-nano-8gb",),
         workloads=("resnet18", "mobilenetv3", "yolov8n"),
-        reference="orin-agx-64gb-resnet18",
+        references=("orin-agx-64gb-resnet18",),
         grid="all",
+    ),
+    "foreign": Experiment(
+        "How far to trust a reference: the board's own, the bundled one, a foreign board's, a wrong one, or none?",
+        boards=_FOREIGN,
+        workloads=_ALL_SIMULATED,
+        references=(
+            *("own=resnet18", "bundled=orin-agx-64gb-resnet18", "foreign=foreign-21:resnet18", "wrong=lstm", "none"),
+        ),
+        methods=("grey-box-lhs",),
+        modes=(5, 10, 50),
+        seeds=1,
+    ),
+    "foreign-jobs": Experiment(
+        "How good are choices on boards that no reference comes from?",
+        boards=_FOREIGN,
+        workloads=_ALL_SIMULATED,
+        references=("orin-agx-64gb-resnet18",),
+        methods=("search", "auto"),
+        modes=(10, 50),
+        seeds=1,
+        steps=4,
     ),
     "tx2-inception": Experiment(
         "Do methods transfer between image sizes on a real Jetson TX2?",
         dataset=_RECORDED / "tx2-inception" / "profile.csv",
         knobs=("cores", "cpu_khz", "gpu_hz", "emc_hz"),
         workload=("workload",),
-        reference="inceptionv3_600x600",
+        references=("inceptionv3_600x600",),
         seeds=10,
     ),
     "tx2-alexnet": Experiment(
@@ -187,7 +227,7 @@ EXPERIMENTS = {
         time="epoch_time_s",
         power="power_w",
         workload=("gpu", "workload"),
-        reference="a40/imagenet/resnet50/adadelta",
+        references=("a40/imagenet/resnet50/adadelta",),
         methods=(
             *("random-pareto", "linear", "scratch", "paper", "boosting"),
             *("grey-box", "grey-box-lhs", "grey-box-informed"),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightning_powertrain.boards import Board, IntArray, PowerMode, load_board
+from lightning_powertrain.boards import Board, IntArray, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, Provenance
-from lightning_powertrain.simulation import Workload, load_physics, load_workload, steady_state
+from lightning_powertrain.simulation import Workload, load_physics, load_workload, simulated_board, steady_state
 
-_TIME_SPREAD = 0.006
-_POWER_SPREAD = 0.008
 _MINIBATCHES = 40
 
 
@@ -23,25 +21,27 @@ def simulated_profile(
         workload: What it trains: any :class:`Workload`, or the name of one.
         modes: Which modes, shape ``(n, 4)``, columns in the order of the board's knobs.
         seed: Without one, the settled time and power of each mode, free of noise. With one, each time and power
-            scatters about them as the means of windows of 40 minibatches on a :class:`SimulatedDevice` do: 0.6 % and
-            0.8 %, normal.
+            scatters about them as the means of windows of 40 minibatches on a :class:`SimulatedDevice` do, normal:
+            by 0.6 % and 0.8 % on the calibrated boards.
 
     Raises:
         ArgumentError: If the board cannot be simulated or the workload is unknown.
 
-    >>> board = load_board("orin-agx-64gb")
+    >>> board = simulated_board("orin-agx-64gb")
     >>> profile = simulated_profile(board, "resnet18", board.modes.array[-3:])
     >>> len(profile), profile.provenance.simulated
     (3, True)
     """
-    board = load_board(board) if isinstance(board, str) else board
+    board = simulated_board(board) if isinstance(board, str) else board
     workload = load_workload(workload) if isinstance(workload, str) else workload
-    steady = steady_state(load_physics(board.key), workload, modes)
+    physics = load_physics(board.key)
+    steady = steady_state(physics, workload, modes)
     time_ms, power_w = steady.time_ms, steady.total_w
     if seed is not None:
         generator = np.random.default_rng(seed)
-        time_ms = time_ms * (1 + _TIME_SPREAD * generator.standard_normal(len(modes)))
-        power_w = power_w * (1 + _POWER_SPREAD * generator.standard_normal(len(modes)))
+        time_spread, power_spread = physics.scatter.window
+        time_ms = time_ms * (1 + time_spread * generator.standard_normal(len(modes)))
+        power_w = power_w * (1 + power_spread * generator.standard_normal(len(modes)))
     names = [knob.name for knob in board.knobs]
     measurements = tuple(
         Measurement(PowerMode(**dict(zip(names, mode))), time, power, minibatches=_MINIBATCHES)

@@ -68,7 +68,7 @@ def _boosting(case: Case, seed: int) -> BasePredictor:
 
 
 def _grey_box(case: Case, seed: int) -> BasePredictor:
-    return GreyBoxTransfer(None if case.reference is None else case.reference.profile, seed)
+    return GreyBoxTransfer(None, seed) if case.reference is None else case.reference.predictor(seed)
 
 
 METHODS = {

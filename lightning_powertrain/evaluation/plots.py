@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -97,7 +98,8 @@ def _figures(runs: Sequence[Run], cases: Sequence[Case], heading: str) -> Iterat
     for modes in sorted({run.modes for run in learning if run.modes}):
         shown = [run for run in choosing if run.modes in (0, modes) or _is_stock(run)]
         yield f"decisions-{modes}-modes", decisions_figure(shown, f"{modes} measured modes", heading)
-    for case in cases:
+    # A front is one case's, and its figure is called after the workload.
+    for case in cases if len({case.name for case in cases}) == len(cases) else ():
         own = [run for run in predicting if run.workload == case.name and run.seed == 0]
         if case.has_power and own:
             most = max(run.modes for run in own)
@@ -119,7 +121,7 @@ def errors_figure(runs: Sequence[Run], heading: str, by_seconds: bool = False) -
     for column, target in enumerate(targets, start=1):
         axes = figure.add_subplot(1, len(targets), column)
         x = "profiling_s" if by_seconds else "modes"
-        drawn = [_draw_band(axes, some, x, f"errors.{target}") for some in _by_method(runs).values()]
+        drawn = [_draw_band(axes, some, x, f"errors.{target}") for some in _by_title(runs).values()]
         axes.set_xlabel("Seconds of profiling" if by_seconds else "Measured modes")
         use_log_scale(axes, np.concatenate(drawn))
         axes.set_ylabel(f"MAPE of {target}, all modes (%)")
@@ -141,9 +143,9 @@ def cost_figure(runs: Sequence[Run], heading: str) -> Figure:
         f"{heading}\nunverified choices, and (dashed, searches) measured ones; {_SPREAD}", fontsize="medium"
     )
     penalty, above = figure.subplots(1, 2)
-    for method, some in _by_method(runs).items():
+    for some in _by_title(runs).values():
         before, after = _before_and_after(some)
-        for part, prefix, look in ((before, "", {}), (after, "verified.", _verified_look(method))):
+        for part, prefix, look in ((before, "", {}), (after, "verified.", _verified_look(some[0]))):
             if part:
                 _draw_band(penalty, part, f"{prefix}profiling_s", f"{prefix}decisions.penalty", **look)
                 _draw_band(above, part, f"{prefix}profiling_s", f"{prefix}decisions.above_half_w", **look)
@@ -163,7 +165,7 @@ def _draw_band(axes: Axes, runs: Sequence[Run], x: str, y: str, **look: Any) -> 
         middles.append(float(np.median([attrgetter(x)(run) for run in some])))
         quantiles.append(np.quantile([attrgetter(y)(run) for run in some], [0.1, 0.5, 0.9]))
     low, middle, high = np.transpose(quantiles)
-    look = {"label": runs[0].method, **_look(runs[0].method), **look}
+    look = {"label": runs[0].title, **_look(runs[0]), **look}
     axes.fill_between(middles, low, high, color=look["color"], alpha=0.12, linewidth=0)
     axes.plot(middles, middle, **look)
     use_grid(axes)
@@ -178,11 +180,11 @@ def decisions_figure(runs: Sequence[Run], title: str, heading: str) -> Figure:
     figure = new_figure(10, 5.5)
     figure.suptitle(f"{heading}: {title}", fontsize="medium")
     penalty, excess = figure.subplots(1, 2)
-    for method, some in _by_method(runs).items():
+    for title, some in _by_title(runs).items():
         before, after = _before_and_after(some)
-        look = {"label": method, **_look(method), "markevery": 4}
+        look = {"label": title, **_look(some[0]), "markevery": 4}
         _draw_decisions(penalty, excess, [run.decisions for run in before if run.decisions], look)
-        look.update(_verified_look(method))
+        look.update(_verified_look(some[0]))
         _draw_decisions(penalty, excess, [run.verified.decisions for run in after if run.verified], look)
     penalty.axhline(0, c=BLACK, linewidth=0.8)
     _use_symmetric_log_scale(penalty, 10, _PENALTIES)
@@ -246,7 +248,7 @@ def _front_chart(run: Run, case: Case) -> Chart:
     taken = pareto_front(run.prediction.time_ms, run.prediction.power_w)
     powers, times = zip(*true)
     slowest = _SHOWN * front[-1][1]
-    chart = Chart(run.method, (0.95 * min(powers), 1.03 * max(powers)), (0.93 * min(times), slowest))
+    chart = Chart(run.title, (0.95 * min(powers), 1.03 * max(powers)), (0.93 * min(times), slowest))
     chart.dots("other", true)
     chart.staircase("true-line", front)
     chart.staircase("front-line", [predicted[row] for row in taken])
@@ -255,11 +257,11 @@ def _front_chart(run: Run, case: Case) -> Chart:
     return chart
 
 
-def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    methods: dict[str, list[Run]] = {}
+def _by_title(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    titles: dict[str, list[Run]] = {}
     for run in runs:
-        methods.setdefault(run.method, []).append(run)
-    return methods
+        titles.setdefault(run.title, []).append(run)
+    return titles
 
 
 def _before_and_after(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -272,12 +274,13 @@ def _is_stock(run: Run) -> bool:
     return METHODS[run.method].sampler is None and METHODS[run.method].search is None
 
 
-def _verified_look(method: str) -> dict[str, Any]:
+def _verified_look(run: Run) -> dict[str, Any]:
     """What tells choices that were measured from those that were not, where a method has both."""
-    return {} if METHODS[method].search else {"label": f"{method}, verified", "linestyle": "--"}
+    return {} if METHODS[run.method].search else {"label": f"{run.title}, verified", "linestyle": "--"}
 
 
-def _look(method: str) -> dict[str, Any]:
-    """The same colour and marker for a method in all figures."""
-    index = list(METHODS).index(method) % len(_COLOURS)
-    return {"color": _COLOURS[index], "marker": _MARKERS[index], "markersize": 4, "linewidth": 1.4}
+def _look(run: Run) -> dict[str, Any]:
+    """The same colour and marker for a method, and its reference, in all figures."""
+    index = list(METHODS).index(run.method) + crc32(run.reference.encode())
+    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+    return {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.4}

@@ -13,10 +13,10 @@ from lightning_powertrain.evaluation.bench import Run
 
 
 def group(runs: Iterable[Run]) -> dict[tuple[str, int], list[Run]]:
-    """Runs by method and number of modes, in order of appearance of the methods, by rising number of modes."""
+    """Runs by title and number of modes, in order of appearance of the methods, by rising number of modes."""
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.method, run.modes), []).append(run)
+        groups.setdefault((run.title, run.modes), []).append(run)
     order = list(dict.fromkeys(method for method, _ in groups))
     return {key: groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), key[1]))}
 
@@ -24,7 +24,7 @@ def group(runs: Iterable[Run]) -> dict[tuple[str, int], list[Run]]:
 def errors_table(runs: Sequence[Run], target: Literal["time", "power"]) -> Table:
     """How wrong predictions of the time or the power are, and how many of their 90 % intervals hold, in per cent."""
     table = _table(f"MAPE of {target}, %: median over workloads and seeds")
-    for title in ("all modes", "10-90 % range", "unmeasured", "near front", "held"):
+    for title in ("all modes", "10-90 % range", "worst", "unmeasured", "near front", "held"):
         table.add_column(title, justify="right")
     for (method, modes), some in group(run for run in runs if run.errors is not None).items():
         table.add_row(
@@ -32,6 +32,7 @@ def errors_table(runs: Sequence[Run], target: Literal["time", "power"]) -> Table
             str(modes),
             _median(some, f"errors.{target}"),
             _range(some, f"errors.{target}"),
+            _worst(some, f"errors.{target}"),
             _median(some, f"errors.{target}_unmeasured"),
             _median(some, f"errors.{target}_front"),
             _mean(some, f"errors.{target}_held"),
@@ -70,7 +71,7 @@ def verified_table(runs: Sequence[Run]) -> Table:
     those that one choice takes: mean.
     """
     table = _table("Choices that were measured before they are kept")
-    for title in ("slower %", "10-90 %", "above %", ">0.5 W", "most W", "in all", "s", "fixed s"):
+    for title in ("slower %", "10-90 %", "worst", ">0 W", ">0.5 W", "most W", "in all", "s", "fixed s"):
         table.add_column(title, justify="right")
     for (method, modes), some in group(run for run in runs if run.verified is not None).items():
         table.add_row(
@@ -78,6 +79,7 @@ def verified_table(runs: Sequence[Run]) -> Table:
             str(modes or "-"),
             _median(some, "verified.decisions.penalty"),
             _range(some, "verified.decisions.penalty"),
+            _worst(some, "verified.decisions.penalty"),
             _mean(some, "verified.decisions.above"),
             _mean(some, "verified.decisions.above_half_w"),
             _shown(max(_finite(some, "verified.decisions.largest_excess_w"))),
@@ -127,8 +129,14 @@ def _range(runs: Sequence[Run], figure: str) -> str:
     values = _finite(runs, figure)
     if not values:
         return "-"
-    low, high = np.quantile(values, [0.1, 0.9])
-    return f"{_shown(float(low))}..{_shown(float(high))}"
+    # Whole numbers where they are large: the table fits a terminal of 80 columns.
+    low, high = (f"{value:.{int(abs(value) < 9.95)}f}" for value in np.quantile(values, [0.1, 0.9]))
+    return f"{low}..{high}"
+
+
+def _worst(runs: Sequence[Run], figure: str) -> str:
+    values = _finite(runs, figure)
+    return _shown(max(values)) if values else "-"
 
 
 def _shown(value: float) -> str:

@@ -3,9 +3,10 @@
 :mod:`~lightning_powertrain.simulation.probe` stands apart: it alone needs torch.
 """
 
+from lightning_powertrain.simulation.loading import load_physics, simulated_board, simulated_board_names
 from lightning_powertrain.simulation.network import KernelGroup
 from lightning_powertrain.simulation.pace import Pace
-from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics, load_physics, simulated_board_names
+from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics
 from lightning_powertrain.simulation.sensing import FILTER_S, Draw, SlowState
 from lightning_powertrain.simulation.steady import ROOM_C, SteadyState, steady_state
 from lightning_powertrain.simulation.workload import Workload, inference, load_workload, workload_names
@@ -24,6 +25,7 @@ __all__ = [
     "inference",
     "load_physics",
     "load_workload",
+    "simulated_board",
     "simulated_board_names",
     "steady_state",
     "workload_names",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.boards import Board, load_board
-from lightning_powertrain.simulation import _toml
+from lightning_powertrain.boards import load_board
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -168,6 +165,21 @@ class Rail:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """How modes and measurements deviate from what physics alone would give: relative, of time and of power.
+
+    Args:
+        mode: Of each mode, always the same.
+        level: Of all modes in which a knob has the same value, always the same.
+        window: Of the mean of a window of 40 minibatches.
+    """
+
+    mode: tuple[float, float] = (0.01, 0.005)
+    level: tuple[float, float] = (0.0, 0.0)
+    window: tuple[float, float] = (0.006, 0.008)
+
+
+@dataclass(frozen=True)
 class BoardPhysics:
     """Everything that the simulation knows of a board.
 
@@ -183,6 +195,7 @@ class BoardPhysics:
         system_w_per_w: Everything else, per watt of the other domains: conversion on the module.
         regulator_efficiency: Of the regulators between sensor and domain, at light load.
         conduction_loss_per_w: Their further loss, relative to the load, per watt of load.
+        scatter: How modes and measurements scatter.
     """
 
     board: str
@@ -196,52 +209,9 @@ class BoardPhysics:
     system_w_per_w: float
     regulator_efficiency: float
     conduction_loss_per_w: float
+    scatter: Scatter = Scatter()
 
     def total(self, rails_w: FloatArray) -> FloatArray:
         """Power of the module from that of its rails, shape ``(..., rails)`` to ``(...)``: one of them, or all."""
         total = load_board(self.board).total
         return rails_w.sum(axis=-1) if total == "sum" else rails_w[..., list(self.rails).index(total)]
-
-
-def simulated_board_names() -> tuple[str, ...]:
-    """Keys of the boards that can be simulated, sorted.
-
-    >>> simulated_board_names()
-    ('agx-xavier', 'orin-agx-64gb', 'orin-nano-8gb')
-    """
-    return _toml.names_in("boards")
-
-
-@lru_cache(maxsize=None)
-def load_physics(board: str) -> BoardPhysics:
-    """Parameters of the board called ``board`` in the catalogue.
-
-    Raises:
-        ArgumentError: If that board cannot be simulated.
-    """
-    table = _toml.read("boards", board, "board")
-    return BoardPhysics(
-        board=board,
-        cpu=Cpu(**_with_supply(table.pop("cpu"))),
-        gpu=Gpu(**_with_supply(table.pop("gpu"))),
-        memory=Memory(**table.pop("memory")),
-        thermal=Thermal(**table.pop("thermal")),
-        rails={name: Rail(tuple(rail["feeds"]), rail["step_w"]) for name, rail in table.pop("rails").items()},
-        **table,
-    )
-
-
-def _with_supply(domain: dict[str, Any]) -> dict[str, Any]:
-    supply = dict(domain.pop("supply"))
-    curve = supply.pop("curve_mhz_v")
-    clock_mhz, volts = zip(*curve)
-    return {**domain, "supply": Supply(clock_mhz, volts, **supply)}
-
-
-def physics_of(board: Board) -> BoardPhysics:
-    """Parameters of a board.
-
-    Raises:
-        ArgumentError: If that board cannot be simulated.
-    """
-    return load_physics(board.key)

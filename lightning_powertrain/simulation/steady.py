@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.simulation import power, timing
+from lightning_powertrain.simulation.foreign import ForeignPhysics, foreign_activity, foreign_rails
 from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics, FloatArray
+from lightning_powertrain.simulation.timing import Activity, Clocks
 from lightning_powertrain.simulation.workload import Workload
 
-_TIME_IDIOSYNCRASY = 0.01
-_POWER_IDIOSYNCRASY = 0.005
 ROOM_C = 25.0
 """Temperature of the air around a board, unless said otherwise."""
 
@@ -45,7 +45,7 @@ class SteadyState:
 
 
 def steady_state(
-    physics: BoardPhysics,
+    physics: BoardPhysics | ForeignPhysics,
     workload: Workload | None,
     modes: IntArray,
     temperature_c: float | None = None,
@@ -62,13 +62,13 @@ def steady_state(
 
     Throttling is left out: a mode that would settle above the trip is given as if it did not.
     """
-    clocks = timing.Clocks.of(modes)
-    activity = power.idle(clocks) if workload is None else timing.run(physics, workload, clocks)
-    rails_w, rails_w_per_c = power.rails_at_reference(physics, workload, clocks, activity)
+    activity, rails_w, rails_w_per_c = _at_reference(physics, workload, timing.Clocks.of(modes))
     name = "idle" if workload is None else workload.name
-    time_factor = 1 + _TIME_IDIOSYNCRASY * _hashed_normal(modes, f"{physics.board} {name} time")
-    power_factor = 1 + _POWER_IDIOSYNCRASY * _hashed_normal(modes, f"{physics.board} {name} power")[:, None]
-    rails_w, rails_w_per_c = rails_w * power_factor, rails_w_per_c * power_factor
+    time_factor, power_factor = (
+        1 + _deviation(modes, f"{physics.board} {name} {target}", mode, level)
+        for target, mode, level in zip(("time", "power"), physics.scatter.mode, physics.scatter.level)
+    )
+    rails_w, rails_w_per_c = rails_w * power_factor[:, None], rails_w_per_c * power_factor[:, None]
 
     total_w, total_w_per_c = physics.total(rails_w), physics.total(rails_w_per_c)
     if temperature_c is None:
@@ -86,6 +86,27 @@ def steady_state(
         total_w_per_c=total_w_per_c,
         temperature_c=settled_c,
     )
+
+
+def _at_reference(
+    physics: BoardPhysics | ForeignPhysics, workload: Workload | None, clocks: Clocks
+) -> tuple[Activity, FloatArray, FloatArray]:
+    """What happens in a minibatch; power of each rail at 50 C (W), and its growth per degree (W/C)."""
+    if isinstance(physics, ForeignPhysics):
+        running = physics.running(clocks)
+        activity = power.idle(clocks) if workload is None else foreign_activity(physics, workload, running)
+        return (activity, *foreign_rails(physics, workload, running, activity))
+    activity = power.idle(clocks) if workload is None else timing.run(physics, workload, clocks)
+    return (activity, *power.rails_at_reference(physics, workload, clocks, activity))
+
+
+def _deviation(modes: IntArray, salt: str, mode: float, level: float) -> FloatArray:
+    """What each mode is off by, relative, with standard deviations for each mode and for each level of a knob."""
+    deviation = mode * _hashed_normal(modes, salt)
+    if level:
+        for knob, column in enumerate(modes.T):
+            deviation = deviation + level * _hashed_normal(column[:, None], f"{salt} {knob}")
+    return deviation
 
 
 def _hashed_normal(modes: IntArray, salt: str) -> FloatArray:

@@ -19,7 +19,7 @@ Mount = Callable[..., MountedBoard]
 
 
 class TestSimulatedDevice(DeviceConformance):
-    @pytest.fixture(params=["orin-agx-64gb", "agx-xavier", "orin-nano-8gb"])
+    @pytest.fixture(params=["orin-agx-64gb", "agx-xavier", "orin-nano-8gb", "foreign-200"])
     def device(self, request: pytest.FixtureRequest) -> SimulatedDevice:  # type: ignore[override]
         return SimulatedDevice(request.param)
 

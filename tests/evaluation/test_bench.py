@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs() -> dict[str, list[Run]]:
-    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], "resnet18", "study")
+    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], {"only": "resnet18"}, "study")
     methods = [name for name in METHODS if name not in ("paper", "scratch")]
     found: dict[str, list[Run]] = {}
     for run in run_bench(cases, methods, [6, 20], 1, LIMITS):
@@ -77,7 +77,7 @@ def test_maxn_ignores_every_limit(runs: dict[str, list[Run]]) -> None:
 
 
 def test_verified_choices_keep_limits_better() -> None:
-    cases = simulated_cases("orin-nano-8gb", ["mobilenetv3"], "orin-agx-64gb-resnet18", None)
+    cases = simulated_cases("orin-nano-8gb", ["mobilenetv3"], {"only": "orin-agx-64gb-resnet18"}, None)
     limits_w = np.linspace(6.5, 9.5, 4)
     presets, predicted = run_bench(cases, ["presets", "grey-box"], [12], 1, limits_w, verify=True)
     assert predicted.decisions is not None
@@ -93,7 +93,7 @@ def test_verified_choices_keep_limits_better() -> None:
 
 
 def test_searches_choose_better_from_fewer_modes_and_hard_limits_are_kept_on_the_way() -> None:
-    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], "resnet18", "study")
+    cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], {"only": "resnet18"}, "study")
     limits_w = np.array([5.0, 15.0, 25.0, 35.0])
     methods = ["random-pareto", "search", "auto", "hard"]
     by_name = {run.method: run for run in run_bench(cases, methods, [20], 1, limits_w)}
@@ -174,7 +174,7 @@ def test_the_papers_networks_come_from_the_papers_grid_where_there_is_one(
     board: str, reference: str, grid: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cases_module, "fit_paper_networks", lambda profile: profile)
-    (case,) = simulated_cases(board, ["lstm"], reference, grid)
+    (case,) = simulated_cases(board, ["lstm"], {"only": reference}, grid)
     assert case.reference is not None
     fitted_to = case.reference.networks
     home = load_board("orin-agx-64gb" if "orin-agx" in board + reference else board)

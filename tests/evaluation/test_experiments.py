@@ -16,11 +16,12 @@ from lightning_powertrain.evaluation.methods import METHODS, check_methods, inst
 
 @pytest.mark.parametrize("name", [name for name, each in EXPERIMENTS.items() if each.dataset is None])
 def test_simulated_experiments_can_be_built(name: str) -> None:
-    experiment = replace(EXPERIMENTS[name], workloads=EXPERIMENTS[name].workloads[:1])
+    known = EXPERIMENTS[name]
+    experiment = replace(known, boards=known.boards[:1], workloads=known.workloads[:1], references=known.references[:1])
     (case,) = experiment.cases()
     assert case.simulated
     assert case.has_power
-    assert experiment.heading([case]).startswith(f"SIMULATED: {experiment.board}, ")
+    assert experiment.heading([case]).startswith(f"SIMULATED: {', '.join(experiment.boards)}, ")
     limits_w = experiment.limits_w([case])
     assert case.truth.power_w.min() < limits_w[-1]
     check_methods(experiment.methods)
@@ -71,7 +72,7 @@ def test_recorded_experiments_look_into_the_data_folder(
         experiment.cases()
     (tmp_path / name).mkdir()
     knobs = [knob.partition(":")[0] for knob in experiment.knobs]
-    reference = (experiment.reference or "any/thing").split("/", len(experiment.workload) - 1)
+    reference = (*experiment.references, "any/thing")[0].split("/", len(experiment.workload) - 1)
     rows = [[*["1"] * len(knobs), "7", "5", *names] for names in (["new"] * len(reference), reference)]
     lines = [",".join(row) for row in ([*knobs, experiment.time, "power_w", *experiment.workload], *rows)]
     (tmp_path / name / "profile.csv").write_text("\n".join(lines))
@@ -89,3 +90,27 @@ def test_a_method_without_its_package_is_left_out_and_refused(monkeypatch: pytes
     check_methods(["linear"])
     with pytest.raises(MissingPackageError, match=r"pip install 'lightning-powertrain\[evaluation\]'"):
         check_methods(["linear", "boosting"])
+
+
+def test_foreign_boards_are_tried_from_each_reference_but_no_workload_from_itself() -> None:
+    experiment = replace(EXPERIMENTS["foreign"], boards=("foreign-200",), workloads=("lstm", "resnet18"))
+    cases = experiment.cases()
+    tried = {(case.name, case.start) for case in cases}
+    assert len(tried) == len(cases)
+    assert {start for _, start in tried} == {"own", "bundled", "foreign", "wrong", "none"}
+    assert {("lstm", "wrong"), ("resnet18", "own")}.isdisjoint(tried)
+    homes = {case.start: case.reference.profile.provenance.board for case in cases if case.reference is not None}
+    assert homes == {
+        "own": "foreign-200",
+        "bundled": "orin-agx-64gb",
+        "foreign": "foreign-21",
+        "wrong": "foreign-200",
+    }
+    runs = list(run_bench(cases[:2], ["grey-box-lhs"], [10], 1, experiment.limits_w(cases)))
+    assert [run.title for run in runs] == [f"grey-box-lhs from {case.start}" for case in cases[:2]]
+    assert {run.board for run in runs} == {"foreign-200"}
+
+
+def test_recorded_data_takes_one_reference() -> None:
+    with pytest.raises(ArgumentError, match="one reference"):
+        replace(EXPERIMENTS["tx2-inception"], references=("none", "inceptionv3_600x600")).cases()

@@ -27,7 +27,7 @@ HEADING = "SIMULATED: a board in $"
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return simulated_cases("orin-nano-8gb", ["lstm"], None, None)
+    return simulated_cases("orin-nano-8gb", ["lstm"], {"only": None}, None)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_a_whole_job_is_tuned_with_it() -> None:
 
 
 def test_search_and_bench_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    (case,) = simulated_cases(BOARD.key, ["mobilenetv3"], None, "study")
+    (case,) = simulated_cases(BOARD.key, ["mobilenetv3"], {"only": None}, "study")
     found = ClosedLoop(case.measured, NearestNeighbour()).search("search", PowerBudget(LIMIT_W), 20)
     assert case.truth.power_w[found.row] < LIMIT_W + 0.5
     nearest = Method("the nearest measured mode", designed_rows, lambda case, seed: NearestNeighbour())
