@@ -7,9 +7,10 @@ Hooks: every callback sits in the same Trainer. Its two minibatch hooks are time
 (that of a callback that does nothing) taken off. The mean counts, since monitors do their work only every 50th.
 
 Jobs: CPU seconds of everything that tuning does, on this computer: the computing in which training waits, the hook of
-each minibatch, and the threads that sample power and health. The job itself, a SIMULATED one, is on a virtual clock and
-costs nothing. Lost is the share of throughput where all of that happens on the one core that trains: a core of this
-computer; one of a Jetson, three times slower; and that at a third of its clock. With more cores sampling costs less.
+each minibatch, and the threads that sample power, load and health. The job itself, a SIMULATED one, is on a virtual
+clock and costs nothing. Lost is the share of throughput where all of that happens on the one core that trains: a core
+of this computer; one of a Jetson, three times slower; and that at a third of its clock. With more cores sampling costs
+less.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from lightning_powertrain import Phase, PowerMonitor, PowerTrainCallback, Simula
 from lightning_powertrain.devices import ComputingCost, core_speed
 
 CORES = {"this computer": 1.0, "a Jetson's core": 3.0, "at a third": 9.0}
-POWER_FILES, HEALTH_FILES = 6, 24
+POWER_FILES, LOAD_FILES, HEALTH_FILES = 6, 2, 24
 BLOCKS, MINIBATCHES_PER_BLOCK = 10, 400
 
 
@@ -119,14 +120,15 @@ def jobs(locked_s: float) -> None:
     """A whole job that profiles, and then continues in the locked mode."""
     torch.set_num_threads(1)
     power_s, health_s = seconds_per_sample(POWER_FILES), seconds_per_sample(HEALTH_FILES)
+    load_s = seconds_per_sample(LOAD_FILES)
     titles = "".join(f"{name:>17}" for name in CORES)
     print(f"\nSIMULATED job of ResNet-18 at 30 W, max_modes=50; one sample: {1e6 * power_s:.0f} us power, ", end="")
-    print(f"{1e6 * health_s:.0f} us health")
+    print(f"{1e6 * load_s:.0f} us load, {1e6 * health_s:.0f} us health")
     print(f"{'CPU ms per second of training':<32}{'waiting':>9}{'hooks':>8}{'sampling':>10}  lost:{titles}")
     device = Counted("orin-agx-64gb", "resnet18", computing=ComputingCost(1.0))
     tuner = Tuner("30 W", device=device, strict=True, verbose=False).start(prefetched=device.workload.prefetched)
     hook_s = seconds_per_hook()
-    parts = {"profiling": (lambda: tuner.phase is not Phase.LOCKED, 10 * power_s + health_s)}
+    parts = {"profiling": (lambda: tuner.phase is not Phase.LOCKED, 10 * (power_s + load_s) + health_s)}
     parts["locked, watched"] = (lambda: device.clock.now() < end_s, power_s + health_s)
     for name, (goes_on, sampling) in parts.items():
         start_s, computed_s, done = device.clock.now(), device.cpu_s, device.minibatches

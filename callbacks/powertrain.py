@@ -278,6 +278,8 @@ class PowerTrainCallback(pl.Callback):
     def _minibatch_starts(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Coordinator | Worker
     ) -> None:
+        if isinstance(tuner, Tuner):
+            tuner.minibatch_started()
         begins, self._begins = self._begins, False
         if begins and tuner.device is not None:
             history = self._store.find(tuner.device, self._fingerprint(trainer, pl_module, batch))

@@ -134,7 +134,7 @@ class Tuner:
         """Whether a mode is locked but not watched, since the power of the board can no longer be read."""
         return self._session is not None and self.phase is Phase.LOCKED and self._session.drift.is_blind
 
-    # What a training loop calls: track, or else start, minibatch_ended, interrupt and stop.
+    # What a training loop calls: track, or else start, minibatch_started, minibatch_ended, interrupt and stop.
 
     def track(
         self,
@@ -227,6 +227,23 @@ class Tuner:
         if session is not None and session.is_active:
             with self._guarded(session):
                 session.warm_start(history)
+
+    def minibatch_started(self) -> None:
+        """Report that the loop has the data of its next minibatch. Optional: it tells how long training waits for data.
+
+        Call it for each minibatch, as soon as the data loader has returned it.
+        """
+        session = self._session
+        if session is None or session.runner.is_closed or not session.is_active:
+            return
+        runner = session.runner
+        try:
+            if runner.advance_to_data is not None:
+                runner.advance_to_data()
+            if runner.advance_to_data is not None or not runner.device.simulated:
+                session.stopwatch.minibatch_started()
+        except Exception as error:
+            self.give_up(error)
 
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report that one minibatch has ended.

@@ -118,12 +118,14 @@ class Interval:
         end_s: When this one ended.
         minibatches: Minibatches in between.
         clean: False if something else happened too: validation, a checkpoint, an epoch edge, a short last minibatch.
+        waited_s: Seconds of it in which the loop waited for data; None if nobody reported when the data was there.
     """
 
     start_s: float
     end_s: float
     minibatches: int = 1
     clean: bool = True
+    waited_s: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -149,13 +151,19 @@ class Stopwatch:
 
     def restart(self) -> None:
         """The next minibatch begins now."""
-        self._start_s = self._stretch_end_s = self._clock.now()
-        self._minibatches = self._stretch = 0
+        self._start_s = self._stretch_end_s = self._end_s = self._clock.now()
+        self._minibatches = self._stretch = self._arrivals = 0
+        self._waited_s = 0.0
         self._clean = True
 
     def interrupt(self) -> None:
         """What goes on until the next minibatch ends is no measure of a minibatch."""
         self._clean = False
+
+    def minibatch_started(self) -> None:
+        """The loop has the data of its next minibatch, for which it has waited since the last one ended."""
+        self._arrivals += 1
+        self._waited_s += self._clock.now() - self._end_s
 
     def minibatch_ended(self, *, cycle_complete: bool, at_least_s: float) -> Sequence[Interval]:
         """The intervals that end with this minibatch; :meth:`restart` once they are dealt with.
@@ -166,12 +174,13 @@ class Stopwatch:
         """
         self.minibatches += 1
         self._minibatches += 1
+        self._end_s = now_s = self._clock.now()
         if not cycle_complete:
             return ()
-        now_s = self._clock.now()
         if self._clean:
             if now_s - self._start_s >= at_least_s:
-                return (Interval(self._start_s, now_s, self._minibatches),)
+                waited_s = self._waited_s if self._arrivals == self._minibatches else None
+                return (Interval(self._start_s, now_s, self._minibatches, waited_s=waited_s),)
             self._stretch, self._stretch_end_s = self._minibatches, now_s
             return ()
         # What came before the interruption counts all the same.

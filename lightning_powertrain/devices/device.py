@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode
+from lightning_powertrain.devices.activity import CpuTimes, Load
 from lightning_powertrain.devices.power_source import Health, PowerSource
 
 
@@ -18,8 +19,8 @@ class BaseDevice(PowerSource):
     :meth:`snapshot` and :meth:`restore`. Everything else has a default.
 
     A device only writes values from its own tables, never touches power-gating masks, never triggers a reboot, and
-    reads back what it wrote. All methods but :meth:`read_power` and :meth:`health` are called in the thread of the
-    training loop, which waits for them. A method that fails raises a
+    reads back what it wrote. All methods but :meth:`read_power`, :meth:`read_load` and :meth:`health` are called in the
+    thread of the training loop, which waits for them. A method that fails raises a
     :class:`~lightning_powertrain.errors.DeviceError`: tuning then stops, the board is restored, and training continues.
 
     Attributes:
@@ -96,6 +97,32 @@ class BaseDevice(PowerSource):
         any setting. A device without it is tuned as if it never throttled: windows in which it does are not discarded.
         """
         return Health()
+
+    def read_load(self) -> Load:
+        """How busy GPU and memory are at this instant; by default nothing is known.
+
+        Called about ten times a second from a thread of :attr:`clock`, also while another method runs, as long as modes
+        are measured. It must not change any setting, and should return within a millisecond. What it returns describes
+        a measurement and never decides whether one counts; where it fails, that reading is left out.
+        """
+        return Load()
+
+    def read_cpu_times(self) -> CpuTimes:
+        """CPU seconds of the cores, of this process and of its child processes so far; by default nothing is known.
+
+        Called at both ends of a measurement window. It must not change any setting, and should return within
+        milliseconds. What it returns describes a measurement and never decides whether one counts; where it fails, the
+        measurement is without it.
+        """
+        return CpuTimes()
+
+    def minibatch_started(self) -> None:
+        """Advance a virtual clock by the time for which the loop waits for data; by default nothing happens.
+
+        Called by the tuner when the loop has the data of its next minibatch, if the loop reports that. A simulation
+        overrides this method where its minibatches wait for data; :meth:`minibatch_ended` then advances its clock by
+        the rest of the minibatch. It must change nothing but the simulated time.
+        """
 
     def computing(self) -> AbstractContextManager[None]:
         """A context in which the tuner computes while training waits; by default it does nothing.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Generic, Tuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from lightning_powertrain.devices.activity import Load
 from lightning_powertrain.devices.clock import Cancel
 from lightning_powertrain.devices.device import BaseDevice
-from lightning_powertrain.devices.power_source import Health
+from lightning_powertrain.devices.power_source import Health, PowerReading
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import log_swallowed
 
@@ -86,14 +88,18 @@ class _Poller(Generic[T]):
 
     def _inside(self, start_s: float, end_s: float) -> list[tuple[float, T]]:
         self._raise_failure()
-        # From the newest back: between minibatches, callers want the last seconds of an hour of samples.
-        newer = takewhile(lambda sample: sample[0] >= start_s, reversed(self._samples.copy()))
-        return [sample for sample in newer if sample[0] <= end_s][::-1]
+        return _within(self._samples, start_s, end_s)
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+
+def _within(samples: deque[tuple[float, T]], start_s: float, end_s: float) -> list[tuple[float, T]]:
+    # From the newest back: between minibatches, callers want the last seconds of an hour of samples.
+    newer = takewhile(lambda sample: sample[0] >= start_s, reversed(samples.copy()))
+    return [sample for sample in newer if sample[0] <= end_s][::-1]
 
 
 class PowerPoller(_Poller[float]):
@@ -109,9 +115,21 @@ class PowerPoller(_Poller[float]):
 
     def __init__(self, device: BaseDevice, period_s: float = 0.1) -> None:
         super().__init__(device, period_s)
+        self._rails: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=round(_KEEP_S / period_s))
 
     def _read(self) -> float:
-        return _power_w(self._device)
+        reading = self._device.read_power()
+        power_w = _plausible_w(reading)
+        self._rails.append((self._device.clock.now(), reading.rails_w))
+        return power_w
+
+    def stop(self) -> None:
+        super().stop()
+        self._rails.clear()
+
+    def rails_between(self, start_s: float, end_s: float) -> list[tuple[float, Mapping[str, float]]]:
+        """Times (s) and powers (W) of each rail in ``[start_s, end_s]``, oldest first; none of what was added."""
+        return _within(self._rails, start_s, end_s)
 
     def between(self, start_s: float, end_s: float) -> tuple[FloatArray, FloatArray]:
         """Times (s) and powers (W) of the samples in ``[start_s, end_s]``, each of shape ``(n,)``, oldest first."""
@@ -154,6 +172,32 @@ class HealthPoller(_Poller[Health]):
         return float(celsius.mean()) if len(celsius) else None
 
 
+class LoadPoller(_Poller[Load]):
+    """Polls how busy the GPU and the memory of a device are. It never fails: what cannot be read is not known.
+
+    Args:
+        device: The device to poll.
+        period_s: Seconds between samples. A Jetson shows the load of some milliseconds, so it takes many samples.
+    """
+
+    def __init__(self, device: BaseDevice, period_s: float = 0.1) -> None:
+        super().__init__(device, period_s)
+        self._has_failed = False
+
+    def _read(self) -> Load:
+        try:
+            return self._device.read_load()
+        except Exception as error:
+            if not self._has_failed:
+                log_swallowed("reading how busy the board is", error)
+            self._has_failed = True
+            return Load()
+
+    def between(self, start_s: float, end_s: float) -> list[tuple[float, Load]]:
+        """Times (s) and loads in ``[start_s, end_s]``, oldest first."""
+        return self._inside(start_s, end_s)
+
+
 class BoardPoller(_Poller[Tuple[float, Health]]):
     """Polls total power (W) and health together, slowly, for the whole job.
 
@@ -171,7 +215,7 @@ class BoardPoller(_Poller[Tuple[float, Health]]):
 
     def _read(self) -> tuple[float, Health]:
         try:
-            power_w = _power_w(self._device)
+            power_w = _plausible_w(self._device.read_power())
         except (DeviceError, OSError) as error:
             if not self.power_trouble:
                 log_swallowed("reading power", error)
@@ -181,15 +225,15 @@ class BoardPoller(_Poller[Tuple[float, Health]]):
         return power_w, self._device.health()
 
 
-def _power_w(device: BaseDevice) -> float:
-    watts = device.read_power().total_w
+def _plausible_w(reading: PowerReading) -> float:
+    watts = reading.total_w
     if not 0 < watts < math.inf:
         raise DeviceError(f"the power sensor shows {watts:g} W, which no board draws")
     return watts
 
 
 class Pollers:
-    """The two pollers that a measurement window needs.
+    """The pollers that a measurement window needs.
 
     Args:
         device: The device to poll.
@@ -198,13 +242,16 @@ class Pollers:
     def __init__(self, device: BaseDevice) -> None:
         self.power = PowerPoller(device)
         self.health = HealthPoller(device)
+        self.load = LoadPoller(device)
 
     def start(self) -> None:
         """Start polling; idempotent."""
         self.power.start()
         self.health.start()
+        self.load.start()
 
     def stop(self) -> None:
         """Stop polling, wait for the threads to end, and drop all samples."""
         self.power.stop()
         self.health.stop()
+        self.load.stop()

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning_powertrain.boards import Board, Knob, ModeSpace, PowerMode
 from lightning_powertrain.devices import sysfs_health
+from lightning_powertrain.devices.activity import CpuTimes, Load
 from lightning_powertrain.devices.affinity import Affinity
 from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.gpu_clusters import GpuClusters, read_gpu_clusters
@@ -19,6 +20,7 @@ from lightning_powertrain.devices.power_source import Health, PowerReading
 from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
 from lightning_powertrain.devices.roothelper.reading import read_raw
+from lightning_powertrain.devices.sysfs_activity import SysfsLoad, read_cpu_times
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables
 from lightning_powertrain.devices.sysfs_power import SysfsPower
 from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
@@ -66,6 +68,7 @@ class SysfsDevice(BaseDevice):
         self._root = Path(root)
         self._start_helper = helper or self._start_usual_helper
         self._affinity = Affinity(self._root)
+        self._load = SysfsLoad(self._root)
         self._held = False
         self._helper: HelperClient | None = None
         self._helper_error: DeviceError | None = None
@@ -182,6 +185,12 @@ class SysfsDevice(BaseDevice):
             DeviceError: If no sensor can be read.
         """
         return self._power.read()
+
+    def read_load(self) -> Load:
+        return self._load.read()
+
+    def read_cpu_times(self) -> CpuTimes:
+        return read_cpu_times(self._root)
 
     def health(self) -> Health:
         return sysfs_health.read_health(self._root)

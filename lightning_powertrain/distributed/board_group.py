@@ -16,6 +16,7 @@ from lightning_powertrain.devices import (
     BaseDevice,
     Health,
     HealthPoller,
+    LoadPoller,
     Pollers,
     PowerPoller,
     PowerReading,
@@ -125,6 +126,7 @@ class GroupPollers(Pollers):
         self._health = {rank: HealthPoller(device) for rank in ranks}
         self.power = _HighestPower(device, list(self._power.values()))
         self.health = _CombinedHealth(device, list(self._health.values()))
+        self.load = LoadPoller(device)
 
     def start(self) -> None:
         """Does nothing: each process has started sampling when it registered."""

@@ -5,6 +5,7 @@ from lightning_powertrain.profiling.fingerprint import board_fingerprint, canoni
 from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, latin_hypercube_rows
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.profiling.samplers import random_modes
+from lightning_powertrain.profiling.signals import Signals
 from lightning_powertrain.profiling.visiting import visiting_order
 from lightning_powertrain.profiling.window import UsualPauses, Window, WindowPlan, measure
 
@@ -15,6 +16,7 @@ __all__ = [
     "Profile",
     "ProfileCache",
     "Provenance",
+    "Signals",
     "UsualPauses",
     "Window",
     "WindowPlan",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.profiling.signals import NOTHING, Signals, is_signal
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -54,6 +55,7 @@ class Measurement:
         capped: Whether the window ended because it was full, before its means were known as precisely as was asked
             for; False for windows of a fixed length.
         temperature_c: Mean temperature of the die in the window, in degrees Celsius; None if it could not be read.
+        signals: What else the window has shown: power of each rail, load of the GPU, CPU times, waiting for data.
     """
 
     mode: PowerMode
@@ -68,6 +70,7 @@ class Measurement:
     throttled_by: str = ""
     capped: bool = False
     temperature_c: float | None = None
+    signals: Signals = NOTHING
 
     @property
     def time_noise(self) -> float:
@@ -86,7 +89,7 @@ class Measurement:
         return self.time_ms * self.power_w
 
 
-_COLUMNS = tuple(column.name for column in fields(Measurement) if column.name != "mode")
+_COLUMNS = tuple(column.name for column in fields(Measurement) if column.name not in ("mode", "signals"))
 _NUMBERS = tuple(column for column in _COLUMNS if column not in ("throttled_by", "capped", "temperature_c"))
 _COUNTS = ("minibatches", "power_samples", "discarded_minibatches")
 
@@ -171,12 +174,16 @@ class Profile:
             "provenance": asdict(self.provenance),
         }
         path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        everything = (*self.measurements, *self.throttled)
+        signals = [each.signals.as_columns() for each in everything]
+        shown = list(dict.fromkeys(column for columns in signals for column in columns))
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([knob.name for knob in self.knobs] + list(_COLUMNS))
-            for measurement in (*self.measurements, *self.throttled):
+            writer.writerow([knob.name for knob in self.knobs] + list(_COLUMNS) + shown)
+            for measurement, columns in zip(everything, signals):
+                mode = [measurement.mode[knob.name] for knob in self.knobs]
                 values = [getattr(measurement, column) for column in _COLUMNS]
-                writer.writerow([measurement.mode[knob.name] for knob in self.knobs] + values)
+                writer.writerow(mode + values + [columns.get(column) for column in shown])
 
     @classmethod
     def load(cls, path: str | Path) -> Profile:
@@ -211,4 +218,7 @@ def _measurement(knobs: Sequence[Knob], row: dict[str, str]) -> Measurement:
     # The last columns came later; older files are without.
     values["throttled_by"], values["capped"] = row.get("throttled_by") or "", row.get("capped") == "True"
     values["temperature_c"] = float(row["temperature_c"]) if row.get("temperature_c") else None
+    values["signals"] = Signals.from_columns(
+        {name: float(text) for name, text in row.items() if is_signal(name) and text}
+    )
     return Measurement(PowerMode(**{knob.name: int(row[knob.name]) for knob in knobs}), **values)

@@ -11,6 +11,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import BaseDevice, Interval, Pollers
 from lightning_powertrain.profiling.confidence import expected_half_width
 from lightning_powertrain.profiling.profile import Measurement
+from lightning_powertrain.profiling.window_signals import SignalCollector
 from lightning_powertrain.profiling.window_statistics import (
     is_precise,
     spread_of_minibatches,
@@ -117,6 +118,7 @@ class Window:
     def __init__(
         self, device: BaseDevice, pollers: Pollers, mode: PowerMode, plan: WindowPlan, synchronize: Callable[[], None]
     ) -> None:
+        self._device = device
         self._clock = device.clock
         self._pollers = pollers
         self._mode = mode
@@ -169,6 +171,7 @@ class Window:
             self._synchronize()
             self._start_s = self._clock.now()
             self._pollers.health.poll()
+            self._signals = SignalCollector(self._device, self._pollers)
 
     def _close(self, start_s: float, precise: bool) -> None:
         power, health = self._pollers.power, self._pollers.health
@@ -178,6 +181,7 @@ class Window:
         # Where every interval is interrupted, interruptions are how this job runs.
         is_usual = not self._clean.intervals
         kept, left_out = (self._interrupted, 0) if is_usual else (self._clean, self._interrupted.minibatches)
+        signals = self._signals.signals(kept.intervals, is_whole=not left_out)
         times = times_ms(kept.intervals, tail_s=self._clock.now() - end_s)
         counts = np.array([interval.minibatches for interval in kept.intervals])
         time_ms = float(np.average(times, weights=counts))
@@ -196,6 +200,7 @@ class Window:
             throttled_by="+".join(health.throttled_by(start_s, end_s)),
             capped=self._plan.tolerance is not None and not precise,
             temperature_c=health.mean_c(start_s, end_s),
+            signals=signals,
         )
 
 

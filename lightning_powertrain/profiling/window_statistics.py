@@ -90,8 +90,14 @@ def watts_in(intervals: Sequence[Interval], power: PowerPoller, start_s: float, 
 
 def _watts_inside(intervals: Sequence[Interval], times_s: FloatArray, watts: FloatArray) -> FloatArray:
     """The samples that fall into one of the intervals. Evenly spaced: their mean is over time."""
+    inside: FloatArray = watts[is_inside(intervals, times_s)]
+    return inside
+
+
+def is_inside(intervals: Sequence[Interval], times_s: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether each time falls into one of the intervals, which are in order; at least one."""
+    times_s = np.asarray(times_s, dtype=np.float64)
     starts = np.array([interval.start_s for interval in intervals])
     ends = np.array([interval.end_s for interval in intervals])
     nearest = np.searchsorted(starts, times_s, side="right") - 1
-    inside: FloatArray = watts[(nearest >= 0) & (times_s <= ends[nearest])]
-    return inside
+    return (nearest >= 0) & (times_s <= ends[nearest])

@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
-from lightning_powertrain.devices import BaseDevice, Health
+from lightning_powertrain.devices import BaseDevice, CpuTimes, Health, Load
 from lightning_powertrain.errors import ModeError
 
 _PATIENCE_S = 10.0
@@ -141,6 +141,23 @@ class DeviceConformance:
             device.minibatch_ended()
         assert events == sorted(events)
         assert events[0] >= 0
+
+    def test_it_tells_how_busy_it_is(self, device: BaseDevice) -> None:
+        """Shares between 0 and 1, and CPU times that never decrease; or nothing, as by default."""
+        before = device.read_cpu_times()
+        for _ in range(3):
+            load, after = device.read_load(), device.read_cpu_times()
+            assert isinstance(load, Load)
+            assert isinstance(after, CpuTimes)
+            assert load.gpu is None or 0 <= load.gpu <= 1
+            assert load.emc_active_hz is None or (math.isfinite(load.emc_active_hz) and load.emc_active_hz >= 0)
+            for earlier, later in ((before.process_s, after.process_s), (before.children_s, after.children_s)):
+                assert (earlier is None) == (later is None)
+                assert earlier is None or later is None or 0 <= earlier <= later < math.inf
+            assert all(0 <= before.cores_s.get(core, 0.0) <= spent_s for core, spent_s in after.cores_s.items())
+            before = after
+            device.minibatch_started()
+            device.minibatch_ended()
 
     def test_restore_brings_back_what_snapshot_saw(self, device: BaseDevice) -> None:
         """However many modes were set in between; and a second time changes nothing."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
-from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.profiling import Measurement, Profile, Provenance, Signals
 from lightning_powertrain.tuning.history import History
 
 _VERSION = 1
@@ -23,9 +23,10 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "str": str,
     "bool": bool,
     "float | None": lambda value: None if value is None else float(value),
+    "Signals": Signals.from_columns,
 }
-# Older states lack it.
-_LATER = {"temperature_c": None}
+# Older states lack them.
+_LATER: dict[str, Any] = {"temperature_c": None, "signals": {}}
 
 
 def state_of(profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def state_of(profile: Profile, board: str, workload: str | None, budget: str, ke
         "kept": None if kept is None else dict(kept),
         "about": asdict(about),
         "measurements": [
-            {**asdict(each), "mode": dict(each.mode)} for each in (*profile.measurements, *profile.throttled)
+            {**asdict(each), "mode": dict(each.mode), "signals": each.signals.as_columns()}
+            for each in (*profile.measurements, *profile.throttled)
         ],
     }
     # Through JSON: boards of others may count in numpy's numbers, which torch would refuse.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.prediction.predictor import FloatArray
-from lightning_powertrain.profiling import Profile
+from lightning_powertrain.profiling import Profile, Signals
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning.drift import Drift
 
@@ -28,6 +28,7 @@ def rescaled(profile: Profile, time_ratio: float, power_ratio: float) -> Profile
             power_w=each.power_w * power_ratio,
             power_std_w=each.power_std_w * power_ratio,
             temperature_c=None,  # That of before tells nothing of the present power.
+            signals=Signals(),
         )
         for each in profile.measurements
     )

@@ -120,6 +120,9 @@ class ModeRunner:
         """A context that charges computing to the clock of a simulated device."""
         self.advance_clock = device.minibatch_ended if kind.minibatch_ended is not BaseDevice.minibatch_ended else None
         """Advances a virtual clock by one minibatch; None on other boards."""
+        starts = kind.minibatch_started is not BaseDevice.minibatch_started
+        self.advance_to_data = device.minibatch_started if starts else None
+        """Advances a virtual clock by the wait for data; None on other boards."""
         self._pauses = UsualPauses()
         self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
 

@@ -30,6 +30,8 @@ class LoopTuner(Protocol):
 
     def warm_start(self, history: History) -> None: ...
 
+    def minibatch_started(self) -> None: ...
+
     def minibatch_ended(self, *, cycle_complete: bool) -> None: ...
 
     def interrupt(self) -> None: ...
@@ -100,6 +102,7 @@ class TrackedLoop:
 
     def _reported(self, loader: Iterable[Batch], length: int | None, accumulate: int) -> Iterator[Batch]:
         for number, batch in enumerate(loader, start=1):
+            self._tuner.minibatch_started()
             yield batch
             is_last = number == length
             if is_last:

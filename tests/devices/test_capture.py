@@ -135,6 +135,8 @@ def read_all(root: Path) -> None:
     """Read a board as a job, its root helper and doctor do."""
     device = SysfsDevice(root)
     device.health()
+    device.read_load()
+    device.read_cpu_times()
     assert device.temperatures_c
     find_knobs(root).texts()
     inspection.inspect(root, no_helper)

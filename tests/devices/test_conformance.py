@@ -11,7 +11,7 @@ from plain_board import start_helper
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import ListedModes, ModeSpace, PowerMode
-from lightning_powertrain.devices import BaseDevice, Health, PowerReading, SimulatedDevice, SysfsDevice
+from lightning_powertrain.devices import BaseDevice, CpuTimes, Health, Load, PowerReading, SimulatedDevice, SysfsDevice
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.testing import DeviceConformance
 
@@ -181,6 +181,23 @@ class Forgiving(FakeDevice):
         return Health(("over-current",), self.events)
 
 
+class Percent(FakeDevice):
+    """Its load is no share."""
+
+    def read_load(self) -> Load:
+        return Load(gpu=62.5)
+
+
+class Falling(FakeDevice):
+    """Workers that have ended no longer count."""
+
+    workers = 3
+
+    def read_cpu_times(self) -> CpuTimes:
+        self.workers -= 1
+        return CpuTimes({0: 1.0}, 2.0, 5.0 * self.workers)
+
+
 class Brittle(FakeDevice):
     is_open = True
 
@@ -208,6 +225,8 @@ BROKEN: dict[type[FakeDevice], str] = {
     SilentClock: "test_its_clock_calls_back_until_it_is_told_to_stop",
     Brittle: "test_closing_it_is_idempotent",
     Forgiving: "test_it_tells_whether_it_holds_itself_back",
+    Percent: "test_it_tells_how_busy_it_is",
+    Falling: "test_it_tells_how_busy_it_is",
     Vague: "test_it_says_how_it_is_to_be_measured",
 }
 

@@ -10,10 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_powertrain.errors import FileFormatError
-from lightning_powertrain.profiling import Measurement, Profile, Provenance
+from lightning_powertrain.profiling import Measurement, Profile, Provenance, Signals
 
 positive = st.floats(1e-6, 1e9, allow_nan=False)
 counts = st.integers(0, 10**6)
+shares = st.floats(0, 1)
+signals = st.builds(
+    Signals,
+    rails_w=st.dictionaries(st.sampled_from(["VDD_IN", "VDD_CPU_GPU_CV", '5V,"rail"']), positive),
+    cores_busy=st.dictionaries(st.integers(0, 13), shares),
+    gpu_load=st.none() | shares,
+    emc_active_hz=st.none() | positive,
+    process_ms=st.none() | positive,
+    children_ms=st.none() | positive,
+    data_wait_ms=st.none() | positive,
+)
 measurements = st.builds(
     Measurement,
     mode=st.integers(0, len(TINY.modes) - 1).map(TINY.modes.mode),
@@ -27,6 +38,7 @@ measurements = st.builds(
     settle_s=positive,
     capped=st.booleans(),
     temperature_c=st.none() | st.floats(-40, 150),
+    signals=signals,
 )
 
 
@@ -95,6 +107,28 @@ def test_files_from_before_the_last_columns_can_be_read(tmp_path: Path) -> None:
     assert len(loaded) == 3
     assert not any(measurement.capped for measurement in loaded.measurements)
     assert {measurement.temperature_c for measurement in loaded.measurements} == {None}
+    assert {measurement.signals for measurement in loaded.measurements} == {Signals()}
+
+
+def test_signals_are_columns_and_what_a_board_does_not_show_is_empty(tmp_path: Path) -> None:
+    rows = (
+        Measurement(TINY.modes.mode(0), 10.0, 5.0, signals=Signals({"VDD_IN": 4.5}, {0: 0.25}, gpu_load=0.5)),
+        Measurement(TINY.modes.mode(1), 10.0, 5.0, signals=Signals({"VDD_IN": 4.0}, {0: 0.5, 1: 0.75})),
+    )
+    Profile(TINY.knobs, Provenance("tiny", "toy", False), rows).save(tmp_path / "profile.csv")
+    heading, *lines = (tmp_path / "profile.csv").read_text(encoding="utf-8").splitlines()
+    assert heading.endswith(",temperature_c,rail_w.VDD_IN,core_busy.0,gpu_load,core_busy.1")
+    assert [line.rsplit(",", 4)[1:] for line in lines] == [["4.5", "0.25", "0.5", ""], ["4.0", "0.5", "", "0.75"]]
+
+
+@pytest.mark.parametrize("value", ["nan", "much"])
+def test_a_signal_that_is_no_number_is_refused(tmp_path: Path, value: str) -> None:
+    rows = (Measurement(TINY.modes.mode(0), 10.0, 5.0, signals=Signals(gpu_load=0.625)),)
+    Profile(TINY.knobs, Provenance("tiny", "toy", False), rows).save(tmp_path / "profile.csv")
+    text = (tmp_path / "profile.csv").read_text(encoding="utf-8")
+    (tmp_path / "profile.csv").write_text(text.replace("0.625", value), encoding="utf-8")
+    with pytest.raises(FileFormatError, match="not a profile that can be read"):
+        Profile.load(tmp_path / "profile.csv")
 
 
 def test_energy_is_time_times_power() -> None:

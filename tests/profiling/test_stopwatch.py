@@ -74,3 +74,31 @@ def test_no_second_is_lost_and_no_interrupted_one_is_clean(
         # An interruption comes after the end of a minibatch, and spoils what follows.
         assert not (interval.clean and any(interval.start_s <= at_s < interval.end_s for at_s in interruptions))
         assert not interval.clean or interval.seconds >= min(at_least_s, 0.01)
+
+
+def test_the_wait_for_data_ends_when_the_data_is_there() -> None:
+    clock, stopwatch = started()
+    clock.advance(0.25)
+    stopwatch.minibatch_started()
+    clock.advance(1.0)
+    assert not stopwatch.minibatch_ended(cycle_complete=False, at_least_s=0.0)
+    clock.advance(0.5)
+    stopwatch.minibatch_started()
+    (interval,) = end(clock, stopwatch, 2.0)
+    assert (interval.seconds, interval.waited_s) == (3.75, 0.75)
+    stopwatch.restart()
+    stopwatch.minibatch_started()
+    (interval,) = end(clock, stopwatch, 2.0)
+    assert interval.waited_s == 0.0
+
+
+def test_a_wait_that_was_not_reported_is_unknown() -> None:
+    """Also where it was reported for some minibatches of a cycle only."""
+    clock, stopwatch = started()
+    (interval,) = end(clock, stopwatch, 1.0)
+    assert interval.waited_s is None
+    stopwatch.restart()
+    stopwatch.minibatch_started()
+    stopwatch.minibatch_ended(cycle_complete=False, at_least_s=0.0)
+    (interval,) = end(clock, stopwatch, 1.0)
+    assert interval.waited_s is None

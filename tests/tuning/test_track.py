@@ -210,3 +210,33 @@ def test_a_budget_that_cannot_be_met_is_raised_in_the_loop_under_strict(device: 
     with pytest.raises(BudgetError, match="1 W"):
         train()
     assert device.mode == device.found
+
+
+class Waiting(FakeDevice):
+    """Its loop moves the clock itself: a quarter of a minibatch passes before its data is there."""
+
+    def work(self, share: float) -> None:
+        self.clock.advance(share * float(true_time_ms(self.modes.rows([self.mode]))[0]) / 1e3)
+
+    def minibatch_started(self) -> None: ...
+
+    def minibatch_ended(self) -> None: ...
+
+
+def test_it_reports_when_the_data_is_there(oracle: Oracle) -> None:
+    device = Waiting()
+
+    def loader() -> Iterator[int]:
+        for number in LONG:
+            device.work(0.25)
+            yield number
+
+    options = ProfilingOptions(predictor=oracle)
+    tuner = Tuner("13 W", device=device, max_modes=5, verbose=False, options=options)
+    for _ in tuner.track(loader()):
+        device.work(0.75)
+        if tuner.phase is Phase.LOCKED:
+            break
+    assert tuner.profile is not None
+    waits = [each.signals.data_wait_ms for each in tuner.profile.measurements]
+    assert waits == pytest.approx([0.25 * each.time_ms for each in tuner.profile.measurements])

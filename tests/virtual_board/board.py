@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from lightning_powertrain.boards import Board, Preset, load_board
+from virtual_board.activity import CoreTimes, place_emc_activity
 from virtual_board.cpu import Cluster, Cpus, Policy
 from virtual_board.devfreq import Devfreq
 from virtual_board.emc import Emc
@@ -80,6 +81,10 @@ class VirtualBoard:
             is_hot=lambda: self.is_hot,
         )
         self.plant = Plant(physics_of(self.spec.key), self.clocks(), self.load, time.monotonic)
+        self._load_so_far = self.load
+        self.core_times = CoreTimes(self.cpus, lambda: self.load, time.monotonic)
+        self.core_times.place(self.tree)
+        place_emc_activity(self.tree, self.spec.jetpack, lambda: self.load, self._emc_hz)
         self._is_running = True
         self._place_monitors()
 
@@ -113,6 +118,8 @@ class VirtualBoard:
     def settle(self) -> None:
         """Let the plant run what is set now."""
         self.plant.run(self.clocks(), self.load)
+        self.core_times.catch_up(self._load_so_far)
+        self._load_so_far = self.load
 
     def show(self, path: str, file: KernelFile) -> bytes:
         """What a read from the start of a pseudo file gives.

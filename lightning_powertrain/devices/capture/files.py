@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Optional
 
 from lightning_powertrain.devices.nvpmodel import CONF, MASK_NAME, STATUS
 from lightning_powertrain.devices.roothelper.knobs import gpu_folder
+from lightning_powertrain.devices.sysfs_activity import EMC_ACTIVITIES, GPU_LOADS
 
 _CPU = "sys/devices/system/cpu"
 _BPMP = "sys/kernel/debug/bpmp/debug"
@@ -40,6 +41,7 @@ CONTENTS = (
     *("sys/class/hwmon/hwmon*/name", "sys/class/hwmon/hwmon*/oc*_event_cnt"),
     *("sys/class/thermal/thermal_zone*/type", "sys/class/thermal/thermal_zone*/temp"),
     *("sys/class/thermal/cooling_device*/type", "sys/class/thermal/cooling_device*/cur_state"),
+    *("proc/stat", *GPU_LOADS, *EMC_ACTIVITIES),
 )
 """Files whose text is taken. Those of the GPU's clock come on top, wherever they are."""
 
@@ -101,7 +103,7 @@ def _of_gpu(root: Path) -> Iterator[Path]:
     folder = gpu_folder(root)
     if folder is None:
         return
-    names = (*_DEVFREQ, "device/of_node/name", f"device/{MASK_NAME}")
+    names = (*_DEVFREQ, "device/of_node/name", "device/load", f"device/{MASK_NAME}")
     yield from (folder / name for name in names if (folder / name).exists())
     if (root / "sys/devices/gpu.0" / MASK_NAME).exists():
         yield root / "sys/devices/gpu.0" / MASK_NAME
