@@ -9,13 +9,16 @@ from functools import lru_cache
 import numpy as np
 
 from lightning_powertrain.boards import Board, PowerMode
+from lightning_powertrain.devices.activity import CpuTimes, Load
 from lightning_powertrain.devices.clock import VirtualClock
 from lightning_powertrain.devices.computing import ComputingCost
 from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.power_source import Health, PowerReading
+from lightning_powertrain.devices.simulated_activity import SimulatedActivity
 from lightning_powertrain.simulation import (
     REFERENCE_C,
     ROOM_C,
+    Busy,
     Draw,
     Pace,
     SlowState,
@@ -73,9 +76,10 @@ class SimulatedDevice(BaseDevice):
         self._physics = load_physics(self.board.key)
         self.clock: VirtualClock = VirtualClock()
         self._workload = _as_workload(workload)
-        times, readings = np.random.SeedSequence(seed).spawn(2)
+        times, readings, counters = np.random.SeedSequence(seed).spawn(3)
         self._pace = Pace(np.random.default_rng(times))
         self._readings = np.random.default_rng(readings)
+        self._activity = SimulatedActivity(np.random.default_rng(counters))
         self._steps_w = np.array([rail.step_w for rail in self._physics.rails.values()])
 
         self._computing = COMPUTING if computing is None else computing
@@ -88,7 +92,9 @@ class SimulatedDevice(BaseDevice):
         idle = steady_state(self._physics, None, self.modes.rows([self._mode]), None, ambient_c)
         self._slow = SlowState(self._physics.thermal, ambient_c, float(idle.temperature_c[0]), idle.rails_w[0])
         self._at_s = 0.0
+        self._waited_s = 0.0
         self._draw: Draw
+        self._busy: Busy
         self._settle()
 
     @property
@@ -125,7 +131,8 @@ class SimulatedDevice(BaseDevice):
             cores_changed = abs(mode["cores"] - self._mode["cores"])
             self._mode = PowerMode(**{name: mode[name] for name in self.modes.names})
             steady = self._enter()
-            self._pace.switch(*_seconds(steady), self._workload.prefetched, cores_changed)
+            ready_s, time_s, loading_s = _seconds(steady)
+            self._pace.switch(ready_s, time_s, self._workload.prefetched, cores_changed, loading_s)
             self._forgive()
         return self._mode
 
@@ -135,6 +142,14 @@ class SimulatedDevice(BaseDevice):
         scatter = 1 + _READING_SPREAD * self._readings.standard_normal(len(self._steps_w))
         shown_w = np.round(np.round(self._slow.shown_w * scatter / self._steps_w) * self._steps_w, 3)
         return PowerReading(float(self._physics.total(shown_w)), dict(zip(self._physics.rails, shown_w.tolist())))
+
+    def read_load(self) -> Load:
+        self._catch_up()
+        return self._activity.load()
+
+    def read_cpu_times(self) -> CpuTimes:
+        self._catch_up()
+        return self._activity.cpu_times()
 
     def health(self) -> Health:
         throttled_by = ("simulated-throttle",) if self.throttled else ()
@@ -148,11 +163,18 @@ class SimulatedDevice(BaseDevice):
             self.apply(self._saved)
             self._saved = None
 
+    def minibatch_started(self) -> None:
+        """Let the time pass for which the next minibatch waits for its data; :meth:`minibatch_ended` adds the rest."""
+        if not self._waited_s:
+            self._waited_s = self._pace.next_wait_s()
+            self.clock.advance(self._waited_s)
+
     def minibatch_ended(self) -> None:
         """Let the time of one minibatch pass."""
         if self._heat_matters:
             self._catch_up()
-        self.clock.advance(self._pace.next_s())
+        waited_s, self._waited_s = self._waited_s, 0.0
+        self.clock.advance(max(self._pace.next_s() - waited_s, 0.0))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -189,15 +211,17 @@ class SimulatedDevice(BaseDevice):
     def wait(self, seconds: float) -> None:
         """Let time pass in which the board waits for others, and draws what an idle one does in this mode."""
         self._catch_up()
-        busy, throttled = self._draw, self._throttled
-        self._draw = _draw(_steady_at_reference(self._physics.board, None, tuple(self._mode.values())))
+        working, throttled = (self._draw, self._busy), self._throttled
+        idle = _steady_at_reference(self._physics.board, None, tuple(self._mode.values()))
+        self._draw, self._busy = _draw(idle), idle.busy
         self.clock.advance(seconds)
         self._catch_up()
         if self._throttled == throttled:  # Otherwise the board has entered another state already.
-            self._draw = busy
+            self._draw, self._busy = working
 
     def _settle(self) -> None:
-        self._pace.settle(*_seconds(self._enter()), self._workload.prefetched)
+        ready_s, time_s, loading_s = _seconds(self._enter())
+        self._pace.settle(ready_s, time_s, self._workload.prefetched, loading_s)
 
     def _enter(self) -> SteadyState:
         """Begin a stretch of time in which nothing changes but the temperature."""
@@ -207,7 +231,8 @@ class SimulatedDevice(BaseDevice):
             caps = {"cpu_khz": thermal.throttled_cpu_khz, "gpu_hz": thermal.throttled_gpu_hz}
             mode = self.modes.at_most({name: min(value, caps.get(name, value)) for name, value in mode.items()})
         steady = _steady_at_reference(self._physics.board, self._workload, tuple(mode.values()))
-        self._draw = _draw(steady)
+        self._draw, self._busy = _draw(steady), steady.busy
+        self._activity.enter(mode["cores"])
         self._heat_matters = self._throttled or self._slow.settled_c(self._draw) > thermal.trip_c
         return steady
 
@@ -215,6 +240,7 @@ class SimulatedDevice(BaseDevice):
         """Bring temperature and sensors to the present, and see whether it is too hot."""
         now_s = self.clock.now()
         self._slow.advance(now_s - self._at_s, self._draw)
+        self._activity.advance(now_s - self._at_s, self._busy)
         self._at_s = now_s
         thermal = self._physics.thermal
         too_hot = self._slow.temperature_c > (thermal.release_c if self._throttled else thermal.trip_c)
@@ -236,5 +262,6 @@ def _as_workload(workload: str | Workload) -> Workload:
     return load_workload(workload) if isinstance(workload, str) else workload
 
 
-def _seconds(steady: SteadyState) -> tuple[float, float]:
-    return float(steady.ready_ms[0]) / 1e3, float(steady.time_ms[0]) / 1e3
+def _seconds(steady: SteadyState) -> tuple[float, float, float]:
+    """Of a minibatch: with its data ready, in all, and the part of the former in which the main thread loads."""
+    return float(steady.ready_ms[0]) / 1e3, float(steady.time_ms[0]) / 1e3, float(steady.loading_ms[0]) / 1e3

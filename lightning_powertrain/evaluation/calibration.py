@@ -167,7 +167,7 @@ def _orin_nx() -> Iterable[Anchor]:
         gflop = 1e-9 * _MATRIX_PRODUCT * gpu.flop_per_cycle * float(clocks.gpu_hz[0])
         workload = Workload("stress", (KernelGroup("matrix product", gflop, 1e4, 100, _MATRIX_PRODUCT, 0.0),))
         second = np.ones(1)
-        activity = Activity(second, second, second, clocks.cores - 1, second, 0 * second)
+        activity = Activity(second, second, second, clocks.cores - 1, second, 0 * second, 0 * second)
         watts, slope = (physics.total(rails) for rails in rails_at_reference(physics, workload, clocks, activity))
         warmer = physics.thermal.settled_c(watts, slope, ROOM_C) - REFERENCE_C
         simulated_w = float((watts + slope * warmer)[0])

@@ -3,6 +3,7 @@
 :mod:`~lightning_powertrain.simulation.probe` stands apart: it alone needs torch.
 """
 
+from lightning_powertrain.simulation.busy import Busy
 from lightning_powertrain.simulation.loading import load_physics, simulated_board, simulated_board_names
 from lightning_powertrain.simulation.network import KernelGroup
 from lightning_powertrain.simulation.pace import Pace
@@ -16,6 +17,7 @@ __all__ = [
     "REFERENCE_C",
     "ROOM_C",
     "BoardPhysics",
+    "Busy",
     "Draw",
     "KernelGroup",
     "Pace",

@@ -27,25 +27,31 @@ class Pace:
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
         self._upcoming_s: list[float] = []
+        self._upcoming_wait: list[float] = []
         self._drawn = 0
         self._visit = 1.0
         self._prefetched = 0
-        self._ready_s = self._wait_s = self._wait_before_s = self._switch_s = 0.0
+        self._ready_s = self._loading_s = self._wait_s = self._wait_before_s = self._switch_s = 0.0
 
-    def settle(self, ready_s: float, time_s: float, prefetched: int) -> None:
+    def settle(self, ready_s: float, time_s: float, prefetched: int, loading_s: float = 0.0) -> None:
         """From now on, and as if it had always been so, a minibatch takes ``time_s``.
 
         Args:
             ready_s: What it would take if the data loader always kept up.
             time_s: What it takes.
             prefetched: Minibatches that the data loader holds ready when it keeps up.
+            loading_s: Part of ``ready_s`` in which the main thread loads data itself.
         """
         self._ready_s, self._wait_s, self._prefetched = ready_s, time_s - ready_s, prefetched
+        self._loading_s = loading_s
         self._wait_before_s = self._wait_s
         self._upcoming_s.clear()
+        self._upcoming_wait.clear()
         self._drawn = prefetched
 
-    def switch(self, ready_s: float, time_s: float, prefetched: int, cores_changed: int) -> None:
+    def switch(
+        self, ready_s: float, time_s: float, prefetched: int, cores_changed: int, loading_s: float = 0.0
+    ) -> None:
         """The board enters another mode, in which a minibatch takes ``time_s`` once it has settled.
 
         The minibatches that lie ready were made in the mode before, and so was much of those in the making: the wait
@@ -53,7 +59,7 @@ class Pace:
         first, and the switch itself takes time: hotplug stops the machine for each core.
         """
         wait_before_s = self._wait_now_s()
-        self.settle(ready_s, time_s, prefetched)
+        self.settle(ready_s, time_s, prefetched, loading_s)
         self._wait_before_s = wait_before_s
         self._drawn = 0
         self._switch_s = _SWITCH_S + _HOTPLUG_S * cores_changed
@@ -63,7 +69,14 @@ class Pace:
         """Time of the next minibatch."""
         if not self._upcoming_s:
             self._draw()
+        self._upcoming_wait.pop()
         return self._upcoming_s.pop()
+
+    def next_wait_s(self) -> float:
+        """Part of the next minibatch before its data is there."""
+        if not self._upcoming_s:
+            self._draw()
+        return self._upcoming_wait[-1] * self._upcoming_s[-1]
 
     def _wait_now_s(self) -> float:
         renewed = self._renewed(np.array(float(self._drawn - len(self._upcoming_s))))
@@ -83,6 +96,7 @@ class Pace:
             self._switch_s = 0.0
         self._drawn += _BLOCK
         self._upcoming_s = times_s[::-1].tolist()
+        self._upcoming_wait = ((self._loading_s + wait_s) / (self._ready_s + wait_s))[::-1].tolist()
 
 
 def _scatter(generator: np.random.Generator, count: int) -> FloatArray:

@@ -13,7 +13,7 @@ from lightning_powertrain.simulation.workload import Workload
 def idle(clocks: Clocks) -> Activity:
     """Nothing happens."""
     zero = np.zeros_like(clocks.cores)
-    return Activity(np.ones_like(zero), zero, zero, zero, zero, zero)
+    return Activity(np.ones_like(zero), zero, zero, zero, zero, zero, zero)
 
 
 def rails_at_reference(

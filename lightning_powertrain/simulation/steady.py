@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray
 from lightning_powertrain.simulation import power, timing
+from lightning_powertrain.simulation.busy import Busy, busy
 from lightning_powertrain.simulation.foreign import ForeignPhysics, foreign_activity, foreign_rails
 from lightning_powertrain.simulation.physics import REFERENCE_C, BoardPhysics, FloatArray
 from lightning_powertrain.simulation.timing import Activity, Clocks
@@ -26,22 +27,26 @@ class SteadyState:
     Args:
         time_ms: Time of a minibatch, shape ``(n,)``.
         ready_ms: What it would be if the data loader always kept up, shape ``(n,)``.
+        loading_ms: Part of :attr:`ready_ms` in which the main thread loads data itself, shape ``(n,)``.
         rails: Names of the rails.
         rails_w: Power of each rail, shape ``(n, len(rails))``.
         total_w: Power of the module, shape ``(n,)``.
         rails_w_per_c: Growth of :attr:`rails_w` per degree, by leakage.
         total_w_per_c: Growth of :attr:`total_w` per degree.
         temperature_c: The temperature at which all this holds, shape ``(n,)``.
+        busy: How busy the board is.
     """
 
     time_ms: FloatArray
     ready_ms: FloatArray
+    loading_ms: FloatArray
     rails: tuple[str, ...]
     rails_w: FloatArray
     total_w: FloatArray
     rails_w_per_c: FloatArray
     total_w_per_c: FloatArray
     temperature_c: FloatArray
+    busy: Busy
 
 
 def steady_state(
@@ -62,7 +67,10 @@ def steady_state(
 
     Throttling is left out: a mode that would settle above the trip is given as if it did not.
     """
-    activity, rails_w, rails_w_per_c = _at_reference(physics, workload, timing.Clocks.of(modes))
+    clocks = timing.Clocks.of(modes)
+    if isinstance(physics, ForeignPhysics):
+        clocks = physics.running(clocks)
+    activity, rails_w, rails_w_per_c = _at_reference(physics, workload, clocks)
     name = "idle" if workload is None else workload.name
     time_factor, power_factor = (
         1 + _deviation(modes, f"{physics.board} {name} {target}", mode, level)
@@ -79,12 +87,14 @@ def steady_state(
     return SteadyState(
         time_ms=activity.period_s * time_factor * 1e3,
         ready_ms=activity.ready_s * time_factor * 1e3,
+        loading_ms=activity.loading_s * time_factor * 1e3,
         rails=tuple(physics.rails),
         rails_w=rails_w + rails_w_per_c * above_c[:, None],
         total_w=total_w + total_w_per_c * above_c,
         rails_w_per_c=rails_w_per_c,
         total_w_per_c=total_w_per_c,
         temperature_c=settled_c,
+        busy=busy(physics, workload, clocks, activity),
     )
 
 
@@ -93,9 +103,8 @@ def _at_reference(
 ) -> tuple[Activity, FloatArray, FloatArray]:
     """What happens in a minibatch; power of each rail at 50 C (W), and its growth per degree (W/C)."""
     if isinstance(physics, ForeignPhysics):
-        running = physics.running(clocks)
-        activity = power.idle(clocks) if workload is None else foreign_activity(physics, workload, running)
-        return (activity, *foreign_rails(physics, workload, running, activity))
+        activity = power.idle(clocks) if workload is None else foreign_activity(physics, workload, clocks)
+        return (activity, *foreign_rails(physics, workload, clocks, activity))
     activity = power.idle(clocks) if workload is None else timing.run(physics, workload, clocks)
     return (activity, *power.rails_at_reference(physics, workload, clocks, activity))
 

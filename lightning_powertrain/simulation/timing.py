@@ -54,6 +54,7 @@ class Activity:
         worker_s: All workers together work.
         gpu_s: The GPU runs kernels.
         stalled_s: Part of it in which they wait for DRAM.
+        loading_s: Part of :attr:`ready_s` in which the main thread makes the minibatch itself, without workers.
     """
 
     period_s: FloatArray
@@ -62,6 +63,7 @@ class Activity:
     worker_s: FloatArray
     gpu_s: FloatArray
     stalled_s: FloatArray
+    loading_s: FloatArray
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,15 @@ def _run_under(pressure: _Pressure, physics: BoardPhysics, workload: Workload, c
     ready_s = own_s + _run_stream(launch_s, kernel_s, [group.launches for group in workload.groups])
     copy_s = workload.loader_mb * 1e6 / (_BANDWIDTH_OF_CORES * peak)
     worker_s = (workload.loader_mcycles * 1e6 * cycle_s + copy_s) * pressure.worker_slowdown
+    loading_s = np.zeros_like(worker_s)
     if workload.num_workers == 0:
-        host_s, ready_s, worker_s = host_s + worker_s, ready_s + worker_s, np.zeros_like(worker_s)
+        loading_s, worker_s = worker_s, loading_s
+        host_s, ready_s = host_s + loading_s, ready_s + loading_s
         period_s = ready_s
     else:
         period_s = _run_loader(workload, ready_s, worker_s)
-    return Activity(period_s, ready_s, host_s, worker_s, total(kernel_s), total([stalled for _, stalled in kernels]))
+    stalled_s = total([stalled for _, stalled in kernels])
+    return Activity(period_s, ready_s, host_s, worker_s, total(kernel_s), stalled_s, loading_s)
 
 
 def total(arrays: Sequence[FloatArray]) -> FloatArray:

@@ -63,3 +63,10 @@ def test_hotplug_takes_time_for_each_core() -> None:
     eight.switch(0.1, 0.1, 8, cores_changed=8)
     assert eight.next_s() - one.next_s() == pytest.approx(7 * 0.04)
     assert eight.next_s() == one.next_s()
+
+
+def test_the_wait_is_the_part_of_a_minibatch_before_its_data_is_there() -> None:
+    source = Pace(np.random.default_rng(0))
+    source.settle(0.3, 0.4, prefetched=8, loading_s=0.1)
+    for _ in range(100):
+        assert source.next_wait_s() == source.next_wait_s() == pytest.approx(source.next_s() / 2)

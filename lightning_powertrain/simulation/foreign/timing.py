@@ -91,14 +91,15 @@ def _run_under(
     copy_s = workload.loader_mb * 1e6 / (physics.copy_share * peak)
     slower = _mean_speed(physics, clocks)
     worker_s = (workload.loader_mcycles * 1e6 * physics.loader_cost * cycle_s / slower + copy_s) * worker_slowdown
-    period_s = ready_s + worker_s
+    period_s, loading_s = ready_s + worker_s, np.zeros_like(worker_s)
     if workload.num_workers:
         interval_s = worker_s / workload.num_workers
         scatter = sqrt(physics.loader_spread**2 / (1 + workload.prefetched) + _STEP_SPREAD**2)
         period_s = _expected_maximum(ready_s, interval_s, scatter * np.maximum(ready_s, interval_s))
     else:
-        ready_s, host_s, worker_s = period_s, host_s + worker_s, np.zeros_like(worker_s)
-    return Activity(period_s, ready_s, host_s, worker_s, kernel_s.sum(axis=0), stalled_s.sum(axis=0))
+        loading_s, worker_s = worker_s, loading_s
+        ready_s, host_s = period_s, host_s + loading_s
+    return Activity(period_s, ready_s, host_s, worker_s, kernel_s.sum(axis=0), stalled_s.sum(axis=0), loading_s)
 
 
 def _peak(physics: ForeignPhysics, clocks: Clocks) -> FloatArray:
