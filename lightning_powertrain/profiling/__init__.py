@@ -1,6 +1,7 @@
 """Which modes to measure, how to measure one, and the profile that results."""
 
-from lightning_powertrain.profiling.cache import Entry, Key, ProfileCache
+from lightning_powertrain.profiling.cache import ProfileCache
+from lightning_powertrain.profiling.cache_entry import Entry, Key
 from lightning_powertrain.profiling.fingerprint import board_fingerprint, canonical, named_fingerprint
 from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, latin_hypercube_rows
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise

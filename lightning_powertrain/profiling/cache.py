@@ -11,20 +11,16 @@ measurements hold.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
-import stat
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.logs import log_swallowed, warn
+from lightning_powertrain.profiling.cache_entry import Entry, Key, read_entry, saved_s, size_bytes, sync, write_entry
 from lightning_powertrain.profiling.profile import Profile
 
 VARIABLE = "POWERTRAIN_CACHE"
@@ -33,16 +29,11 @@ VARIABLE = "POWERTRAIN_CACHE"
 MOST_ENTRIES = 100
 """Entries that are kept; beyond that the oldest go."""
 
-_FORMAT = "lightning-powertrain cache 1"
-_ABOUT, _PROFILE = "entry.json", "profile.csv"
 _ENTRY = re.compile(r"[0-9a-f]{32}-(\d{8})-[0-9a-f]{8}")
 _SCRATCH = re.compile(r"\.scratch-[0-9a-f]{8}")
 
 # Writing takes milliseconds: what is older was left behind by a process that was killed.
 _ABANDONED_S = 3600.0
-
-# The largest profiles have thousands of modes and take 1 MB. What is larger, or no regular file, is not ours.
-_LARGEST_FILE = 16 * 2**20
 
 # A cache that others have filled is emptied over several jobs.
 _MOST_DISCARDED = 20
@@ -51,43 +42,6 @@ _LAST_NUMBER = 99_999_999
 
 # How often an entry may be replaced under the eyes of a reader until it gives up.
 _MOST_ATTEMPTS = 10
-
-
-@dataclass(frozen=True)
-class Key:
-    """What a profile holds for. Any budget can be served from it, so no budget is part of it.
-
-    Args:
-        workload: Fingerprint of the workload.
-        board: Fingerprint of the board.
-    """
-
-    workload: str
-    board: str
-
-    @property
-    def name(self) -> str:
-        """What the names of its entries start with: half a SHA-256, in hexadecimal."""
-        return hashlib.sha256(json.dumps([self.workload, self.board]).encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What lies in the cache.
-
-    Args:
-        folder: Where.
-        saved_s: When it was written, in seconds since 1970.
-        size_bytes: Size of its files.
-        key: What it holds for; None if it cannot be read: damaged, or written by another version.
-        profile: The profile; None if it cannot be read.
-    """
-
-    folder: Path
-    saved_s: float
-    size_bytes: int
-    key: Key | None = None
-    profile: Profile | None = None
 
 
 class ProfileCache:
@@ -127,10 +81,10 @@ class ProfileCache:
         scratch = self._folder / _scratch_name()
         try:
             scratch.mkdir(parents=True)
-            _write(scratch, key, profile)
+            write_entry(scratch, key, profile)
             entry = self._folder / self._next_name(key)
             scratch.rename(entry)
-            _sync(self._folder)
+            sync(self._folder)
             self._tidy(key, entry)
         except Exception as error:
             self._warn(error)
@@ -142,12 +96,12 @@ class ProfileCache:
         found = []
         for folder in self._folders(""):
             try:
-                key, profile = _read(folder)
-                found.append(Entry(folder, _saved_s(folder), _size_bytes(folder), key, profile))
+                key, profile = read_entry(folder)
+                found.append(Entry(folder, saved_s(folder), size_bytes(folder), key, profile))
             except FileFormatError as error:
                 log_swallowed("reading an entry of the profile cache", error)
                 if folder.exists():
-                    found.append(Entry(folder, _saved_s(folder), _size_bytes(folder)))
+                    found.append(Entry(folder, saved_s(folder), size_bytes(folder)))
         return tuple(sorted(found, key=lambda entry: entry.saved_s, reverse=True))
 
     def remove(self, entry: Entry) -> None:
@@ -164,7 +118,7 @@ class ProfileCache:
             damaged: FileFormatError | None = None
             for folder in folders[:_MOST_ATTEMPTS]:
                 try:
-                    return _read(folder)[1]
+                    return read_entry(folder)[1]
                 except FileFormatError as error:
                     log_swallowed("reading an entry of the profile cache", error)
                     if folder.exists():
@@ -193,11 +147,11 @@ class ProfileCache:
         for path in self._folders(key.name)[:_MOST_DISCARDED]:
             if path.name < entry.name or (path != entry and (_number(path) >= _LAST_NUMBER or not _is_sound(path))):
                 _discard(path)
-        others = sorted((path for path in self._folders("") if path != entry), key=_saved_s)
+        others = sorted((path for path in self._folders("") if path != entry), key=saved_s)
         for path in others[: min(_MOST_DISCARDED, max(0, len(others) + 1 - MOST_ENTRIES))]:
             _discard(path)
         for path in self._folder.glob(".scratch-*"):
-            if _SCRATCH.fullmatch(path.name) and time.time() - _saved_s(path) > _ABANDONED_S:
+            if _SCRATCH.fullmatch(path.name) and time.time() - saved_s(path) > _ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _warn(self, error: Exception) -> None:
@@ -219,56 +173,9 @@ def _usual_folder() -> Path | None:
     return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "lightning-powertrain"
 
 
-def _write(folder: Path, key: Key, profile: Profile) -> None:
-    profile.save(folder / _PROFILE)
-    about = {"format": _FORMAT, "key": asdict(key), "sha256": _checksums(folder)}
-    (folder / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    for path in (*folder.iterdir(), folder):
-        _sync(path)
-
-
-def _read(folder: Path) -> tuple[Key, Profile]:
-    """An entry, every byte of which counts: its name is the checksum of the key, and the key's file holds the others.
-
-    Raises:
-        FileFormatError: If it is damaged, or was written by another version.
-    """
-    try:
-        about = json.loads(_bytes_of(folder / _ABOUT))
-        if about["format"] != _FORMAT:
-            raise ValueError(f"its format is {about['format']!r}, expected {_FORMAT!r}")
-        key = Key(**about["key"])
-        if not folder.name.startswith(key.name) or about["sha256"] != _checksums(folder):
-            raise ValueError("a checksum does not match")
-        return key, Profile.load(folder / _PROFILE)
-    except Exception as error:  # Any bytes may lie in these files.
-        raise FileFormatError(
-            f"{folder} is not a profile that can be read ({error}). It will be replaced; `powertrain cache clear` "
-            "removes it too"
-        ) from error
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    names = (_PROFILE, Path(_PROFILE).with_suffix(".json").name)
-    return {name: hashlib.sha256(_bytes_of(folder / name)).hexdigest() for name in names}
-
-
-def _bytes_of(path: Path) -> bytes:
-    """A regular file of a bounded size: anything else might never end, or never begin.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is something else.
-    """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_FILE:
-        raise ValueError(f"{path.name} is no regular file of at most {_LARGEST_FILE >> 20} MB")
-    return path.read_bytes()
-
-
 def _is_sound(folder: Path) -> bool:
     try:
-        _read(folder)
+        read_entry(folder)
     except FileFormatError as error:
         log_swallowed("reading an entry of the profile cache", error)
         return False
@@ -278,15 +185,6 @@ def _is_sound(folder: Path) -> bool:
 def _number(folder: Path) -> int:
     """Which replacement of its key an entry is."""
     return int(folder.name.split("-")[1])
-
-
-def _sync(path: Path) -> None:
-    """Have what was written reach the disk: boards lose their power without notice."""
-    source = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(source)
-    finally:
-        os.close(source)
 
 
 def _discard(folder: Path) -> None:
@@ -301,19 +199,3 @@ def _discard(folder: Path) -> None:
 
 def _scratch_name() -> str:
     return f".scratch-{secrets.token_hex(4)}"
-
-
-def _saved_s(folder: Path) -> float:
-    """When a folder was last written to; 0 if it is gone."""
-    return _or_zero(lambda: folder.stat().st_mtime)
-
-
-def _size_bytes(folder: Path) -> int:
-    return int(_or_zero(lambda: sum(path.stat().st_size for path in folder.iterdir())))
-
-
-def _or_zero(number: Callable[[], float]) -> float:
-    try:
-        return number()
-    except OSError:
-        return 0.0

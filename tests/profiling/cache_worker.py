@@ -22,7 +22,7 @@ from lightning_powertrain.profiling import Entry, Key, Measurement, Profile, Pro
 KEY = Key("a workload", "a board")
 OTHER = Key("another workload", "a board")
 STORES = 25
-_TRACED = ("cache.py", "profile.py", "shutil.py")
+_TRACED = ("cache.py", "cache_entry.py", "profile.py", "shutil.py")
 
 
 def profile(seed: int) -> Profile:

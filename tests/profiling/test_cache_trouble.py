@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_powertrain.profiling import ProfileCache
-from lightning_powertrain.profiling.cache import _checksums
+from lightning_powertrain.profiling.cache_entry import _checksums
 
 FILES = ("entry.json", "profile.csv", "profile.json")
 pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
