@@ -9,10 +9,14 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.prediction import Prediction
-from lightning_powertrain.selection import Objective, Selection
+from lightning_powertrain.profiling import sensor_noise
+from lightning_powertrain.selection import TIME_NOISE, Objective, Selection, expected_improvement, guarded_excess
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+
+WORTH_VERIFYING = 0.01
+"""A mode beyond those that were asked for has to be expected to be better by at least this share of the cost."""
 
 HOPELESS = 1e-5
 """Below this a mode has no chance to be the best, and there is nothing left to look at."""
@@ -71,7 +75,30 @@ class Acquisition:
         return Candidate(space.mode(int(self.rows[index])), is_verification, expected)
 
 
-def cost_to_beat(objective: Objective, best: Selection, prediction: Prediction) -> float:
+def acquisition(
+    objective: Objective, best: Selection, rows: IntArray, prediction: Prediction, is_open: BoolArray
+) -> Acquisition:
+    """How much a measurement of each mode is worth.
+
+    Args:
+        objective: What to look for.
+        best: The best measured mode.
+        rows: Rows of the modes to look at.
+        prediction: Of these modes.
+        is_open: Which of them no measurement has ruled out.
+    """
+    time_ms, power_w = prediction.time_ms, prediction.power_w
+    to_beat = _cost_to_beat(objective, best, prediction)
+    value = expected_improvement(objective, prediction, to_beat)
+    if not best.is_confirmed and value.max() < HOPELESS:  # No mode can be hoped to meet the budget.
+        value = np.clip(1 - objective.excess(time_ms, power_w) / best.excess, 0.0, 1.0) if best.excess else value
+    beyond = guarded_excess(objective, time_ms, power_w, TIME_NOISE, sensor_noise(power_w))
+    better = is_open & (beyond == 0) & (objective.cost(time_ms, power_w) < (1 - WORTH_VERIFYING) * to_beat)
+    value = np.where(is_open, np.maximum(value, np.where(better, HOPELESS, 0.0)), 0.0)
+    return Acquisition(rows, prediction, value, better)
+
+
+def _cost_to_beat(objective: Objective, best: Selection, prediction: Prediction) -> float:
     """The cost of the best measured mode, if it meets the budget; else any mode that does is an improvement."""
     if best.is_confirmed:
         return best.cost

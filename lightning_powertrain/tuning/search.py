@@ -8,26 +8,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from lightning_powertrain.boards import IntArray, ModeSpace, PowerMode
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.prediction.predictor import joined
-from lightning_powertrain.profiling import (
-    Measurement,
-    Profile,
-    sensor_noise,
-)
-from lightning_powertrain.selection import (
-    TIME_NOISE,
-    Objective,
-    Selection,
-    expected_improvement,
-    guarded_excess,
-    select_measured,
-)
-from lightning_powertrain.tuning.acquisition import HOPELESS, Acquisition, Candidate, cost_to_beat
+from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.selection import Objective, Selection, select_measured
+from lightning_powertrain.tuning.acquisition import HOPELESS, WORTH_VERIFYING, Acquisition, Candidate, acquisition
 from lightning_powertrain.tuning.candidate_pool import CandidatePool
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.foresight import Foresight
@@ -35,16 +23,11 @@ from lightning_powertrain.tuning.history import select_now
 from lightning_powertrain.tuning.initial_design import InitialDesign
 from lightning_powertrain.tuning.remaining import Remaining
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 # Modes to measure between two fits while exploring: a fit takes time in which the job stands still.
 _BETWEEN_FITS = 4
 
-# Beyond the modes that were asked for, so many are tried at most...
+# Beyond the modes that were asked for, so many are tried at most, as long as one of them is WORTH_VERIFYING.
 MAX_VERIFICATIONS = 5
-# ... as long as the expected improvement of one is at least this share of the cost.
-_WORTH_VERIFYING = 0.01
 # Where the search may end early, every mode beyond the first ones has to value this much.
 WORTH_MEASURING = 0.003
 # How often a decision looks at the neighbours of the modes of the largest values so far, and of how many.
@@ -169,7 +152,7 @@ class Search:
         excess = self.objective.excess(seen.prediction.time_ms, seen.prediction.power_w)
         value = np.where(excess <= excess.min(), seen.value, 0.0)
         # A job without time left verifies only modes of large values.
-        is_worth_it = value.max() >= _WORTH_VERIFYING or (may_explore and seen.better.any())
+        is_worth_it = value.max() >= WORTH_VERIFYING or (may_explore and seen.better.any())
         if self._verifications == MAX_VERIFICATIONS or not is_worth_it:
             return None
         self._verifications += 1
@@ -192,7 +175,7 @@ class Search:
             return None
         best = select_measured(self.objective, replace(profile, measurements=tuple(candidates)), candidates[0])
         now = select_now(self.objective, profile, reused, self.start)
-        good_enough = now is not None and now.is_confirmed and best.cost > (1 - _WORTH_VERIFYING) * now.cost
+        good_enough = now is not None and now.is_confirmed and best.cost > (1 - WORTH_VERIFYING) * now.cost
         if best.mode not in reused or good_enough:
             return None
         self._from_history += 1
@@ -291,16 +274,6 @@ class Search:
 
     def _judged(self, rows: IntArray, prediction: Prediction, profile: Profile, best: Selection) -> Acquisition:
         """Which modes are worth a measurement, of those that were not ruled out by one."""
-        to_beat = cost_to_beat(self.objective, best, prediction)
-        value = expected_improvement(self.objective, prediction, to_beat)
-        excess = self.objective.excess(prediction.time_ms, prediction.power_w)
-        if not best.is_confirmed and value.max() < HOPELESS:  # No mode can be hoped to meet the budget.
-            value = np.clip(1 - excess / best.excess, 0.0, 1.0) if best.excess else value
         known = {each.mode for each in profile.measurements} | profile.throttling_modes | self._unreachable
         is_open = ~np.isin(rows, self._space.rows_of(known)) & (prediction.power_w <= self._ceiling_w)
-        cost = self.objective.cost(prediction.time_ms, prediction.power_w)
-        figures = prediction.time_ms, prediction.power_w
-        beyond = guarded_excess(self.objective, *figures, TIME_NOISE, sensor_noise(prediction.power_w))
-        better = is_open & (beyond == 0) & (cost < (1 - _WORTH_VERIFYING) * to_beat)
-        value = np.where(is_open, np.maximum(value, np.where(better, HOPELESS, 0.0)), 0.0)
-        return Acquisition(rows, prediction, value, better)
+        return acquisition(self.objective, best, rows, prediction, is_open)
