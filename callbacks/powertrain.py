@@ -10,27 +10,21 @@ from typing import Any, Literal
 
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
-from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
-from lightning_powertrain.callbacks.job import (
-    is_running,
-    loader_workers,
-    minibatches_left,
-    seconds_left,
-)
+from lightning_powertrain.callbacks.job import is_running, loader_workers, minibatches_left, seconds_left
 from lightning_powertrain.callbacks.tuner_factory import TunerFactory
-from lightning_powertrain.devices import BaseDevice, SimulatedDevice, open_device
+from lightning_powertrain.callbacks.workload import JobWorkload
+from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.distributed import Coordinator, Worker
-from lightning_powertrain.errors import DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.logs import swallowed, warn
-from lightning_powertrain.profiling import Profile, named_fingerprint
+from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.simulation.probe import ModelProbe
-from lightning_powertrain.tuner import DISABLED, Tuner, count_modes
+from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
-from lightning_powertrain.tuning.checks import check_switches
+from lightning_powertrain.tuning.checks import check_switches, count_modes
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history_store import HistoryStore
-from lightning_powertrain.tuning.status import IDLE
+from lightning_powertrain.tuning.status import IDLE, disabled, warn_not_restored
 
 _TOGETHER = Status("profiling", "All boards of this job are tuned together.")
 
@@ -69,7 +63,6 @@ class PowerTrainCallback(pl.Callback):
 
         trainer = pl.Trainer(max_epochs=3, callbacks=[PowerTrainCallback(budget="30 W")])
         trainer.fit(model, data)
-
     """
 
     def __init__(
@@ -94,12 +87,9 @@ class PowerTrainCallback(pl.Callback):
         self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.objective), strict)
         self._guard = ExceptionGuard(self._stop)
         self._begins = False
-        self._simulated_workload: str | None = None
         self._trainer: pl.Trainer | None = None
         self._tuner: Tuner | Coordinator | Worker | None = None
-        self._probe: ModelProbe | None = None
-        self._unmodelled: SimulatedDevice | None = None
-        self._opened: BaseDevice | None = None
+        self._workload: JobWorkload | None = None
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
         self._reusable: Profile | None = None
@@ -228,22 +218,13 @@ class PowerTrainCallback(pl.Callback):
             self._tuner.give_up(error)
             return
         with swallowed("closing the device"):
-            self._close()
+            self._factory.close()
         if self._strict:
             raise error
-        reason = error if isinstance(error, PowerTrainError) else repr(error)
-        self._status = Status("failed", f"Tuning did not begin: {reason}")
-        off_board = isinstance(error, DeviceNotFoundError)  # So it is for each Trainer of this program.
-        warn(DISABLED, reason, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
+        self._status = disabled(error)
 
     def _tune(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
-        tuner: Tuner | Coordinator | Worker
-        if trainer.world_size > 1:
-            tuner, device = self._factory.distributed_tuner(trainer, folder, self._store, self._open_device)
-        else:
-            device = self._open_device(self._factory.config.options.seed)
-            tuner = self._factory.tuner(device, trainer, folder, self._store)
+        tuner, device = self._factory.build(trainer, self._store)
         self._trainer, self._tuner, self._begins = trainer, tuner, True
         self._guard.begin(trainer)
         about: dict[str, Any] = {}
@@ -257,23 +238,11 @@ class PowerTrainCallback(pl.Callback):
 
     def _about(self, trainer: pl.Trainer, pl_module: pl.LightningModule, device: BaseDevice | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
-        self._simulated_workload = None
-        if isinstance(device, SimulatedDevice) and self._factory.simulates_this_model:
-            self._probe, self._unmodelled = ModelProbe(pl_module), device
-        elif isinstance(device, SimulatedDevice):
-            self._simulated_workload = device.workload.name
-        workload = self._simulated_workload or type(pl_module).__name__
+        self._workload = JobWorkload(pl_module, device, self._factory.simulates_this_model)
         left, prefetched = minibatches_left(trainer), prod(loader_workers(trainer))
         # Lightning counts the seconds of this computer, which a simulated board does not share.
         limit_s = None if device is None or device.simulated else seconds_left(trainer)
-        return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": workload}
-
-    def _open_device(self, seed: int) -> BaseDevice:
-        device = self._factory.device
-        if device is None or isinstance(device, str):
-            self._opened = open_device(device, seed)
-            return self._opened
-        return device
+        return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": self._workload.name}
 
     def _minibatch_starts(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, tuner: Tuner | Coordinator | Worker
@@ -281,25 +250,19 @@ class PowerTrainCallback(pl.Callback):
         if isinstance(tuner, Tuner):
             tuner.minibatch_started()
         begins, self._begins = self._begins, False
+        workload = self._workload
+        if workload is None:
+            return
         if begins and tuner.device is not None:
-            history = self._store.find(tuner.device, self._fingerprint(trainer, pl_module, batch))
+            history = self._store.find(tuner.device, workload.fingerprint(trainer, pl_module, batch))
             if history is not None:
                 tuner.warm_start(history)
-        if self._probe is not None:
-            self._probe.start()
-
-    def _fingerprint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any) -> str | None:
-        if self._simulated_workload is not None:
-            return named_fingerprint(self._simulated_workload)
-        with swallowed("taking the fingerprint of the workload, which the profile cache needs,"):
-            return workload_fingerprint(trainer, pl_module, batch)  # Any object may be a minibatch.
-        return None
+        workload.minibatch_starts()
 
     def _minibatch_ended(self, trainer: pl.Trainer, tuner: Tuner | Coordinator | Worker) -> None:
-        if self._probe is not None and self._unmodelled is not None:
-            # The first minibatch has shown the simulated board what this model asks of it.
-            self._unmodelled.workload = self._probe.finish(*loader_workers(trainer))
-            self._probe = self._unmodelled = None
+        if self._workload is not None:
+            self._workload.minibatch_ended(trainer)
+            self._workload = None  # The first minibatch has shown all that is needed.
         # A checkpoint of weights only is not reported to other callbacks.
         saved = [getattr(callback, "_last_global_step_saved", None) for callback in trainer.checkpoint_callbacks]
         if trainer.is_last_batch or saved != self._saved:  # The last minibatch may be a short one.
@@ -316,32 +279,21 @@ class PowerTrainCallback(pl.Callback):
         self._outcome, self._profile, self._reusable = tuner.outcome, tuner.profile, tuner.reusable_profile
         try:
             with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
-                endings.callback(self._close)
+                endings.callback(self._factory.close)
                 endings.callback(tuner.stop)
                 endings.callback(self._unwatch)
                 endings.callback(self._guard.end, trainer)
         except Exception as error:
             if strict:
                 raise
-            warn(
-                "the board could not be restored (%r): run `powertrain restore`",
-                error,
-                see="safety.md#by-hand",
-            )
+            warn_not_restored(error)
         finally:
             self._status = tuner.status if isinstance(tuner, Tuner) else Status("closed", "The job has ended.")
 
     def _unwatch(self) -> None:
-        """Leave no hook on the user's model."""
-        probe, self._probe, self._unmodelled = self._probe, None, None
-        if probe is not None:
-            probe.stop()
-
-    def _close(self) -> None:
-        """Close a device that was opened here; the caller closes one that it passed in."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.close()
+        workload, self._workload = self._workload, None
+        if workload is not None:
+            workload.stop()
 
 
 def _is_stepping(trainer: pl.Trainer) -> bool:

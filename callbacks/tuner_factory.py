@@ -1,15 +1,14 @@
-"""Builds the tuner of a Lightning job from the arguments of the callback."""
+"""Opens the board of a Lightning job, and builds its tuner from the arguments of the callback."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.job import logging_step
-from lightning_powertrain.devices import BaseDevice, parse_simulated
+from lightning_powertrain.devices import BaseDevice, open_device, parse_simulated
 from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.tuner import Tuner
@@ -18,9 +17,8 @@ from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history_store import HistoryStore
 
 
-@dataclass(frozen=True)
 class TunerFactory:
-    """Builds tuners, each for one job.
+    """Opens boards and builds tuners, for one job after the other.
 
     Args:
         config: What the user decided.
@@ -28,16 +26,43 @@ class TunerFactory:
         verbose: Whether to print progress and a summary.
     """
 
-    config: TuningConfig
-    device: str | BaseDevice | None
-    verbose: bool
+    def __init__(self, config: TuningConfig, device: str | BaseDevice | None, verbose: bool) -> None:
+        self.config = config
+        self.device = device
+        self._verbose = verbose
+        self._opened: BaseDevice | None = None
 
     @property
     def simulates_this_model(self) -> bool:
         """Whether a simulated board is to train the user's model, rather than a workload of the study."""
         return isinstance(self.device, str) and parse_simulated(self.device)[1] is None
 
-    def tuner(
+    def build(self, trainer: pl.Trainer, store: HistoryStore) -> tuple[Tuner | Coordinator | Worker, BaseDevice | None]:
+        """The tuner of a job, and the board that this process drives, if it drives one.
+
+        Args:
+            trainer: The Trainer.
+            store: Stores what is measured.
+        """
+        folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
+        if trainer.world_size > 1:
+            return self._distributed_tuner(trainer, folder, store)
+        device = self._open(self.config.options.seed)
+        return self._tuner(device, trainer, folder, store), device
+
+    def close(self) -> None:
+        """Close a device that was opened here; the user closes one that was passed in."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def _open(self, seed: int) -> BaseDevice:
+        if self.device is None or isinstance(self.device, str):
+            self._opened = open_device(self.device, seed)
+            return self._opened
+        return self.device
+
+    def _tuner(
         self,
         device: BaseDevice,
         trainer: pl.Trainer,
@@ -74,20 +99,13 @@ class TunerFactory:
             options=options,
         )
 
-    def distributed_tuner(
-        self, trainer: pl.Trainer, folder: str | None, store: HistoryStore, open_device: Callable[[int], BaseDevice]
+    def _distributed_tuner(
+        self, trainer: pl.Trainer, folder: str | None, store: HistoryStore
     ) -> tuple[Coordinator | Worker, BaseDevice | None]:
-        """The part of this process in a job of several, and the board that it drives: the first one of each node does.
-
-        Args:
-            trainer: The Trainer.
-            folder: Its log folder.
-            store: Stores what is measured.
-            open_device: Opens the board of this process, with a seed.
-        """
+        """The part of this process in a job of several: the first process of each node drives its board."""
         communicator, device, failure, config = TorchCommunicator(), None, None, self.config
         try:
-            device = open_device(config.options.seed + trainer.global_rank) if trainer.local_rank == 0 else None
+            device = self._open(config.options.seed + trainer.global_rank) if trainer.local_rank == 0 else None
         except Exception as error:
             failure = error
         part: Coordinator | Worker
@@ -95,7 +113,7 @@ class TunerFactory:
             part = Coordinator(
                 communicator,
                 device,
-                lambda task: self.tuner(task.boards, trainer, folder, store, task),
+                lambda task: self._tuner(task.boards, trainer, folder, store, task),
                 objective=config.objective,
                 hard_limit=config.hard_limit,
                 strict=config.strict,
@@ -113,7 +131,7 @@ class TunerFactory:
         ]
         if run is not None:
             observers.append(RunWriter(run))
-        if self.verbose:
+        if self._verbose:
             bar = trainer.progress_bar_callback
             shown = getattr(bar, "is_enabled", True)
             write = bar.print if bar is not None and shown else None

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Literal
 
-from lightning_powertrain.boards import Board
-from lightning_powertrain.devices import BaseDevice, Interval, Pollers, open_device, parse_simulated
-from lightning_powertrain.errors import DeviceError, DeviceNotFoundError
+from lightning_powertrain.devices import BaseDevice, Interval, open_device
+from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import log_swallowed, warn
-from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
+from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter
 from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import History, Observer, Outcome, Phase, ProfilingOptions, Status
-from lightning_powertrain.tuning.checks import check_device, check_switches
-from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
-from lightning_powertrain.tuning.mode_runner import ClosedError, ModeRunner
-from lightning_powertrain.tuning.observers import ObserverList
+from lightning_powertrain.tuning import History, Outcome, Phase, ProfilingOptions, Status
+from lightning_powertrain.tuning.checks import check_switches, count_modes
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.mode_runner import ClosedError
+from lightning_powertrain.tuning.opening import open_session
 from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
-from lightning_powertrain.tuning.status import IDLE, failed
+from lightning_powertrain.tuning.status import IDLE, disabled, failed, warn_not_restored
 from lightning_powertrain.tuning.tracked_loop import Batch, TrackedLoop
 
 # A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
 _LOCKED_INTERVAL_S = 1.0
 _STOPPED = "troubleshooting.md#tuning-stops"
-
-DISABLED = "power-mode tuning is disabled for this run, and training continues unchanged: %s"
-"""Warns that there is no board to tune, with the error that says why."""
 
 
 class Tuner:
@@ -93,7 +87,7 @@ class Tuner:
         self._verbose = verbose
         self._device = None if device is None or isinstance(device, str) else device
         self._session: TuningSession | None = None
-        self._failure: Exception | None = None
+        self._failure: Status | None = None
         self._loop = TrackedLoop(self)
 
     @property
@@ -105,7 +99,7 @@ class Tuner:
     def status(self) -> Status:
         """Where the tuner stands, or why nothing was tuned: one word and one sentence."""
         if self._failure is not None:
-            return failed(self._failure)
+            return self._failure
         return self._session.status if self._session else IDLE
 
     @property
@@ -194,20 +188,13 @@ class Tuner:
         try:
             device = self._device = self._open()
         except DeviceError as error:
-            self._failure = error
             if self._config.strict:
                 raise
-            off_board = isinstance(error, DeviceNotFoundError)  # So it is for each tuner of this program.
-            warn(DISABLED, error, see="troubleshooting.md#tuning-does-not-begin", once=off_board)
+            self._failure = disabled(error)
             return self
-        config = replace(self._config, max_modes=self._max_modes(device))
-        window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
-        asked = {"seed": config.options.seed, "max_modes": config.max_modes, "window": asdict(window)}
-        about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
-        pollers = config.options.pollers or Pollers(device)
-        runner = ModeRunner(device, pollers, config, window, Profile(device.modes.knobs, about))
-        job = JobLength(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
-        self._session = TuningSession(runner, config, job, ObserverList(self._observers(device), config.strict))
+        job = JobLength.of(minibatches, seconds)
+        console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
+        self._session = open_session(device, self._config, job, console, prefetched=prefetched, workload=workload)
         with self._guarded(self._session):
             self._session.start()
         return self
@@ -288,12 +275,12 @@ class Tuner:
             Exception: ``error`` itself, under ``strict``.
         """
         state = "the board is restored"
-        self._failure = error
+        self._failure = failed(error)
         try:
             self._close()
         except Exception as failure:
             log_swallowed("restoring the board", failure)
-            state = _not_restored(failure)
+            state = f"the board could not be restored ({failure!r}): run `powertrain restore`"
         if self._config.strict:
             raise error
         warn("power-mode tuning has stopped (%r); %s, and training continues unchanged", error, state, see=_STOPPED)
@@ -312,7 +299,7 @@ class Tuner:
         except Exception as error:
             if self._config.strict:
                 raise
-            warn("%s", _not_restored(error), see="safety.md#by-hand")
+            warn_not_restored(error)
 
     def _close(self) -> None:
         if self._session is not None:
@@ -324,14 +311,6 @@ class Tuner:
         if self._given is None or isinstance(self._given, str):
             return open_device(self._given, self._config.options.seed)
         return self._given
-
-    def _max_modes(self, device: BaseDevice) -> int | Literal["auto"]:
-        asked = self._config.max_modes
-        return min(MAX_MODES, len(device.modes)) if asked is None else asked
-
-    def _observers(self, device: BaseDevice) -> list[Observer]:
-        console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
-        return [*self._config.options.observers, *console]
 
     @contextmanager
     def _guarded(self, session: TuningSession) -> Iterator[None]:
@@ -359,7 +338,7 @@ class Tuner:
             if error is None:
                 raise
             # The user's own error is the one that has to surface.
-            warn("%s", _not_restored(failure), see="safety.md#by-hand")
+            warn_not_restored(failure)
 
     def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
         with session.runner.charged():
@@ -368,31 +347,3 @@ class Tuner:
                     session.go_on()
         if not session.is_active and session.phase is not Phase.LOCKED:
             self.stop()  # The job is too short for tuning.
-
-
-def _described(board: Board) -> dict[str, str]:
-    """Which kind of board it is, and what runs on it; its serial number is left out."""
-    known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
-    known["tpc_pg_mask"] = board.identity.get("tpc_pg_mask", "")
-    return {name: text for name, text in known.items() if text}
-
-
-def _not_restored(error: Exception) -> str:
-    return f"the board could not be restored ({error!r}): `powertrain restore` does it by hand"
-
-
-def count_modes(device: str | BaseDevice | None) -> int | None:
-    """Power modes of a device; None if it is the board that this runs on, which is not opened before training.
-
-    Args:
-        device: The device, or its name.
-
-    Raises:
-        ArgumentError: If it is no device, or there is none of that name.
-    """
-    if device is None:
-        return None
-    if isinstance(device, str):
-        return len(parse_simulated(device)[0].modes)
-    check_device(device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or ')
-    return len(device.modes)

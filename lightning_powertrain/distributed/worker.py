@@ -10,8 +10,9 @@ from lightning_powertrain.distributed.channel import Channel
 from lightning_powertrain.distributed.communicator import Communicator
 from lightning_powertrain.distributed.local_board import LocalBoard
 from lightning_powertrain.distributed.messages import EndOfRound, EndOfTuning, Request
-from lightning_powertrain.logs import log_swallowed, warn
+from lightning_powertrain.logs import log_swallowed
 from lightning_powertrain.tuning import History, Phase
+from lightning_powertrain.tuning.status import warn_not_restored
 
 
 class Worker:
@@ -123,8 +124,4 @@ class Worker:
         except Exception as error:
             if self._strict:
                 raise
-            warn(
-                "the board could not be restored (%r): run `powertrain restore`",
-                error,
-                see="safety.md#by-hand",
-            )
+            warn_not_restored(error)

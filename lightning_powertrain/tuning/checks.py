@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightning_powertrain.devices import BaseDevice
+from lightning_powertrain.devices import BaseDevice, parse_simulated
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.selection import Objective
@@ -54,6 +54,23 @@ def check_device(device: object, other_forms: str = "") -> None:
     if not isinstance(device, BaseDevice):
         ours = 'an instance of a class derived from BaseDevice, such as open_device("simulated:orin-agx-64gb")'
         raise ArgumentError.of("device", device, other_forms + ours)
+
+
+def count_modes(device: str | BaseDevice | None) -> int | None:
+    """Power modes of a device; None if it is the board that this runs on, which is not opened before training.
+
+    Args:
+        device: The device, or its name.
+
+    Raises:
+        ArgumentError: If it is no device, or there is none of that name.
+    """
+    if device is None:
+        return None
+    if isinstance(device, str):
+        return len(parse_simulated(device)[0].modes)
+    check_device(device, 'None (the Jetson this runs on), a name such as "simulated:orin-agx-64gb", or ')
+    return len(device.modes)
 
 
 def check_max_modes(max_modes: int | str | None, minimum: int, available: int | None) -> None:

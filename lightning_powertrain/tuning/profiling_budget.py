@@ -28,6 +28,11 @@ class JobLength:
     minibatches: float = math.inf
     seconds: float = math.inf
 
+    @classmethod
+    def of(cls, minibatches: int | None, seconds: float | None) -> JobLength:
+        """The length of a job of which None marks what is not known."""
+        return cls(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
+
     @property
     def known_minibatches(self) -> int | None:
         """Its length, unless that is not known or depends on how fast it is."""

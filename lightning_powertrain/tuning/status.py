@@ -1,9 +1,11 @@
-"""Where a tuner stands, in one word and one sentence."""
+"""Where a tuner stands, in one word and one sentence; and why it does not tune."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightning_powertrain.errors import DeviceNotFoundError, PowerTrainError
+from lightning_powertrain.logs import warn
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase
 
@@ -64,6 +66,20 @@ def ended(measured: int, outcome: Outcome | None) -> Status:
 def failed(error: Exception) -> Status:
     """The status of a session that an error has closed."""
     return Status("failed", f"Tuning has stopped ({error}); training continues without it.")
+
+
+def disabled(error: Exception) -> Status:
+    """The status of a tuner that found nothing to tune, with a warning; a program warns of no Jetson only once."""
+    reason = error if isinstance(error, PowerTrainError) else repr(error)
+    what = "power-mode tuning is disabled for this run, and training continues unchanged: %s"
+    once = isinstance(error, DeviceNotFoundError)
+    warn(what, reason, see="troubleshooting.md#tuning-does-not-begin", once=once)
+    return Status("failed", f"Tuning did not begin: {reason}")
+
+
+def warn_not_restored(error: Exception) -> None:
+    """Warn that the board is not in the state that the job found, and what to do."""
+    warn("the board could not be restored (%r): run `powertrain restore`", error, see="safety.md#by-hand")
 
 
 def _counted(modes: int) -> str:

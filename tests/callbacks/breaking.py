@@ -19,6 +19,8 @@ from lightning_powertrain.callbacks import powertrain
 Weights = Dict[str, Tensor]
 
 CALLBACK = "lightning_powertrain.callbacks.powertrain"
+FACTORY = "lightning_powertrain.callbacks.tuner_factory"
+WORKLOAD = "lightning_powertrain.callbacks.workload"
 
 
 class UnforeseenError(Exception):

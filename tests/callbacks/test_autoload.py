@@ -29,7 +29,7 @@ PACKAGES = ["pytorch_lightning", "lightning.pytorch"]
 def asked_for(monkeypatch: pytest.MonkeyPatch, tiny: FakeDevice) -> FakeDevice:
     """As on a Jetson whose user wants tuning; the board is the tiny one."""
     monkeypatch.setenv("POWERTRAIN_BUDGET", "13 W")
-    monkeypatch.setattr("lightning_powertrain.callbacks.powertrain.open_device", lambda name, seed: tiny)
+    monkeypatch.setattr("lightning_powertrain.callbacks.tuner_factory.open_device", lambda name, seed: tiny)
     return tiny
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 import pytest
 import pytorch_lightning as pl
 import torch
-from breaking import CALLBACK, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
+from breaking import CALLBACK, FACTORY, WORKLOAD, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
 from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
 from pytorch_lightning.loggers import CSVLogger
@@ -47,19 +47,17 @@ class Failure:
 # In each hook. What fails inside of the tuner is tested there: tests/tuning/test_failing_parts.py.
 FAILURES = {
     "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
-    "opening the board": Failure(f"{CALLBACK}.open_device", "on_train_start"),
+    "opening the board": Failure(f"{FACTORY}.open_device", "on_train_start"),
     "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__", "on_train_start"),
-    "reporter": Failure("lightning_powertrain.callbacks.tuner_factory.LoggerReporter", "on_train_start"),
-    "probe made": Failure(f"{CALLBACK}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
+    "reporter": Failure(f"{FACTORY}.LoggerReporter", "on_train_start"),
+    "probe made": Failure(f"{WORKLOAD}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
     "length of the job": Failure(f"{CALLBACK}.minibatches_left", "on_train_start"),
     "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
     "tuner started": Failure(f"{CALLBACK}.Tuner.start", "on_train_start"),
     "snapshot": Failure("fakes.FakeDevice.snapshot", "on_train_start"),
-    "probe started": Failure(f"{CALLBACK}.ModelProbe.start", "on_train_batch_start", device=MODEL_OF_ITS_OWN),
-    "probe finished": Failure(f"{CALLBACK}.ModelProbe.finish", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
-    "workers after a minibatch": Failure(
-        f"{CALLBACK}.loader_workers", "on_train_batch_end", after=1, device=MODEL_OF_ITS_OWN
-    ),
+    "probe started": Failure(f"{WORKLOAD}.ModelProbe.start", "on_train_batch_start", device=MODEL_OF_ITS_OWN),
+    "probe finished": Failure(f"{WORKLOAD}.ModelProbe.finish", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
+    "workers after a minibatch": Failure(f"{WORKLOAD}.loader_workers", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
     "end of a cycle": Failure(f"{CALLBACK}._is_stepping", "on_train_batch_end", after=20),
     "last minibatch": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_batch_end", after=2),
     "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=20),
@@ -89,7 +87,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, oracle: Oracle) -> Open:
 
     def opened(name: str | None) -> FakeDevice | SimulatedDevice:
         device = SimulatedDevice("orin-agx-64gb") if name else FakeDevice()
-        monkeypatch.setattr(f"{CALLBACK}.open_device", lambda name, seed: device)
+        monkeypatch.setattr(f"{FACTORY}.open_device", lambda name, seed: device)
         monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
         monkeypatch.setattr(type(device), "settle_s", 0.2)
         return device
