@@ -7,7 +7,6 @@ from typing import Callable, Iterator
 from lightning_powertrain.boards.knobs import PER_MHZ, unit_of
 from lightning_powertrain.devices.facts import Facts, KnobFacts
 from lightning_powertrain.devices.findings import CONTAINER_FLAGS, Finding, docker_run
-from lightning_powertrain.devices.heat_check import check_heat
 from lightning_powertrain.devices.helper_checks import HELPER_CHECKS, reason_and_fix
 from lightning_powertrain.devices.software_checks import (
     check_container,
@@ -19,6 +18,7 @@ from lightning_powertrain.devices.software_checks import (
     demo_lacks,
     generation,
 )
+from lightning_powertrain.devices.sysfs import COOLING_S
 
 _SLOWEST_HZ = 5.0
 _WAKE_GPU = "python3 -c \"import torch; torch.zeros(1, device='cuda')\""
@@ -150,6 +150,16 @@ def _check_jtop(facts: Facts) -> Iterator[Finding]:
         yield Finding("jtop", "ok", f"{'installed' if facts.jtop else 'not installed'}; not needed here")
 
 
+def _check_heat(facts: Facts) -> Iterator[Finding]:
+    """Nothing on a cool board."""
+    if facts.lowering:
+        text = (
+            f"the board throttles now ({', '.join(facts.lowering)}): its clock limits read lower than they were set. A "
+            f"job that starts now waits {COOLING_S:g} s for the board to cool down, and is not tuned if it stays hot"
+        )
+        yield Finding("heat", "warn", text)
+
+
 def _range(name: str, knob: KnobFacts) -> str:
     """Table and value of a knob in a few words."""
     unit = unit_of(name)
@@ -164,6 +174,6 @@ def _range(name: str, knob: KnobFacts) -> str:
 Check = Callable[[Facts], Iterator[Finding]]
 _ON_A_JETSON: tuple[Check, ...] = (
     *(_check_board, check_jetpack, *HELPER_CHECKS, _check_knobs, _check_power, _check_jtop),
-    *(check_nvpmodel, check_container, check_cpusets, check_heat, check_torch),
+    *(check_nvpmodel, check_container, check_cpusets, _check_heat, check_torch),
 )
 _ELSEWHERE: tuple[Check, ...] = (_check_jetson, check_demo, check_torch)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices.nvpmodel import MASK_NAME, Nvpmodel, gated, read_nvpmodel
-from lightning_powertrain.devices.roothelper.knobs import gpu_folder
+from lightning_powertrain.devices.roothelper.discovery import gpu_folder
 from lightning_powertrain.devices.roothelper.reading import read_raw
 
 

@@ -28,8 +28,9 @@ from lightning_powertrain.devices.helper_checks import helper_facts
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.nvpmodel import read_nvpmodel
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.roothelper.heat import lowering
-from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
+from lightning_powertrain.devices.roothelper.knobs import Knobs
 from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson
 from lightning_powertrain.devices.sysfs_power import SysfsPower

@@ -17,8 +17,9 @@ from lightning_powertrain.devices.gpu_clusters import GpuClusters, read_gpu_clus
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
 from lightning_powertrain.devices.power_source import Health, PowerReading
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.roothelper.heat import lowering
-from lightning_powertrain.devices.roothelper.knobs import Knobs, find_knobs
+from lightning_powertrain.devices.roothelper.knobs import Knobs
 from lightning_powertrain.devices.roothelper.reading import read_raw
 from lightning_powertrain.devices.sysfs_activity import SysfsLoad, read_cpu_times
 from lightning_powertrain.devices.sysfs_board import identify, is_jetson, own_identity, with_tables

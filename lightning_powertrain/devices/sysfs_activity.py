@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightning_powertrain.devices.activity import CpuTimes, Load
-from lightning_powertrain.devices.roothelper.knobs import gpu_folder
+from lightning_powertrain.devices.roothelper.discovery import gpu_folder
 from lightning_powertrain.devices.roothelper.reading import read_number
 
 _log = logging.getLogger(__name__)

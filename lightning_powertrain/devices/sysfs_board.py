@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Mapping, Tuple
 
 from lightning_powertrain.boards import Board, Knob, board_names, load_board
-from lightning_powertrain.devices.roothelper.knobs import gpu_folder
+from lightning_powertrain.devices.roothelper.discovery import gpu_folder
 from lightning_powertrain.devices.roothelper.reading import read_raw
 
 Tables = Mapping[str, Tuple[int, ...]]

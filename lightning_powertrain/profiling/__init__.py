@@ -3,11 +3,9 @@
 from lightning_powertrain.profiling.cache import ProfileCache
 from lightning_powertrain.profiling.cache_entry import Entry, Key
 from lightning_powertrain.profiling.fingerprint import board_fingerprint, canonical, named_fingerprint
-from lightning_powertrain.profiling.latin_hypercube import latin_hypercube, latin_hypercube_rows
 from lightning_powertrain.profiling.profile import Measurement, Profile, Provenance, sensor_noise
-from lightning_powertrain.profiling.samplers import random_modes
+from lightning_powertrain.profiling.sampling import latin_hypercube, latin_hypercube_rows, random_modes, visiting_order
 from lightning_powertrain.profiling.signals import Signals
-from lightning_powertrain.profiling.visiting import visiting_order
 from lightning_powertrain.profiling.window import UsualPauses, Window, WindowPlan, measure
 
 __all__ = [

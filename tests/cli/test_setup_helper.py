@@ -51,7 +51,7 @@ def run(*arguments: str, exit_code: int = 0) -> str:
 def test_print_shows_every_file_and_the_rule_and_does_nothing(places: tuple[Path, Path]) -> None:
     folder, sudoers = places
     text = run("--print", "--user", "nobody")
-    for source in ("knobs.py", "switching.py", "snapshot.py", "server.py", "__main__.py"):
+    for source in ("knobs.py", "discovery.py", "switching.py", "snapshot.py", "server.py", "__main__.py"):
         assert f"roothelper/{source}" in text
     assert f'nobody ALL=(root) NOPASSWD: {folder}/powertrain-helper ""\n' in text
     assert f"#!{system_python()} -ISB\n" in text

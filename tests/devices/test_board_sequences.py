@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from virtual_board import MountedBoard
 
 from lightning_powertrain.devices.roothelper import switching
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.roothelper.server import STATE, Keeper
 from lightning_powertrain.devices.roothelper.snapshot import Store
 

@@ -24,7 +24,7 @@ from lightning_powertrain.devices.capture import files as capture_files
 from lightning_powertrain.devices.capture.redaction import Redaction
 from lightning_powertrain.devices.diagnosis import diagnose
 from lightning_powertrain.devices.facts import TorchFacts
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.errors import DeviceError, FileFormatError
 from lightning_powertrain.testing import unpack_capture
 

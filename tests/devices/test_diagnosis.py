@@ -24,7 +24,7 @@ from lightning_powertrain.devices.gpu_clusters import GpuClusters
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.inspection import inspect
 from lightning_powertrain.devices.nvpmodel import Nvpmodel, StockMode
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.software_checks import jetpack
 from lightning_powertrain.errors import DeviceError
 

@@ -12,7 +12,8 @@ from plain_board import CPU_KHZ, EMC_HZ, GPU_HZ, PlainBoard
 
 from lightning_powertrain.devices import roothelper
 from lightning_powertrain.devices.roothelper import knobs, reading
-from lightning_powertrain.devices.roothelper.knobs import Range, find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
+from lightning_powertrain.devices.roothelper.knobs import Range
 
 TX2_NAMES = ("a57_cores", "denver_cores", "a57_khz", "denver_khz")
 SOURCES = sorted(Path(roothelper.__file__).parent.glob("*.py"))

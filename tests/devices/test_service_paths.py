@@ -10,7 +10,7 @@ from plain_board import PlainBoard
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.devices.helper_setup.service import WRITABLE
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 
 
 def outside(root: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from virtual_board import MountedBoard
 
 from lightning_powertrain.devices.helper_checks import helper_facts
 from lightning_powertrain.devices.inspection import knob_facts
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 
 Mount = Callable[..., MountedBoard]
 

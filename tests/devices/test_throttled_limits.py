@@ -11,9 +11,8 @@ from plain_board import PlainBoard, start_helper
 from virtual_board import MountedBoard
 
 from lightning_powertrain.devices import SysfsDevice, sysfs
-from lightning_powertrain.devices.diagnosis import _ON_A_JETSON
+from lightning_powertrain.devices.diagnosis import _ON_A_JETSON, _check_heat
 from lightning_powertrain.devices.facts import Facts
-from lightning_powertrain.devices.heat_check import check_heat
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.roothelper import switching
 from lightning_powertrain.devices.roothelper.heat import lowering
@@ -217,9 +216,9 @@ def test_one_throttled_policy_of_three_is_seen_when_a_mode_is_read_back(virtual_
 
 def test_doctor_says_that_limits_read_lower(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6")
-    assert list(check_heat(Facts(jetson=True, lowering=lowering(board.root)))) == []
+    assert list(_check_heat(Facts(jetson=True, lowering=lowering(board.root)))) == []
     board.throttle(5, "cpufreq-cpu4")
-    (finding,) = check_heat(Facts(jetson=True, lowering=lowering(board.root)))
+    (finding,) = _check_heat(Facts(jetson=True, lowering=lowering(board.root)))
     assert (finding.check, finding.status) == ("heat", "warn")
     assert "cpufreq-cpu4" in finding.text
-    assert check_heat in _ON_A_JETSON
+    assert _check_heat in _ON_A_JETSON

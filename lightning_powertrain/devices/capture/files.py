@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
 from lightning_powertrain.devices.nvpmodel import CONF, MASK_NAME, STATUS
-from lightning_powertrain.devices.roothelper.knobs import gpu_folder
+from lightning_powertrain.devices.roothelper.discovery import gpu_folder
 from lightning_powertrain.devices.sysfs_activity import EMC_ACTIVITIES, GPU_LOADS
 
 _CPU = "sys/devices/system/cpu"

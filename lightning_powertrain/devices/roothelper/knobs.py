@@ -1,4 +1,4 @@
-"""The knobs of a board, found by the files that are there, with the tables that the board itself gives.
+"""The knobs of a board: the files that each reads and writes.
 
 Frequencies are in the kernel's units: kHz for CPU, Hz for GPU and EMC (the memory). Nothing here writes unless a method
 says so, and what is written is always a value of a table, a switch (0 or 1), or the text that a file held before.
@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning_powertrain.devices.roothelper.heat import lowering
-from lightning_powertrain.devices.roothelper.reading import read_cpus, read_number, read_raw, read_table
+from lightning_powertrain.devices.roothelper.reading import read_cpus, read_number, read_raw
 
-_CPU = "sys/devices/system/cpu"
-_TX2_A57 = (0, 3, 4, 5)
-_GPU_NAME = re.compile(r"gpu-gpc|g[pv]\d+b|ga10b|\.gpu$")
-_GPU_PLACES = (
-    "sys/class/devfreq/*",
-    "sys/devices/gpu.0/devfreq/*",
-    "sys/devices/*/devfreq/*",
-    "sys/devices/platform/*/devfreq/*",
-    "sys/devices/platform/bus@0/*/devfreq/*",
-    "sys/devices/platform/host1x/*/devfreq/*",
-    "sys/devices/*.g*/devfreq_dev",
-    "sys/devices/platform/*.g*/devfreq_dev",
-)
-_BPMP = "sys/kernel/debug/bpmp/debug"
-_EMC_CAPS = ("sys/kernel/nvpmodel_clk_cap/emc", "sys/kernel/nvpmodel_emc_cap/emc_iso_cap")
+CPU = "sys/devices/system/cpu"
 _BUSY_S = 0.05
 _BUSY_STEP_S = 0.002
-_KHZ_BELOW = 10**7  # EMC tables come in kHz or Hz; no EMC clock in Hz is below 10 MHz, none in kHz above 10 GHz.
 
 
 def write(path: Path, text: str) -> None:
@@ -126,7 +110,7 @@ class CpuClock:
     def ranges(self) -> list[Range]:
         return [
             Range(policy / "scaling_min_freq", policy / "scaling_max_freq")
-            for policy in _policies(self.root)
+            for policy in policies(self.root)
             if set(read_cpus(policy / "related_cpus")) & set(self.cpus)
         ]
 
@@ -266,85 +250,16 @@ def _says_one(path: Path | None, texts: Mapping[Path, str]) -> bool:
     return path is not None and texts.get(path, "").strip() == "1"
 
 
-def find_knobs(root: Path) -> Knobs:
-    """The knobs of the board whose file systems are under ``root``."""
-    cores, clocks = _find_cpus(root)
-    return Knobs(root, cores, (*clocks, *_find_gpu(root), *_find_emc(root)))
-
-
-def gpu_folder(root: Path) -> Path | None:
-    """The devfreq directory of the GPU; on JetPack 4 and 5 it may appear only once the GPU is in use."""
-    for place in _GPU_PLACES:
-        for folder in sorted(root.glob(place)):
-            of_node = (read_raw(folder / "device/of_node/name") or "").strip("\0\n")
-            is_gpu = any(map(_GPU_NAME.search, (folder.name, folder.parent.name, f".{of_node}")))
-            if is_gpu and read_table(folder / "available_frequencies"):
-                return folder
-    return None
-
-
-def _policies(root: Path) -> list[Path]:
+def policies(root: Path) -> list[Path]:
     """The folders of the cpufreq policies that have an online CPU.
 
     The folder of a policy stays when its last CPU goes offline. Kernels before 5.19 go on showing its texts, perhaps
     without the table, and refuse every write; ``affected_cpus`` is empty then. Later kernels refuse reads, too.
     """
-    folders = (folder for folder in (root / _CPU / "cpufreq").glob("policy[0-9]*") if folder.name[6:].isdigit())
+    folders = (folder for folder in (root / CPU / "cpufreq").glob("policy[0-9]*") if folder.name[6:].isdigit())
     awake = [folder for folder in folders if read_cpus(folder / "affected_cpus")]
     return sorted(awake, key=lambda folder: int(folder.name[6:]))
 
 
 def _governed(root: Path) -> set[int]:
-    return {cpu for policy in _policies(root) for cpu in read_cpus(policy / "related_cpus")}
-
-
-def _find_cpus(root: Path) -> tuple[tuple[Cores, ...], tuple[CpuClock, ...]]:
-    cpus = sorted(int(path.name[3:]) for path in (root / _CPU).glob("cpu[0-9]*") if path.name[3:].isdigit())
-    cores, clocks = [], []
-    for prefix, cluster in _clusters(root, cpus):
-        folders = tuple(root / _CPU / f"cpu{cpu}" for cpu in cluster)
-        counts = range(1 if 0 in cluster else 0, len(cluster) + 1)
-        cores.append(Cores(f"{prefix}cores", tuple(counts), folders))
-        tables = [
-            set(read_table(policy / "scaling_available_frequencies"))
-            for policy in _policies(root)
-            if set(read_cpus(policy / "related_cpus")) & set(cluster)
-        ]
-        shared = tuple(sorted(set.intersection(*tables))) if tables else ()
-        clocks.append(CpuClock(f"{prefix or 'cpu_'}khz", shared, root, cluster))
-    return tuple(cores), tuple(clocks)
-
-
-def _clusters(root: Path, cpus: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-    """Prefix and CPUs of each kind of core. Only the TX2 has two kinds, and only there are clusters interleaved."""
-    if any(read_cpus(policy / "related_cpus") == _TX2_A57 for policy in _policies(root)):
-        denver = tuple(cpu for cpu in cpus if cpu not in _TX2_A57)
-        return [("a57_", _TX2_A57), *([("denver_", denver)] if denver else [])]
-    return [("", tuple(cpus))] if cpus else []
-
-
-def _find_gpu(root: Path) -> list[DevfreqClock]:
-    folder = gpu_folder(root)
-    return [DevfreqClock("gpu_hz", read_table(folder / "available_frequencies"), "gpu", folder)] if folder else []
-
-
-def _find_emc(root: Path) -> list[DevfreqClock | EmcClock]:
-    bwmgr = root / "sys/class/devfreq/bwmgr"
-    if table := read_table(bwmgr / "available_frequencies"):
-        return [DevfreqClock("emc_hz", table, "emc", bwmgr)]
-    rates = read_table(root / _BPMP / "emc/possible_rates") or _names_of(root / _BPMP / "emc/tables/regular")
-    values = tuple(sorted({rate * 1000 if rate < _KHZ_BELOW else rate for rate in rates}))
-    lock, rate = (root / _BPMP / "clk/emc" / name for name in ("mrq_rate_locked", "rate"))
-    cap = next((root / cap for cap in _EMC_CAPS if (root / cap).exists()), None)
-    pinned = read_raw(lock) is not None and read_raw(rate) is not None
-    if cap is None and not pinned:
-        return []
-    return [EmcClock("emc_hz", values, cap, lock if pinned else None, rate if pinned else None)]
-
-
-def _names_of(folder: Path) -> tuple[int, ...]:
-    try:
-        names = [re.sub("[^0-9]", "", entry.name) for entry in folder.iterdir()]
-    except OSError:
-        return ()
-    return tuple(sorted({int(name) for name in names if 0 < len(name) <= 12}))
+    return {cpu for policy in policies(root) for cpu in read_cpus(policy / "related_cpus")}

@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.devices.roothelper import switching
-from lightning_powertrain.devices.roothelper.channel import Channel, ClientGoneError
+from lightning_powertrain.devices.roothelper.channel import Channel, ClientGoneError, log_peer
+from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.roothelper.heat import lowering
-from lightning_powertrain.devices.roothelper.knobs import find_knobs
-from lightning_powertrain.devices.roothelper.peer import log_peer
 from lightning_powertrain.devices.roothelper.process import shed_inheritance, wake_on_signals
 from lightning_powertrain.devices.roothelper.snapshot import StateError, Store, restorable
 

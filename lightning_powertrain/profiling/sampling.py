@@ -1,6 +1,9 @@
-"""Modes spread evenly over every knob: a Latin hypercube."""
+"""Which modes to measure, at random or spread evenly over every knob, and in which order."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,23 @@ _CANDIDATES = 200
 _DISTANCES = 4_000_000
 # A hypercube is judged by its closest points: by the mean distance to the nearest of this share of them.
 _CLOSEST = 0.2
+
+
+def random_modes(space: ModeSpace, count: int, seed: int = 0) -> list[PowerMode]:
+    """``count`` different modes drawn uniformly at random: the paper's sample (arXiv 2407.13944).
+
+    Args:
+        space: The modes to draw from.
+        count: How many; at most ``len(space)``.
+        seed: Makes the draw, order included, reproducible.
+
+    Raises:
+        ArgumentError: If there are not that many modes.
+    """
+    if not 1 <= count <= len(space):
+        raise ArgumentError.of("modes", count, f"a whole number from 1 to {len(space)}, the modes of this board")
+    indices = np.random.default_rng(seed).choice(len(space), size=count, replace=False)
+    return [space.mode(int(index)) for index in indices]
 
 
 def latin_hypercube(space: ModeSpace, count: int, seed: int = 0) -> list[PowerMode]:
@@ -93,3 +113,28 @@ def _separation(points: FloatArray) -> float:
     np.fill_diagonal(distances, np.inf)
     nearest = np.sort(np.sqrt(np.maximum(distances.min(axis=1), 0.0)))
     return float(nearest[: max(1, int(_CLOSEST * len(points)))].mean())
+
+
+def visiting_order(space: ModeSpace, modes: Iterable[PowerMode], seed: int = 0) -> list[PowerMode]:
+    """Modes with the same cores one after the other, since cores are slow to come and go; the rest at random.
+
+    Neither cores nor anything else rises from visit to visit, so that power does not, and temperature with it: what a
+    board is like when it is hot must not be learnt as what its fast modes are like.
+
+    Args:
+        space: The modes that there are.
+        modes: The modes to visit.
+        seed: Makes the order reproducible.
+    """
+    cores = [knob.name for knob in space.knobs if knob.role == "cores"]
+    rng = np.random.default_rng(seed)
+    groups: dict[tuple[int, ...], list[PowerMode]] = defaultdict(list)
+    for mode in modes:
+        groups[tuple(mode[name] for name in cores)].append(mode)
+    ordered = [groups[key] for key in sorted(groups)]
+    return [
+        group[row]
+        for visit in rng.permutation(len(ordered))
+        for group in [ordered[visit]]
+        for row in rng.permutation(len(group))
+    ]
