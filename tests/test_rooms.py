@@ -32,11 +32,12 @@ ALLOWED = {
         *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"),
     },
     "testing": {"boards", "devices"},
-    "callbacks": {
+    "jobs": {
         *("boards", "simulation", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"),
         "distributed",
     },
 }
+ALLOWED["callbacks"] = {*ALLOWED["jobs"], "jobs"}
 ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks"}
 
 

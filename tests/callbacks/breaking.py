@@ -18,9 +18,10 @@ from lightning_powertrain.callbacks import powertrain
 
 Weights = Dict[str, Tensor]
 
-CALLBACK = "lightning_powertrain.callbacks.powertrain"
-FACTORY = "lightning_powertrain.callbacks.tuner_factory"
-WORKLOAD = "lightning_powertrain.callbacks.workload"
+TUNER = "lightning_powertrain.tuner.Tuner"
+JOB = "lightning_powertrain.callbacks.lightning_job"
+FACTORY = "lightning_powertrain.jobs.tuner_factory"
+WORKLOAD = "lightning_powertrain.jobs.workload"
 
 
 class UnforeseenError(Exception):

@@ -21,7 +21,7 @@ from fakes import TINY, FakeDevice, Oracle
 from jobs import Model, data
 from pytorch_lightning.loggers import CSVLogger
 
-import lightning_powertrain.callbacks.powertrain as module
+import lightning_powertrain.callbacks.lightning_job as module
 import lightning_powertrain.tuning.options as options
 from lightning_powertrain import PowerTrainCallback, Prediction
 from lightning_powertrain.boards import IntArray

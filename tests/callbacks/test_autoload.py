@@ -29,7 +29,7 @@ PACKAGES = ["pytorch_lightning", "lightning.pytorch"]
 def asked_for(monkeypatch: pytest.MonkeyPatch, tiny: FakeDevice) -> FakeDevice:
     """As on a Jetson whose user wants tuning; the board is the tiny one."""
     monkeypatch.setenv("POWERTRAIN_BUDGET", "13 W")
-    monkeypatch.setattr("lightning_powertrain.callbacks.tuner_factory.open_device", lambda name, seed: tiny)
+    monkeypatch.setattr("lightning_powertrain.jobs.tuner_factory.open_device", lambda name, seed: tiny)
     return tiny
 
 
@@ -65,7 +65,7 @@ def test_off_unless_asked_for(environ: dict[str, str]) -> None:
 )
 def test_every_form_of_budget(environ: dict[str, str], budget: str) -> None:
     (callback,) = callbacks(environ)
-    assert str(callback._factory.config.objective) == budget
+    assert str(callback._tuner._factory.config.objective) == budget
 
 
 def test_bad_budget_is_one_warning_and_no_callback(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +97,7 @@ def test_costs_nothing_when_off() -> None:
 
 def test_variable_names_a_device() -> None:
     (callback,) = callbacks({"POWERTRAIN": "auto", "POWERTRAIN_DEVICE": "simulated:orin-agx-64gb:resnet18"})
-    assert callback._factory.device == "simulated:orin-agx-64gb:resnet18"
+    assert callback._tuner._factory.device == "simulated:orin-agx-64gb:resnet18"
 
 
 def test_a_device_that_there_is_not_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional
 import pytest
 import pytorch_lightning as pl
 import torch
-from breaking import CALLBACK, FACTORY, WORKLOAD, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
+from breaking import FACTORY, JOB, TUNER, WORKLOAD, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
 from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
 from pytorch_lightning.loggers import CSVLogger
@@ -48,23 +48,25 @@ class Failure:
 FAILURES = {
     "log folder": Failure("pytorch_lightning.Trainer.log_dir", "on_train_start", after=1),
     "opening the board": Failure(f"{FACTORY}.open_device", "on_train_start"),
-    "making the tuner": Failure(f"{CALLBACK}.Tuner.__init__", "on_train_start"),
+    "making the tuner": Failure(f"{TUNER}.__init__", "on_train_start"),
     "reporter": Failure(f"{FACTORY}.LoggerReporter", "on_train_start"),
     "probe made": Failure(f"{WORKLOAD}.ModelProbe", "on_train_start", device=MODEL_OF_ITS_OWN),
-    "length of the job": Failure(f"{CALLBACK}.minibatches_left", "on_train_start"),
-    "workers at the start": Failure(f"{CALLBACK}.loader_workers", "on_train_start"),
-    "tuner started": Failure(f"{CALLBACK}.Tuner.start", "on_train_start"),
+    "length of the job": Failure(f"{JOB}.minibatches_left", "on_train_start"),
+    "workers at the start": Failure(f"{JOB}.loader_workers", "on_train_start"),
+    "tuner started": Failure(f"{TUNER}.start", "on_train_start"),
     "snapshot": Failure("fakes.FakeDevice.snapshot", "on_train_start"),
     "probe started": Failure(f"{WORKLOAD}.ModelProbe.start", "on_train_batch_start", device=MODEL_OF_ITS_OWN),
     "probe finished": Failure(f"{WORKLOAD}.ModelProbe.finish", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
-    "workers after a minibatch": Failure(f"{WORKLOAD}.loader_workers", "on_train_batch_end", device=MODEL_OF_ITS_OWN),
-    "end of a cycle": Failure(f"{CALLBACK}._is_stepping", "on_train_batch_end", after=20),
-    "last minibatch": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_batch_end", after=2),
-    "minibatch told": Failure(f"{CALLBACK}.Tuner.minibatch_ended", "on_train_batch_end", after=20),
-    "validation started": Failure(f"{CALLBACK}.Tuner.interrupt", "on_validation_start"),
-    "checkpoint saved": Failure(f"{CALLBACK}.Tuner.interrupt", "on_save_checkpoint", after=1),
-    "epoch ended": Failure(f"{CALLBACK}.Tuner.interrupt", "on_train_epoch_end", after=5),
-    "tuner stopped": Failure(f"{CALLBACK}.Tuner.stop", "on_train_end", after=1),
+    "workers after a minibatch": Failure(
+        f"{JOB}.loader_workers", "on_train_batch_end", after=2, device=MODEL_OF_ITS_OWN
+    ),
+    "end of a cycle": Failure(f"{JOB}.LightningJob.is_stepping", "on_train_batch_end", after=20),
+    "last minibatch": Failure(f"{TUNER}.interrupt", "on_train_batch_end", after=2),
+    "minibatch told": Failure(f"{TUNER}.minibatch_ended", "on_train_batch_end", after=20),
+    "validation started": Failure(f"{TUNER}.interrupt", "on_validation_start"),
+    "checkpoint saved": Failure(f"{TUNER}.interrupt", "on_save_checkpoint", after=1),
+    "epoch ended": Failure(f"{TUNER}.interrupt", "on_train_epoch_end", after=5),
+    "tuner stopped": Failure(f"{TUNER}.stop", "on_train_end", after=1),
     "board closed": Failure("fakes.FakeDevice.close", "on_train_end"),
 }
 
@@ -208,7 +210,7 @@ def test_a_failure_and_a_board_that_cannot_be_restored_is_said_at_once_and_at_th
         "lightning_powertrain.reporting.LoggerReporter.closed",
         "lightning_powertrain.reporting.ConsoleReporter.phase_changed",
         "lightning_powertrain.reporting.RunWriter.verified",
-        "lightning_powertrain.callbacks.tuner_factory.logging_step",
+        f"{JOB}.logging_step",
     ],
 )
 def test_an_observer_that_fails_is_left_out_and_tuning_goes_on(

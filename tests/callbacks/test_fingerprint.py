@@ -22,7 +22,8 @@ from jobs import LIGHTNING_WARNINGS, Model, data, trainer
 from pytorch_lightning.utilities.compile import from_compiled
 from torch import Tensor, nn
 
-from lightning_powertrain.callbacks.fingerprint import describe_batch, describe_model, workload_fingerprint
+from lightning_powertrain.callbacks.lightning_job import LightningJob
+from lightning_powertrain.jobs.fingerprint import describe_batch, describe_model, workload_fingerprint
 from lightning_powertrain.profiling import canonical, named_fingerprint
 
 pytestmark = LIGHTNING_WARNINGS
@@ -36,7 +37,7 @@ class Fingerprint(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.text = self.text or workload_fingerprint(trainer, pl_module, batch)
+        self.text = self.text or workload_fingerprint(LightningJob(trainer, pl_module), batch)
         trainer.should_stop = True
 
 

@@ -120,9 +120,9 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(config)])
     made = command_line(boring.BoringModel, boring.BoringDataModule, run=False)
     (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
-    assert callback._factory.config.max_modes == 7
-    assert callback._factory.config.options.tolerance == 0.05
-    assert str(callback._factory.config.objective) == "fastest within 15 W"
+    assert callback._tuner._factory.config.max_modes == 7
+    assert callback._tuner._factory.config.options.tolerance == 0.05
+    assert str(callback._tuner._factory.config.objective) == "fastest within 15 W"
     (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
     assert monitor._device == RESNET
 

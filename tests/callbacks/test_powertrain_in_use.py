@@ -108,7 +108,7 @@ def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
 ) -> None:
     closed = []
     monkeypatch.setattr(tiny, "close", lambda: closed.append(True))
-    monkeypatch.setattr("lightning_powertrain.callbacks.tuner_factory.open_device", lambda name, seed: tiny)
+    monkeypatch.setattr("lightning_powertrain.jobs.tuner_factory.open_device", lambda name, seed: tiny)
     trainer(powertrain(tiny, budget="13 W", max_modes=3)).fit(Model(), data(100))
     assert closed == []
     trainer(powertrain(None, budget="13 W", max_modes=3)).fit(Model(), data(100))
@@ -187,7 +187,7 @@ def test_board_that_cannot_be_looked_at_is_soft(
     def unreadable(name: str | None, seed: int) -> None:
         raise OSError("/sys is broken")
 
-    monkeypatch.setattr("lightning_powertrain.callbacks.tuner_factory.open_device", unreadable)
+    monkeypatch.setattr("lightning_powertrain.jobs.tuner_factory.open_device", unreadable)
     tuned, plain = weights(powertrain(None)), weights()
     assert all(torch.equal(tuned[name], plain[name]) for name in plain)
     assert "/sys is broken" in caplog.text

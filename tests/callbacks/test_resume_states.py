@@ -173,7 +173,7 @@ def test_no_fingerprint_is_no_reason_not_to_go_on(
     def odd(*details: object) -> str:
         raise TypeError("this minibatch cannot be described")
 
-    monkeypatch.setattr("lightning_powertrain.callbacks.workload.workload_fingerprint", odd)
+    monkeypatch.setattr("lightning_powertrain.jobs.workload.workload_fingerprint", odd)
     path = tmp_path / "broken-off.ckpt"
     broken_off(path, 1100, callback_for(tiny, cache=tmp_path / "cache"))
     tiny.applied.clear()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.fingerprint import workload_fingerprint
-from lightning_powertrain.callbacks.job import loader_workers
 from lightning_powertrain.devices import BaseDevice, SimulatedDevice
+from lightning_powertrain.jobs.fingerprint import workload_fingerprint
+from lightning_powertrain.jobs.job import BaseJob
 from lightning_powertrain.logs import swallowed
 from lightning_powertrain.profiling import named_fingerprint
 from lightning_powertrain.simulation.probe import ModelProbe
@@ -17,20 +14,21 @@ class JobWorkload:
     """What a job trains.
 
     Args:
-        pl_module: The model of the user.
+        job: The job.
         device: The board of this process, if it drives one.
         is_simulated: Whether a simulated board is to train this model, rather than a workload of its own.
     """
 
-    def __init__(self, pl_module: pl.LightningModule, device: BaseDevice | None, is_simulated: bool) -> None:
-        self.name = type(pl_module).__name__
+    def __init__(self, job: BaseJob, device: BaseDevice | None, is_simulated: bool) -> None:
+        self._job = job
+        self.name = type(job.model).__name__
         """Names the profile."""
         self._stands_alone = isinstance(device, SimulatedDevice) and not is_simulated
         self._probe: ModelProbe | None = None
         self._board: SimulatedDevice | None = None
         if isinstance(device, SimulatedDevice):
             if is_simulated:
-                self._probe, self._board = ModelProbe(pl_module), device
+                self._probe, self._board = ModelProbe(job.model), device
             else:
                 self.name = device.workload.name
 
@@ -39,23 +37,21 @@ class JobWorkload:
         if self._probe is not None:
             self._probe.start()
 
-    def minibatch_ended(self, trainer: pl.Trainer) -> None:
+    def minibatch_ended(self) -> None:
         """Give the simulated board what its first minibatch has shown of the model."""
         if self._probe is not None and self._board is not None:
-            self._board.workload = self._probe.finish(*loader_workers(trainer))
+            self._board.workload = self._probe.finish(*self._job.loader_workers())
 
-    def fingerprint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any) -> str | None:
+    def fingerprint(self, batch: object) -> str | None:
         """Identifies the workload in the profile cache; None where no fingerprint can be taken.
 
         Args:
-            trainer: The Trainer.
-            pl_module: The model.
             batch: The first minibatch; it may be any object.
         """
         if self._stands_alone:
             return named_fingerprint(self.name)
         with swallowed("taking the fingerprint of the workload, which the profile cache needs,"):
-            return workload_fingerprint(trainer, pl_module, batch)
+            return workload_fingerprint(self._job, batch)
         return None
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Opens the board of a Lightning job, and builds its tuner from the arguments of the callback."""
+"""Opens the board of a job, and builds its tuner from the arguments of the callback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.job import logging_step
 from lightning_powertrain.devices import BaseDevice, open_device, parse_simulated
 from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
+from lightning_powertrain.jobs.job import BaseJob
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import Observer
@@ -37,18 +36,18 @@ class TunerFactory:
         """Whether a simulated board is to train the user's model, rather than a workload of the study."""
         return isinstance(self.device, str) and parse_simulated(self.device)[1] is None
 
-    def build(self, trainer: pl.Trainer, store: HistoryStore) -> tuple[Tuner | Coordinator | Worker, BaseDevice | None]:
+    def build(self, job: BaseJob, store: HistoryStore) -> tuple[Tuner | Coordinator | Worker, BaseDevice | None]:
         """The tuner of a job, and the board that this process drives, if it drives one.
 
         Args:
-            trainer: The Trainer.
+            job: The job.
             store: Stores what is measured.
         """
-        folder = trainer.log_dir if trainer.loggers else None  # Every process has to ask for it.
-        if trainer.world_size > 1:
-            return self._distributed_tuner(trainer, folder, store)
+        folder = job.folder()
+        if job.world_size > 1:
+            return self._distributed_tuner(job, folder, store)
         device = self._open(self.config.options.seed)
-        return self._tuner(device, trainer, folder, store), device
+        return self._tuner(device, job, folder, store), device
 
     def close(self) -> None:
         """Close a device that was opened here; the user closes one that was passed in."""
@@ -65,8 +64,8 @@ class TunerFactory:
     def _tuner(
         self,
         device: BaseDevice,
-        trainer: pl.Trainer,
-        folder: str | None,
+        job: BaseJob,
+        folder: Path | None,
         store: HistoryStore,
         task: TuningTask | None = None,
     ) -> Tuner:
@@ -74,8 +73,8 @@ class TunerFactory:
 
         Args:
             device: The board, or the group of boards.
-            trainer: The Trainer.
-            folder: Its log folder.
+            job: The job.
+            folder: Where its files go.
             store: Stores what is measured.
             task: What is to be tuned in a job of several boards.
         """
@@ -86,7 +85,7 @@ class TunerFactory:
             predictor=copy(config.predictor),  # Fitted to one job: the next one begins with what the user gave.
             adapt=config.options.adapt and task is None,  # A correction must not begin on one of several boards alone.
             pollers=task.boards.pollers if task else config.options.pollers,
-            observers=[*config.options.observers, *self._observers(trainer, run, store, device.simulated)],
+            observers=[*config.options.observers, *self._observers(job, run, store, device.simulated)],
         )
         return Tuner(
             task.objective if task and task.objective else config.objective,
@@ -100,20 +99,20 @@ class TunerFactory:
         )
 
     def _distributed_tuner(
-        self, trainer: pl.Trainer, folder: str | None, store: HistoryStore
+        self, job: BaseJob, folder: Path | None, store: HistoryStore
     ) -> tuple[Coordinator | Worker, BaseDevice | None]:
         """The part of this process in a job of several: the first process of each node drives its board."""
         communicator, device, failure, config = TorchCommunicator(), None, None, self.config
         try:
-            device = self._open(config.options.seed + trainer.global_rank) if trainer.local_rank == 0 else None
+            device = self._open(config.options.seed + job.rank) if job.local_rank == 0 else None
         except Exception as error:
             failure = error
         part: Coordinator | Worker
-        if trainer.is_global_zero:
+        if job.rank == 0:
             part = Coordinator(
                 communicator,
                 device,
-                lambda task: self._tuner(task.boards, trainer, folder, store, task),
+                lambda task: self._tuner(task.boards, job, folder, store, task),
                 objective=config.objective,
                 hard_limit=config.hard_limit,
                 strict=config.strict,
@@ -124,16 +123,10 @@ class TunerFactory:
             part.give_up(failure)
         return part, device
 
-    def _observers(self, trainer: pl.Trainer, run: Path | None, store: HistoryStore, simulated: bool) -> list[Observer]:
-        observers: list[Observer] = [
-            LoggerReporter(lambda: trainer.loggers, lambda: logging_step(trainer), simulated=simulated),
-            store,
-        ]
+    def _observers(self, job: BaseJob, run: Path | None, store: HistoryStore, simulated: bool) -> list[Observer]:
+        observers: list[Observer] = [LoggerReporter(job.loggers, job.step, simulated=simulated), store]
         if run is not None:
             observers.append(RunWriter(run))
         if self._verbose:
-            bar = trainer.progress_bar_callback
-            shown = getattr(bar, "is_enabled", True)
-            write = bar.print if bar is not None and shown else None
-            observers.append(ConsoleReporter(write=write, simulated=simulated))
+            observers.append(ConsoleReporter(write=job.printer(), simulated=simulated))
         return observers

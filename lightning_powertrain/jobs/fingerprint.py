@@ -1,4 +1,4 @@
-"""What a profile of a Lightning job depends on, as canonical text: the key under which the cache keeps it."""
+"""What a profile of a job depends on, as canonical text: the key under which the cache keeps it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.job import loader_workers
+from lightning_powertrain.jobs.job import BaseJob
 from lightning_powertrain.profiling import canonical
 
 
-def workload_fingerprint(trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object) -> str:
+def workload_fingerprint(job: BaseJob, batch: object) -> str:
     """Fingerprint of a job whose first minibatch is known.
 
     It holds names, classes, shapes, types and settings, and not one value of a weight or of the data. What two jobs
     with equal fingerprints may still differ in (what the steps do besides calling modules, how long the loader takes
     for a sample) is for verification to find.
     """
-    workers, prefetched = loader_workers(trainer)
+    workers, prefetched = job.loader_workers()
     return canonical(
         {
-            **describe_model(pl_module),
+            **describe_model(job.model),
             "batch": describe_batch(batch),
-            "precision": [trainer.precision, type(trainer.precision_plugin).__name__],
-            "accumulate_grad_batches": trainer.accumulate_grad_batches,
-            "gradient_clip": [trainer.gradient_clip_val, trainer.gradient_clip_algorithm],
-            "optimizers": [type(optimizer).__qualname__ for optimizer in trainer.optimizers],
+            **job.settings(),
             "loader": {"num_workers": workers, "prefetch_factor": prefetched},
-            "world_size": trainer.world_size,
-            "device": trainer.strategy.root_device.type,
+            "world_size": job.world_size,
             "torch": {
                 "version": str(torch.__version__),
                 "float32_matmul_precision": _matmul_precision(),

@@ -1,0 +1,243 @@
+"""What the callback of any framework does, apart from the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, Union
+
+from lightning_powertrain.devices import BaseDevice
+from lightning_powertrain.distributed import Coordinator, Worker
+from lightning_powertrain.jobs.job import BaseJob
+from lightning_powertrain.jobs.tuner_factory import TunerFactory
+from lightning_powertrain.jobs.workload import JobWorkload
+from lightning_powertrain.logs import swallowed
+from lightning_powertrain.profiling import Profile
+from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.tuning.checks import check_switches, count_modes
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.history_store import HistoryStore
+from lightning_powertrain.tuning.status import IDLE, disabled, warn_not_restored
+
+AnyTuner = Union[Tuner, Coordinator, Worker]
+
+_TOGETHER = Status("profiling", "All boards of this job are tuned together.")
+
+
+class JobTuner:
+    """Tunes the jobs of one callback, one after the other, and keeps the results of the last one.
+
+    A callback translates the events of its framework into these calls. None of them raises, except under ``strict``.
+
+    Args:
+        budget: What to look for; this and the others are arguments of the callback.
+        device: The board.
+        max_modes: How many power modes to measure.
+        max_share: Largest share of the job's time that measuring may take.
+        hard_limit: Never exceed a power budget.
+        strict: Raise errors.
+        cache: Where profiles are kept.
+        verbose: Print progress and a summary.
+        options: How modes are measured, predicted and watched.
+
+    Raises:
+        ArgumentError: If an argument is not valid.
+    """
+
+    def __init__(
+        self,
+        budget: float | str | None,
+        *,
+        device: str | BaseDevice | None,
+        max_modes: int | Literal["auto"] | None,
+        max_share: float,
+        hard_limit: bool,
+        strict: bool,
+        cache: bool | str | Path,
+        verbose: bool,
+        options: ProfilingOptions | None,
+    ) -> None:
+        check_switches(verbose=verbose)
+        config = TuningConfig.checked(
+            budget, max_modes, max_share, hard_limit, strict, options, available=count_modes(device)
+        )
+        self._factory = TunerFactory(config, device, verbose)
+        self._strict = strict
+        self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.objective), strict)
+        self._tuner: AnyTuner | None = None
+        self._job: BaseJob | None = None
+        self._begins = False
+        self._workload: JobWorkload | None = None
+        self._outcome: Outcome | None = None
+        self._profile: Profile | None = None
+        self._reusable: Profile | None = None
+        self._has_failed = False
+        self._status = IDLE
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """All that tuning found out; None until a mode was chosen."""
+        return self._tuner.outcome if self._tuner else self._outcome
+
+    @property
+    def status(self) -> Status:
+        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
+        if self._tuner is None:
+            return self._status
+        return self._tuner.status if isinstance(self._tuner, Tuner) else _TOGETHER
+
+    @property
+    def selection(self) -> Selection | None:
+        """The choice; None until then."""
+        return self.outcome.selection if self.outcome else None
+
+    @property
+    def profile(self) -> Profile | None:
+        """What was measured so far; None before the first measurement."""
+        return self._tuner.profile if self._tuner else self._profile
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: what was measured so far and the mode that is locked, as plain Python values."""
+        outcome = self.outcome
+        kept = outcome.selection.mode if outcome and outcome.selection.measured else None
+        return self._store.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept)
+
+    def load(self, state: Any) -> None:
+        """Have the next job continue from the state of a checkpoint; its first minibatch reports what is wrong with it.
+
+        In the middle of a job nothing is loaded: a learning-rate finder saves and restores its Trainer, and the tuner
+        continues with what it knows.
+        """
+        if self._tuner is None:
+            self._store.load(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the predictions for every mode, which would make a saved callback large."""
+        return {**vars(self), "_outcome": None}
+
+    # What a callback calls.
+
+    def reset(self) -> None:
+        """Forget the results of the job before; a job begins."""
+        self._outcome = self._profile = self._reusable = None
+        self._has_failed = False
+        self._store.job_started()
+
+    def start(self, job: BaseJob) -> None:
+        """Tune a job, whose first minibatch is about to start."""
+        try:
+            self._tune(job)
+        except Exception as error:
+            self._fail(error)
+
+    def minibatch_starts(self, batch: object) -> None:
+        """Report that a minibatch starts.
+
+        Args:
+            batch: The minibatch, or what is known of it.
+        """
+        self._while_tuning(lambda tuner: self._look_at(tuner, batch))
+
+    def minibatch_ended(self) -> None:
+        """Report that a minibatch has ended."""
+        self._while_tuning(self._end_minibatch)
+        if self._has_failed and isinstance(self._tuner, (Coordinator, Worker)) and self._job is not None:
+            self._tuner.minibatch_ended(cycle_complete=self._job.is_stepping())  # Sends the failure to all processes.
+
+    def interrupt(self) -> None:
+        """Report what makes the time between two minibatches no measure of one: validation, a checkpoint, an edge."""
+        self._while_tuning(lambda tuner: tuner.interrupt())
+
+    def stop(self, *, strict: bool = False) -> None:
+        """Restore the board, at the end of a job or after an error; idempotent.
+
+        Args:
+            strict: Raise what fails.
+        """
+        tuner, self._tuner, self._job = self._tuner, None, None
+        if tuner is None:
+            return
+        self._outcome, self._profile, self._reusable = tuner.outcome, tuner.profile, tuner.reusable_profile
+        try:
+            with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
+                endings.callback(self._factory.close)
+                endings.callback(tuner.stop)
+                endings.callback(self._unwatch)
+        except Exception as error:
+            if strict:
+                raise
+            warn_not_restored(error)
+        finally:
+            self._status = tuner.status if isinstance(tuner, Tuner) else Status("closed", "The job has ended.")
+
+    def _tune(self, job: BaseJob) -> None:
+        tuner, device = self._factory.build(job, self._store)
+        self._job, self._tuner, self._begins = job, tuner, True
+        about: dict[str, Any] = {}
+        try:
+            about = self._about(job, device)
+        except Exception as error:
+            if isinstance(tuner, Tuner):
+                raise
+            tuner.give_up(error)  # It must start all the same: the other processes wait for its registration.
+        tuner.start(**about)
+
+    def _about(self, job: BaseJob, device: BaseDevice | None) -> dict[str, Any]:
+        """What a tuner has to know of the job."""
+        self._workload = JobWorkload(job, device, self._factory.simulates_this_model)
+        left, prefetched = job.minibatches_left(), prod(job.loader_workers())
+        # Frameworks count the seconds of this computer, which a simulated board does not share.
+        limit_s = None if device is None or device.simulated else job.seconds_left()
+        return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": self._workload.name}
+
+    def _look_at(self, tuner: AnyTuner, batch: object) -> None:
+        begins, self._begins = self._begins, False
+        if isinstance(tuner, Tuner):
+            tuner.minibatch_started()
+        workload = self._workload
+        if workload is None:
+            return
+        if begins and tuner.device is not None:
+            history = self._store.find(tuner.device, workload.fingerprint(batch))
+            if history is not None:
+                tuner.warm_start(history)
+        workload.minibatch_starts()
+
+    def _end_minibatch(self, tuner: AnyTuner) -> None:
+        assert self._job is not None
+        if self._workload is not None:
+            self._workload.minibatch_ended()
+            self._workload = None  # The first minibatch has shown all that is needed.
+        if self._job.is_interrupted():
+            tuner.interrupt()
+        tuner.minibatch_ended(cycle_complete=self._job.is_stepping())
+
+    def _while_tuning(self, act: Callable[[AnyTuner], object]) -> None:
+        if self._tuner is not None and not self._has_failed:
+            try:
+                act(self._tuner)
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Restore the board and warn once, or raise ``error`` under ``strict``. Nothing more is tuned in this job."""
+        self._has_failed = True
+        with swallowed("removing the hooks from the model"):
+            self._unwatch()
+        if self._tuner is not None:
+            self._tuner.give_up(error)
+            return
+        with swallowed("closing the device"):
+            self._factory.close()
+        if self._strict:
+            raise error
+        self._status = disabled(error)
+
+    def _unwatch(self) -> None:
+        workload, self._workload = self._workload, None
+        if workload is not None:
+            workload.stop()
