@@ -9,6 +9,7 @@ from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
 from lightning_powertrain.callbacks.job import is_running
 from lightning_powertrain.callbacks.lightning_job import LightningJob
+from lightning_powertrain.callbacks.wrong_trainer import LightningCallback
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.jobs import JobTuner
@@ -18,7 +19,7 @@ from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
 
 
-class PowerTrainCallback(pl.Callback):
+class PowerTrainCallback(LightningCallback):
     r"""Finds the power mode in which this job should train, and keeps the board in it.
 
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer: a TrainerCallback of a few lines that reports each minibatch to a Tuner.
+"""Hugging Face's Trainer: one callback finds the power mode of the job.
 
     pip install transformers accelerate
 
@@ -14,41 +14,11 @@ import argparse
 from typing import Any
 
 import torch
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 
-from lightning_powertrain import Tuner
+from lightning_powertrain.huggingface import PowerTrainCallback
 
 TOKENS = 50
-
-
-class PowerTrain(TrainerCallback):
-    """Tells a tuner of one process what a Trainer does."""
-
-    def __init__(self, tuner: Tuner) -> None:
-        self.tuner = tuner
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        prefetched = args.dataloader_num_workers * (args.dataloader_prefetch_factor or 2)
-        self.tuner.start(minibatches=state.max_steps * args.gradient_accumulation_steps, prefetched=prefetched)
-
-    def on_substep_end(self, *_: Any, **__: Any) -> None:
-        self.tuner.minibatch_ended(cycle_complete=False)
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.tuner.minibatch_ended()
-
-    def on_log(self, *_: Any, **__: Any) -> None:
-        self.tuner.interrupt()
-
-    on_evaluate = on_save = on_epoch_end = on_log
 
 
 def sentences(count: int) -> list[dict[str, Any]]:
@@ -71,11 +41,12 @@ def main() -> None:
     model = BertForSequenceClassification(BertConfig(vocab_size=TOKENS, **size))
     job = TrainingArguments("huggingface-job", num_train_epochs=arguments.epochs, save_strategy="no", report_to="none")
     # This job is so short that all of it may go into measuring; leave max_share out for a real one.
-    tuner = Tuner(arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0)
-    with tuner:  # Restores the board, whatever happens.
-        Trainer(model, job, train_dataset=sentences(4_000), callbacks=[PowerTrain(tuner)]).train()
-    if tuner.outcome is not None:
-        print(f"Trained in: {tuner.outcome.selection.mode}")
+    callback = PowerTrainCallback(
+        arguments.budget, device=arguments.device, max_modes=arguments.max_modes, max_share=1.0
+    )
+    Trainer(model, job, train_dataset=sentences(4_000), callbacks=[callback]).train()
+    if callback.selection is not None:
+        print(f"Trained in: {callback.selection.mode}")
 
 
 if __name__ == "__main__":

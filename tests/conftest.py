@@ -35,7 +35,7 @@ settings.load_profile("repeatable")
 # pytest -m "not slow".
 _SLOW = {
     *("survival", "callbacks", "cli", "docs"),
-    *("test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
+    *("test_huggingface.py", "test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
     *("test_conformance.py", "test_sysfs.py", "test_sysfs_throttling.py", "test_roothelper_server.py"),
     "test_board_sequences.py",
     *(
