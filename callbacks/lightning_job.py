@@ -24,6 +24,7 @@ class LightningJob(BaseJob):
         self.model = pl_module
         self.world_size, self.rank, self.local_rank = trainer.world_size, trainer.global_rank, trainer.local_rank
         self._saved: list[int | None] = []
+        self._has_saved = False
 
     def minibatches_left(self) -> int | None:
         return minibatches_left(self._trainer)
@@ -34,11 +35,14 @@ class LightningJob(BaseJob):
     def loader_workers(self) -> tuple[int, int]:
         return loader_workers(self._trainer)
 
-    def is_interrupted(self) -> bool:
+    def minibatch_ended(self) -> None:
         # A checkpoint of weights only is not reported to other callbacks.
         callbacks = self._trainer.checkpoint_callbacks
         before, self._saved = self._saved, [getattr(each, "_last_global_step_saved", None) for each in callbacks]
-        return bool(self._trainer.is_last_batch) or self._saved != before  # The last minibatch may be a short one.
+        self._has_saved = self._saved != before
+
+    def is_interrupted(self) -> bool:
+        return bool(self._trainer.is_last_batch) or self._has_saved  # The last minibatch may be a short one.
 
     def is_stepping(self) -> bool:
         trainer = self._trainer

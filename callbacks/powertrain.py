@@ -132,7 +132,7 @@ class PowerTrainCallback(LightningCallback):
             return
         self._trainer = trainer
         self._guard.begin(trainer)
-        self._tuner.start(LightningJob(trainer, pl_module))
+        self._tuner.start(lambda: LightningJob(trainer, pl_module))
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

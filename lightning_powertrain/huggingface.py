@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import MissingPackageError, PowerTrainError
 from lightning_powertrain.jobs import BaseJob, JobTuner
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
+from lightning_powertrain.logs import swallowed
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
@@ -137,12 +139,7 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
             self._tuner.load(earlier)
         self._tuner.reset()
         self._in_state = (None, None)
-        call = calling(Trainer)
-        trainer = None if call is None else call.f_locals["self"]
-        self._job = _TrainerJob(trainer, args, state, control, details)
-        if call is not None:
-            self._watch = CallWatch(call, self._tuner.stop)
-        self._tuner.start(self._job)
+        self._tuner.start(lambda: self._new_job(args, state, control, details))
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._tuner.minibatch_starts(None)
@@ -167,10 +164,20 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._end(strict=self._strict)
 
+    def _new_job(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, details: Mapping[str, Any]
+    ) -> BaseJob:
+        call = calling(Trainer)
+        trainer = None if call is None else call.f_locals["self"]
+        self._job = _TrainerJob(trainer, args, state, control, details)
+        if call is not None:
+            self._watch = CallWatch(call, self._tuner.stop)
+        return self._job
+
     def _minibatch_ended(self, state: TrainerState, *, is_stepping: bool) -> None:
         if self._job is None:
             return
-        self._job.minibatch_ended(is_stepping)
+        self._job.steps = is_stepping
         self._tuner.minibatch_ended()
         found = (self._tuner.profile, self._tuner.outcome)
         if found[0] is not self._in_state[0] or found[1] is not self._in_state[1]:
@@ -178,7 +185,8 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
             # The next checkpoint holds it. The Trainer would create an ExportableState anew when it resumes, without
             # the device and the options of this one, and would fail to save beside a checkpoint that lacks it.
             if getattr(state, "stateful_callbacks", None) is not None:
-                state.stateful_callbacks[_STATE] = self._tuner.state()
+                with swallowed("writing the state of tuning for a checkpoint"):
+                    state.stateful_callbacks[_STATE] = self._tuner.state()
 
     def _end(self, *, strict: bool = False) -> None:
         watch, self._watch = self._watch, None
@@ -219,11 +227,8 @@ class _TrainerJob(BaseJob):
         kinds = tuple(get_reporting_integration_callbacks(args.report_to))
         callbacks = [] if trainer is None else trainer.callback_handler.callbacks
         self._trackers = [_Tracker(each, self._report) for each in callbacks if isinstance(each, kinds)]
-        self._is_stepping = True
-
-    def minibatch_ended(self, is_stepping: bool) -> None:
-        """Remember whether the optimizer has made a step."""
-        self._is_stepping = is_stepping
+        self.steps = True
+        """Whether the optimizer has made a step at the end of the last minibatch."""
 
     def end(self) -> None:
         """Log no more: the trackers have closed by now."""
@@ -244,10 +249,10 @@ class _TrainerJob(BaseJob):
 
     def is_interrupted(self) -> bool:
         # The last minibatch of an epoch may be a short one.
-        return self._is_stepping and float(self._state.epoch or 0.0).is_integer()
+        return self.steps and float(self._state.epoch or 0.0).is_integer()
 
     def is_stepping(self) -> bool:
-        return self._is_stepping
+        return self.steps
 
     def settings(self) -> Mapping[str, object]:
         args = self._args
@@ -283,17 +288,12 @@ class _TrainerJob(BaseJob):
         tracker.on_log(self._args, self._state, self._control, logs=dict(metrics), model=self.model)
 
 
+@dataclass(frozen=True)
 class _Tracker:
-    """A tracker of ``report_to`` as a logger.
+    """A tracker of ``report_to`` as a logger: the Trainer's callback for it, and what passes metrics to that."""
 
-    Args:
-        callback: The callback with which the Trainer reports to it.
-        report: Passes metrics to that callback.
-    """
-
-    def __init__(self, callback: TrainerCallback, report: Callable[[TrainerCallback, Mapping[str, float]], None]):
-        self._callback = callback
-        self._report = report
+    callback: TrainerCallback
+    report: Callable[[TrainerCallback, Mapping[str, float]], None]
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        self._report(self._callback, metrics)
+        self.report(self.callback, metrics)

@@ -39,6 +39,9 @@ class BaseJob(ABC):
     def loader_workers(self) -> tuple[int, int]:
         """Workers of the data loader, and minibatches that each keeps ready."""
 
+    def minibatch_ended(self) -> None:  # noqa: B027  # Most jobs need none.
+        """Take note that a minibatch has ended; comes before the next two."""
+
     def is_interrupted(self) -> bool:
         """Whether the time of the minibatch that has just ended is no measure of the others."""
         return False

@@ -127,10 +127,14 @@ class JobTuner:
         self._has_failed = False
         self._store.job_started()
 
-    def start(self, job: BaseJob) -> None:
-        """Tune a job, whose first minibatch is about to start."""
+    def start(self, make_job: Callable[[], BaseJob]) -> None:
+        """Tune a job, whose first minibatch is about to start.
+
+        Args:
+            make_job: Makes the job; if that fails, the job is not tuned.
+        """
         try:
-            self._tune(job)
+            self._tune(make_job())
         except Exception as error:
             self._fail(error)
 
@@ -212,6 +216,7 @@ class JobTuner:
         if self._workload is not None:
             self._workload.minibatch_ended()
             self._workload = None  # The first minibatch has shown all that is needed.
+        self._job.minibatch_ended()
         if self._job.is_interrupted():
             tuner.interrupt()
         tuner.minibatch_ended(cycle_complete=self._job.is_stepping())

@@ -296,6 +296,22 @@ def test_a_failure_of_ours_is_one_warning(slow: FakeDevice, tmp_path: Path, capl
     assert callback.status.word == "failed"
 
 
+def test_a_trainer_that_is_not_as_expected_trains_untuned(
+    slow: FakeDevice, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(report_to: Any) -> None:
+        raise LookupError("a tracker that nobody knows")
+
+    callback = powertrain(slow)
+    job = trainer(tmp_path, callback, max_steps=20)
+    monkeypatch.setattr("lightning_powertrain.huggingface.get_reporting_integration_callbacks", fail)
+    job.train()
+    (warning,) = [each.getMessage() for each in caplog.records if each.name.startswith("lightning_powertrain")]
+    assert "a tracker that nobody knows" in warning
+    assert job.state.global_step == 20
+    assert callback.status.word == "failed"
+
+
 def test_strict_raises(slow: FakeDevice, tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="1 W"):
         trainer(tmp_path, powertrain(slow, budget="1 W", strict=True)).train()
