@@ -81,6 +81,15 @@ def test_starting_points(tmp_path: Path, script: str, workload: str, arguments: 
     assert "PowerTrain (simulated): this power mode stays" in shown
 
 
+@pytest.mark.parametrize("task", ["detect", "segment", "classify"])
+def test_ultralytics(tmp_path: Path, task: str) -> None:
+    pytest.importorskip("ultralytics", reason="ultralytics needs a torchvision that fits the torch of these tests")
+    job = ["--task", task, "--device=simulated:orin-agx-64gb:yolov8n", "--max-modes=5"]
+    shown = run(tmp_path, "ultralytics_yolo.py", *job)
+    assert re.search(CHOSEN, shown)
+    assert list(tmp_path.glob("ultralytics-job/**/powertrain/profile.csv"))
+
+
 def test_federated_battery(tmp_path: Path) -> None:
     shown = run(tmp_path, "federated_battery.py", "--rounds=6", "--max-modes=5", "--battery-wh=2")
     assert len(re.findall(CHOSEN, shown)) == 3

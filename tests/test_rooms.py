@@ -37,7 +37,7 @@ ALLOWED = {
         "distributed",
     },
 }
-ALLOWED["callbacks"] = ALLOWED["huggingface"] = {*ALLOWED["jobs"], "jobs"}
+ALLOWED["callbacks"] = ALLOWED["huggingface"] = ALLOWED["ultralytics"] = {*ALLOWED["jobs"], "jobs"}
 ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks"}
 
 
