@@ -6,6 +6,7 @@ that costs time, and nothing is raised: an error would take the Trainer with it.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
         environ: ``POWERTRAIN_BUDGET`` holds a budget in any of its forms; ``POWERTRAIN=auto`` asks for a mode that is
             at least as fast as the one the job started in, with no more power. ``POWERTRAIN_BUDGET`` takes precedence.
             ``POWERTRAIN_DEVICE`` names a device, such as ``simulated:orin-agx-64gb``; by default it is this board.
+            ``POWERTRAIN_RUN``, which ``powertrain run`` sets for its script, takes precedence over all of them: the
+            arguments of the callback as JSON.
 
     Returns:
         A list of one callback, or an empty one.
@@ -34,11 +37,14 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
     if lightning is not None:
         lightning.inherit_from_loaded()
     budget = environ.get("POWERTRAIN_BUDGET", "").strip()
-    if not budget and environ.get("POWERTRAIN", "").strip().lower() != "auto":
+    run = environ.get("POWERTRAIN_RUN")
+    if not run and not budget and environ.get("POWERTRAIN", "").strip().lower() != "auto":
         return []
     try:
         from lightning_powertrain.callbacks.automatic import AutomaticPowerTrain
 
+        if run:
+            return [AutomaticPowerTrain(**json.loads(run))]
         return [AutomaticPowerTrain(budget or None, device=environ.get("POWERTRAIN_DEVICE", "").strip() or None)]
     except Exception as error:
         from lightning_powertrain.logs import warn

@@ -17,6 +17,7 @@ from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.tuning.claims import claim
 
 
 class PowerTrainCallback(LightningCallback):
@@ -113,6 +114,8 @@ class PowerTrainCallback(LightningCallback):
         self._tuner.load(state_dict)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            claim()  # A learning-rate finder of the Trainer may train before tuning begins.
         if stage != "fit" or self._trainer in (None, trainer):
             return
         assert self._trainer is not None

@@ -15,6 +15,7 @@ from lightning_powertrain.reporting import ConsoleReporter
 from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning import History, Outcome, Phase, ProfilingOptions, Status
 from lightning_powertrain.tuning.checks import check_switches, count_modes
+from lightning_powertrain.tuning.claims import claim
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.mode_runner import ClosedError
 from lightning_powertrain.tuning.opening import open_session
@@ -184,6 +185,7 @@ class Tuner:
             This tuner, which is a context manager that stops it.
         """
         self.stop()
+        claim()
         self._failure = None
         try:
             device = self._device = self._open()

@@ -38,6 +38,7 @@ _SLOW = {
     *("test_huggingface.py", "test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
     *("test_conformance.py", "test_sysfs.py", "test_sysfs_throttling.py", "test_roothelper_server.py"),
     "test_board_sequences.py",
+    *("test_board_of_a_script.py", "test_program.py", "test_script_tuning.py", "test_tutorials.py"),
     *(
         "test_bench.py",
         "test_time_left.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -27,6 +28,7 @@ from lightning_powertrain.cli import (
     reference,
     report,
     restore,
+    run,
     setup_helper,
 )
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
@@ -42,8 +44,13 @@ class _OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except PowerTrainError as error:
-            typer.echo(f"powertrain: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(WRONG_CALL if isinstance(error, ArgumentError) else DID_NOT_WORK) from error
+            raise typer.Exit(_say(error)) from error
+
+
+def _say(error: PowerTrainError) -> int:
+    """Say an error in one line on stderr; returns the exit code."""
+    typer.echo(f"powertrain: {' '.join(str(error).split())}", err=True)
+    return WRONG_CALL if isinstance(error, ArgumentError) else DID_NOT_WORK
 
 
 app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -57,6 +64,7 @@ app.command("modes")(modes.show_modes)
 app.add_typer(reference.app, name="reference")
 app.command("report")(report.report)
 app.command("restore")(restore.restore)
+app.command("run", context_settings=run.SETTINGS)(run.run)
 app.command("setup-helper")(setup_helper.setup_helper)
 
 
@@ -75,17 +83,27 @@ def powertrain(
     """Find the power mode in which a Jetson should train."""
 
 
-def main() -> None:
-    """Entry point of the console script. Exits 0, 1 (did not work) or 2 (wrong call)."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script. Exits 0, 1 (did not work) or 2 (wrong call); `run` exits as its script does.
+
+    Args:
+        arguments: What follows the name of the command; by default what this process was called with.
+    """
+    call = run.Call(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            app(prog_name="powertrain")
+            app(call.arguments, prog_name="powertrain", obj=call)
         finally:
             sys.stdout.flush()
+    except SystemExit:
+        if call.then is None:
+            raise
     except OSError as error:
         if error.errno not in _OUTPUT_ENDS:
             raise
         _give_up_output(error)
+    if call.then is not None:
+        call.then()
 
 
 def _give_up_output(error: OSError) -> NoReturn:

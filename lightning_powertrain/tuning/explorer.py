@@ -10,8 +10,9 @@ from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.acquisition import Candidate
 from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
-from lightning_powertrain.tuning.mode_runner import Awaited
+from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.observers import Progress
+from lightning_powertrain.tuning.pacing import Pace
 from lightning_powertrain.tuning.phase import Phase
 from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
@@ -35,13 +36,18 @@ class Explorer:
         session: The session.
         budget: What profiling may cost.
         time_left: Estimates how long the rest takes.
+        pace: Spreads profiling over the job; None to profile at once.
     """
 
-    def __init__(self, session: TuningSession, budget: ProfilingBudget, time_left: TimeLeft) -> None:
+    def __init__(
+        self, session: TuningSession, budget: ProfilingBudget, time_left: TimeLeft, pace: Pace | None = None
+    ) -> None:
         self._session = session
         self._runner = session.runner
         self._budget = budget
         self._time_left = time_left
+        self._pace = pace
+        self._start_s = session.uninterrupted_s()
 
     def best_mode(self, search: Search, plan: ProfilingPlan) -> Generator[Awaited, None, tuple[Search, Selection]]:
         """Measure until the search is over; returns the last search, and its best mode with what was predicted."""
@@ -61,6 +67,7 @@ class Explorer:
         expected: dict[PowerMode, Selection] = {}
         start_s, done, spent_s = session.uninterrupted_s(), 0, 0.0
         while candidate := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
+            yield from self._paced(search)
             session.enter(Phase.VERIFYING if candidate.is_verification else Phase.PROFILING)
             space = runner.space
             mode = runner.apply(candidate.mode)
@@ -84,6 +91,20 @@ class Explorer:
             if runner.space is not space:
                 search = budget.renewed(search, runner.space)
         return search, expected
+
+    def _paced(self, search: Search) -> Waiting:
+        """Train in the best mode that is known until profiling has time for another one."""
+        session, runner = self._session, self._runner
+        if self._pace is None:
+            return
+        spent_s = session.uninterrupted_s() - self._start_s
+        pause = self._pace.until(spent_s + runner.window.seconds(search.start.time_ms))
+        if not pause.is_over:
+            session.enter(Phase.PROFILING)
+            runner.keep(search.best(runner.profile, runner.warm.modes).mode)
+            start_s = session.uninterrupted_s()
+            yield pause
+            session.trained_on_s += session.uninterrupted_s() - start_s
 
     def _explore_once_warm(self, search: Search, expected: Expected) -> Exploring:
         """Where warming up may carry the best mode over a limit: learn by how much, and choose for the warm board."""
@@ -126,6 +147,9 @@ class Explorer:
         windows, most, time_ms = search.remaining(self._runner.profile)
         left_s = self._time_left.seconds(windows, time_ms, spent_s)
         most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s)
+        if self._pace is not None:
+            most_s = None if most_s is None else self._pace.left_s(spent_s + most_s)
+            left_s, spent_s = self._pace.left_s(spent_s + left_s), self._pace.elapsed_s()
         progress = Progress(done, len(plan), left_s, spent_s, most_s, session.config.ends_early)
         session.observers.measured(measurement, progress)
         self._runner.check_open()

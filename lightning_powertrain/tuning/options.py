@@ -29,6 +29,8 @@ class ProfilingOptions:
             default: another number of threads may change the last bits of what is computed there.
         adapt: Watch the mode once it is locked, and choose again if its time or power drifts, or if the board throttles
             in it; see docs/drift.md. Jobs over several boards do not adapt.
+        spread: In a job of unknown length, measure a mode only once profiling has time for it in ``max_share`` of the
+            time so far, and train in the best mode known in between. Otherwise such a job counts as long enough.
         pollers: Read power and health of the board; None for every 0.1 s and every 1 s.
         observers: Are notified of every step.
 
@@ -46,13 +48,14 @@ class ProfilingOptions:
     seed: int = 0
     match_threads: bool = False
     adapt: bool = True
+    spread: bool = False
     pollers: Pollers | None = None
     observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_tolerance(self.tolerance)
-        check_switches(match_threads=self.match_threads, adapt=self.adapt)
+        check_switches(match_threads=self.match_threads, adapt=self.adapt, spread=self.spread)
         if self.predictor is not None:
             check_predictor(self.predictor)
             if self.reference is not None:

@@ -27,6 +27,7 @@ from lightning_powertrain.tuning.history import ContradictionError, History
 from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
 from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.outcome import Outcome
+from lightning_powertrain.tuning.pacing import pace_of
 from lightning_powertrain.tuning.phase import Phase, is_legal
 from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
@@ -208,7 +209,8 @@ class TuningSession:
                 search, plan = budget.plan(start, self.profile)
         except BudgetError as error:
             return self._stay_in_lowest(start, error)
-        explorer = Explorer(self, budget, TimeLeft(self.runner.window, plan, len(search.first_modes)))
+        pace = pace_of(self.config, self.job, start.time_ms, self.runner.device.clock)
+        explorer = Explorer(self, budget, TimeLeft(self.runner.window, plan, len(search.first_modes)), pace)
         if start.mode not in self.runner.warm.modes:
             explorer.notify_measured(start, search, plan, 0, 0.0)
         minimum = budget.config.minimum_modes(self.runner.device.modes)

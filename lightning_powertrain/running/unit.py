@@ -1,0 +1,79 @@
+"""Which optimizer step ends a minibatch, in a program that may have several optimizers."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+# So many steps of the most frequent optimizer show which ones there are: enough for three of one that steps every
+# seventh time, as the generator of a GAN may.
+_STEPS_TO_SEE = 20
+# After so many times the usual number of other steps without one of its own, an optimizer is no longer in use.
+_PATIENCE = 10
+
+
+class MinibatchUnit:
+    """A minibatch ends with each step of the optimizer that steps least often, but regularly.
+
+    So the time between two of its steps holds all steps of the others: five of a discriminator and one of a generator,
+    or two of critics and one of an actor. Which one that is shows in the first 20 steps. It is looked for again once it
+    is gone or has not stepped for long, as after a learning-rate finder with an optimizer of its own.
+    """
+
+    def __init__(self) -> None:
+        self.minibatches = 0
+        """Minibatches so far."""
+        self._look()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the optimizer that steps least often is known."""
+        return self._chosen is not None
+
+    def ends_with(self, optimizer: Any) -> bool:
+        """Whether a minibatch ends with this step of an optimizer."""
+        if self._chosen is None:
+            self._see(optimizer)
+            return False
+        if self._chosen() is optimizer:
+            self._others = 0
+            self.minibatches += 1
+            return True
+        self._others += 1
+        if self._others > self._most_others or self._chosen() is None:
+            self._look()
+        return False
+
+    def _look(self) -> None:
+        self._chosen: weakref.ref[Any] | None = None
+        self._most_others = self._others = 0
+        self._steps = 0
+        self._seen: dict[int, _Seen] = {}
+
+    def _see(self, optimizer: Any) -> None:
+        seen = self._seen.get(id(optimizer))
+        if seen is None or seen.optimizer() is not optimizer:  # Another one may have had this address.
+            seen = self._seen[id(optimizer)] = _Seen(optimizer, self._steps)
+        seen.count += 1
+        seen.last = self._steps
+        self._steps += 1
+        if seen.count == _STEPS_TO_SEE:
+            self._choose()
+
+    def _choose(self) -> None:
+        middle = self._steps / 2
+        regular = [seen for seen in self._seen.values() if seen.first < middle <= seen.last]
+        chosen = min(regular, key=lambda seen: seen.count)
+        self._chosen = chosen.optimizer
+        self.minibatches += chosen.count
+        self._most_others = max(_STEPS_TO_SEE, _PATIENCE * self._steps // chosen.count)
+        self._seen = {}
+
+
+class _Seen:
+    """The steps of one optimizer."""
+
+    def __init__(self, optimizer: Any, first: int) -> None:
+        self.optimizer = weakref.ref(optimizer)  # Training must not keep the memory of one that is no longer in use.
+        self.first = self.last = first
+        self.count = 0

@@ -1,0 +1,163 @@
+"""Every optimizer step is seen, whatever kind of optimizer makes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.optimizer import _global_optimizer_post_hooks
+
+from lightning_powertrain.running.steps import StepWatch
+
+COMPILING = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def seen() -> Iterator[list[Any]]:
+    """The optimizers that have stepped, while they are watched."""
+    steps: list[Any] = []
+    watch = StepWatch(steps.append)
+    watch.start()
+    yield steps
+    watch.stop()
+
+
+def model() -> torch.nn.Linear:
+    return torch.nn.Linear(4, 4)
+
+
+def loss(layer: torch.nn.Linear) -> torch.Tensor:
+    return layer(torch.ones(2, 4)).square().mean()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.1),
+        lambda p: torch.optim.Adam(p, fused=True),
+        lambda p: torch.optim.AdamW(p, foreach=True),
+        lambda p: torch.optim.Adagrad(p, foreach=False),
+    ],
+)
+def test_eager_optimizers(seen: list[Any], optimizer: Callable[..., torch.optim.Optimizer]) -> None:
+    layer = model()
+    stepping = optimizer(layer.parameters())
+    for _ in range(3):
+        stepping.zero_grad()
+        loss(layer).backward()
+        stepping.step()
+    assert seen == [stepping] * 3
+
+
+def test_a_closure_that_is_evaluated_several_times_makes_one_step(seen: list[Any]) -> None:
+    layer = model()
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=4)
+    evaluations = 0
+
+    def closure() -> float:
+        nonlocal evaluations
+        evaluations += 1
+        optimizer.zero_grad()
+        value = loss(layer)
+        value.backward()
+        return value.item()
+
+    optimizer.step(closure)
+    assert evaluations > 1
+    assert seen == [optimizer]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("overflows", [False, True])
+def test_a_gradient_scaler_makes_one_step_also_where_it_skips_it(seen: list[Any], fused: bool, overflows: bool) -> None:
+    layer = model()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    before = layer.weight.detach().clone()
+    scaler.scale(loss(layer)).backward()
+    if overflows:
+        assert layer.weight.grad is not None
+        layer.weight.grad.fill_(float("inf"))
+    scaler.step(optimizer)
+    scaler.update()
+    assert torch.equal(layer.weight, before) == overflows
+    assert seen == [optimizer]
+
+
+class Own(torch.optim.Optimizer):
+    """An optimizer of somebody else, with nothing in it that ends a compiled graph."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(parameter.grad, alpha=0.1)
+
+
+@COMPILING
+def test_a_step_that_is_compiled(seen: list[Any]) -> None:
+    layer = model()
+    optimizer = torch.optim.Adam(layer.parameters())
+    step = torch.compile(lambda: optimizer.step(), backend="eager")
+    for _ in range(4):
+        loss(layer).backward()
+        step()
+    assert seen == [optimizer] * 4
+
+
+@COMPILING
+def test_a_whole_minibatch_that_is_compiled(seen: list[Any]) -> None:
+    layer = model()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+
+    def minibatch() -> None:
+        optimizer.zero_grad()
+        loss(layer).backward()
+        optimizer.step()
+
+    compiled = torch.compile(minibatch, backend="eager")
+    for _ in range(4):
+        compiled()
+    assert seen == [optimizer] * 4
+
+
+def test_a_graph_that_must_not_be_split_is_left_whole(seen: list[Any]) -> None:
+    layer = model()
+    optimizer = Own(layer.parameters())
+    step = torch.compile(lambda: optimizer.step(), backend="eager", fullgraph=True)
+    loss(layer).backward()
+    step()
+    assert seen == []
+    optimizer.step()
+    assert seen == [optimizer]
+
+
+def test_nothing_is_left_in_torch() -> None:
+    hooks = dict(_global_optimizer_post_hooks)
+    scaler_step = torch.amp.GradScaler.step
+    watch = StepWatch(print)
+    watch.start()
+    assert torch.amp.GradScaler.step is not scaler_step
+    watch.stop()
+    watch.stop()
+    assert dict(_global_optimizer_post_hooks) == hooks
+    assert torch.amp.GradScaler.step is scaler_step
+    assert not watch.is_active
+
+
+def test_a_forked_process_is_not_watched() -> None:
+    watch = StepWatch(print)
+    watch.start()
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if watch.is_active else 0)
+    _, status = os.waitpid(child, 0)
+    assert watch.is_active
+    watch.stop()
+    assert status == 0
