@@ -101,6 +101,16 @@ def test_fabrics_loaders(tuner: Tuner, calls: list[Any]) -> None:
     assert calls[0] == begun(3, prefetched=4)
 
 
+def test_accelerates_loaders(tuner: Tuner, calls: list[Any]) -> None:
+    accelerate = pytest.importorskip("accelerate", reason="accelerate is not installed")
+    loader = accelerate.Accelerator(cpu=True).prepare(DataLoader(TensorDataset(torch.arange(3)), num_workers=2))
+    try:
+        assert [int(batch[0]) for batch in tuner.track(loader)] == [0, 1, 2]
+    finally:
+        accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)  # One for the whole process.
+    assert calls[0] == begun(3, prefetched=4)
+
+
 @pytest.mark.parametrize("loader", [DataLoader(Stream()), (number for number in range(3))])
 @pytest.mark.parametrize("known", [None, 3])
 def test_data_without_a_length(tuner: Tuner, calls: list[Any], loader: Any, known: int | None) -> None:
