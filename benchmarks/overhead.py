@@ -1,10 +1,12 @@
 """What a callback costs per minibatch: PowerTrainCallback once locked, PowerMonitor, and Lightning's own monitors; and
 what tuning costs a whole job.
 
-    python benchmarks/overhead.py [--only hooks|jobs] [--minutes 10]
+    python benchmarks/overhead.py [--only hooks|steps|jobs] [--minutes 10]
 
 Hooks: every callback sits in the same Trainer. Its two minibatch hooks are timed in place, with the cost of timing
 (that of a callback that does nothing) taken off. The mean counts, since monitors do their work only every 50th.
+
+Steps: the same for an optimizer step under `powertrain run`, less what the step takes without it.
 
 Jobs: CPU seconds of everything that tuning does, on this computer: the computing in which training waits, the hook of
 each minibatch, and the threads that sample power, load and health. The job itself, a SIMULATED one, is on a virtual
@@ -34,6 +36,8 @@ from torch.utils.data import DataLoader
 
 from lightning_powertrain import Phase, PowerMonitor, PowerTrainCallback, SimulatedDevice, Tuner
 from lightning_powertrain.devices import ComputingCost, core_speed
+from lightning_powertrain.running import RunOptions
+from lightning_powertrain.running.script_tuning import ScriptTuning
 
 CORES = {"this computer": 1.0, "a Jetson's core": 3.0, "at a third": 9.0}
 POWER_FILES, LOAD_FILES, HEALTH_FILES = 6, 2, 24
@@ -104,15 +108,17 @@ class Counted(SimulatedDevice):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["hooks", "jobs"], help="default: both")
+    parser.add_argument("--only", choices=["hooks", "steps", "jobs"], help="default: all")
     parser.add_argument("--minutes", type=float, default=10.0, help="of training in the locked mode")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
-    if arguments.only != "jobs":
+    if arguments.only in (None, "hooks"):
         hooks()
-    if arguments.only != "hooks":
+    if arguments.only in (None, "steps"):
+        steps()
+    if arguments.only in (None, "jobs"):
         jobs(60 * arguments.minutes)
 
 
@@ -168,6 +174,30 @@ def seconds_per_hook() -> float:
     for _ in range(20_000):
         tuner.minibatch_ended()
     return (time.thread_time() - start_s) / 20_000
+
+
+def steps() -> None:
+    """Microseconds that `powertrain run` adds to an optimizer step in the locked mode, as on a real board."""
+    board = LikeARealBoard("orin-agx-64gb", "resnet18", computing=ComputingCost(0.0))
+    tuning = ScriptTuning(RunOptions())
+    tuning._new_tuner = lambda: Tuner("30 W", device=board, max_modes=10, strict=True, verbose=False)
+    layer = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
+    spent = {}
+    tuning.start()
+    while tuning._tuner is None or tuning._tuner.phase is not Phase.LOCKED:
+        optimizer.step()
+    board.still = True
+    for name in ("tuned", "untuned"):
+        blocks = []
+        for _ in range(BLOCKS):
+            start_s = time.thread_time()
+            for _ in range(1000):
+                optimizer.step()
+            blocks.append((time.thread_time() - start_s) * 1e3)
+        spent[name] = statistics.median(blocks)
+        tuning.stop(is_complete=True)
+    print(f"powertrain run, locked, as on a real board: {spent['tuned'] - spent['untuned']:.2f} us a step")
 
 
 def hooks() -> None:

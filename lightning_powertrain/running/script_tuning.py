@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ class ScriptTuning:
         """Tune from the first optimizer steps on."""
         claims.stand_aside(self._stand_aside)
         self._watch.start()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave_to_parent)
 
     def stop(self, *, is_complete: bool) -> None:
         """Restore the board.
@@ -73,6 +76,11 @@ class ScriptTuning:
     def _stand_aside(self) -> None:
         self._has_begun = True
         self._end()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process: the board is not its own."""
+        self._watch.stop()
+        self._tuner = None
 
     def _stepped(self, optimizer: Any) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Callable
@@ -17,7 +16,6 @@ class StepWatch:
     """Calls back after each step of each optimizer, once torch is imported.
 
     A step that a gradient scaler skips, since gradients have overflowed, counts too: its minibatch was computed.
-    Processes that are forked from this one are not watched.
 
     Args:
         call: Takes the optimizer; must not raise.
@@ -37,8 +35,6 @@ class StepWatch:
         self.is_active = True
         self._undo.append(when_imported("torch", self._watch))
         self._undo.append(when_imported("torch._dynamo", self._watch_compiled))
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.stop)
 
     def stop(self) -> None:
         """Leave nothing of this in torch; idempotent."""

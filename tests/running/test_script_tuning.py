@@ -205,6 +205,23 @@ def test_an_evaluation_between_two_minibatches_interrupts(recorder: Recorder) ->
     assert recorder.calls == [*epoch, "interrupt", *epoch, "interrupt", *epoch, "stop"]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Of Python 3.12, where there are threads.
+def test_a_forked_process_leaves_the_board_to_its_parent(recorder: Recorder) -> None:
+    tuning, optimizer = ScriptTuning(RunOptions()), Optimizer()
+    tuning.start()
+    for _ in range(25):
+        tuning._stepped(optimizer)
+    child = os.fork()
+    if child == 0:
+        recorder.calls.clear()
+        tuning.stop(is_complete=True)
+        os._exit(len(recorder.calls))
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    tuning.stop(is_complete=True)
+    assert recorder.calls[-1] == "stop"
+
+
 def test_what_the_tuner_computes_is_no_part_of_a_minibatch(recorder: Recorder) -> None:
     tuning, optimizer = ScriptTuning(RunOptions()), Optimizer()
     clock = recorder.device.clock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -149,15 +148,3 @@ def test_nothing_is_left_in_torch() -> None:
     assert dict(_global_optimizer_post_hooks) == hooks
     assert torch.amp.GradScaler.step is scaler_step
     assert not watch.is_active
-
-
-def test_a_forked_process_is_not_watched() -> None:
-    watch = StepWatch(print)
-    watch.start()
-    child = os.fork()
-    if child == 0:
-        os._exit(1 if watch.is_active else 0)
-    _, status = os.waitpid(child, 0)
-    assert watch.is_active
-    watch.stop()
-    assert status == 0
