@@ -105,6 +105,11 @@ def loader_workers(trainer: pl.Trainer) -> tuple[int, int]:
     return max(workers, key=lambda each: each[0] * each[1], default=(0, 0))
 
 
+def worker_count(trainer: pl.Trainer) -> int | None:
+    """Workers of the training data loader; of several loaders the most, None without a loader of torch."""
+    return max((loader.num_workers for loader in _loaders(trainer)), default=None)
+
+
 def _loaders(trainer: pl.Trainer) -> Iterator[DataLoader[Any]]:
     def walk(data: object) -> Iterator[DataLoader[Any]]:
         if isinstance(data, DataLoader):

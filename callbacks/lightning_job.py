@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning_powertrain.callbacks import _lightning as pl
-from lightning_powertrain.callbacks.job import loader_workers, logging_step, minibatches_left, seconds_left
+from lightning_powertrain.callbacks.job import (
+    loader_workers,
+    logging_step,
+    minibatches_left,
+    seconds_left,
+    worker_count,
+)
 from lightning_powertrain.jobs import BaseJob
 
 
@@ -34,6 +40,9 @@ class LightningJob(BaseJob):
 
     def loader_workers(self) -> tuple[int, int]:
         return loader_workers(self._trainer)
+
+    def worker_count(self) -> int | None:
+        return worker_count(self._trainer)
 
     def minibatch_ended(self) -> None:
         # A checkpoint of weights only is not reported to other callbacks.

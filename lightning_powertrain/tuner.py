@@ -171,6 +171,7 @@ class Tuner:
         minibatches: int | None = None,
         seconds: float | None = None,
         prefetched: int = 0,
+        workers: int | None = None,
         workload: str = "unnamed",
     ) -> Tuner:
         """Remember the state of the board, and start to measure.
@@ -179,6 +180,7 @@ class Tuner:
             minibatches: Length of the job; None if not known, and then it counts as long enough.
             seconds: Time limit of the job, on the device's clock; None without one.
             prefetched: Minibatches that the data loader keeps ready: ``num_workers * prefetch_factor``.
+            workers: Workers of the data loader, for advice; None if not known.
             workload: Name of the job, for the profile.
 
         Returns:
@@ -196,7 +198,9 @@ class Tuner:
             return self
         job = JobLength.of(minibatches, seconds)
         console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
-        self._session = open_session(device, self._config, job, console, prefetched=prefetched, workload=workload)
+        self._session = open_session(
+            device, self._config, job, console, prefetched=prefetched, workers=workers, workload=workload
+        )
         with self._guarded(self._session):
             self._session.start()
         return self

@@ -63,6 +63,11 @@ def total_of(names: Sequence[str], own: Sequence[str] = (), whole: str = "sum") 
     return Total(parts, doubt if parts else "")
 
 
+def is_of_whole_board_or_carrier(rail: str) -> bool:
+    """Whether a rail carries the whole module, or belongs to a carrier, so that other rails are not beside it."""
+    return rail in _WHOLE_BOARD or rail.startswith(_CARRIER)
+
+
 def _of_known_board(names: Sequence[str], own: Sequence[str], whole: str) -> Total:
     candidates = (whole,) if whole == "sum" else (whole, *_WHOLE_BOARD)
     carrying = next((name for name in candidates if name in names), None)

@@ -39,6 +39,10 @@ class BaseJob(ABC):
     def loader_workers(self) -> tuple[int, int]:
         """Workers of the data loader, and minibatches that each keeps ready."""
 
+    def worker_count(self) -> int | None:
+        """Workers of the data loader, for advice; None if there is no loader that has any, such as a generator."""
+        return self.loader_workers()[0]
+
     def minibatch_ended(self) -> None:  # noqa: B027  # Most jobs need none.
         """Take note that a minibatch has ended; comes before the next two."""
 

@@ -192,11 +192,12 @@ class JobTuner:
 
     def _about(self, job: BaseJob, device: BaseDevice | None) -> dict[str, Any]:
         """What a tuner has to know of the job."""
-        self._workload = JobWorkload(job, device, self._factory.simulates_this_model)
+        self._workload = workload = JobWorkload(job, device, self._factory.simulates_this_model)
         left, prefetched = job.minibatches_left(), prod(job.loader_workers())
         # Frameworks count the seconds of this computer, which a simulated board does not share.
         limit_s = None if device is None or device.simulated else job.seconds_left()
-        return {"minibatches": left, "seconds": limit_s, "prefetched": prefetched, "workload": self._workload.name}
+        about = {"minibatches": left, "seconds": limit_s, "prefetched": prefetched}
+        return {**about, "workers": workload.workers, "workload": workload.name}
 
     def _look_at(self, tuner: AnyTuner, batch: object) -> None:
         begins, self._begins = self._begins, False

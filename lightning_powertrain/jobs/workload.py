@@ -23,6 +23,8 @@ class JobWorkload:
         self._job = job
         self.name = type(job.model).__name__
         """Names the profile."""
+        self.workers = job.worker_count()
+        """Workers of the data loader; None if not known."""
         self._stands_alone = isinstance(device, SimulatedDevice) and not is_simulated
         self._probe: ModelProbe | None = None
         self._board: SimulatedDevice | None = None
@@ -30,7 +32,7 @@ class JobWorkload:
             if is_simulated:
                 self._probe, self._board = ModelProbe(job.model), device
             else:
-                self.name = device.workload.name
+                self.name, self.workers = device.workload.name, device.workload.num_workers
 
     def minibatch_starts(self) -> None:
         """Watch the model during its first minibatch, for a simulated board that is to train it."""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.breakdown import breakdown_notes
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.summary import summary
 from lightning_powertrain.reporting.tables import (
@@ -108,7 +109,7 @@ class ConsoleReporter(Observer):
             return
         self._clear_progress()
         self._show(self._summary(outcome))
-        for note in notes(outcome):
+        for note in (*notes(outcome), *breakdown_notes(outcome)):
             self._show(self._text(note))
         self._say(f"this power mode stays: {gain(summary(outcome))}.")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
+from lightning_powertrain.reporting.breakdown import breakdown_section
 from lightning_powertrain.reporting.chart_svg import chart_svg
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.markup import figure, row, wide_table
@@ -66,6 +67,7 @@ def html_report(run: SavedRun) -> str:
             _HEAD.format(title=escape(f"Power mode: {title}"), style=style),
             _top(run, title),
             comparison(about),
+            breakdown_section(about),
             corrections(run),
             _pareto(run),
             _predictions(run),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
+from lightning_powertrain.reporting.breakdown import breakdown_notes
 from lightning_powertrain.reporting.displays import Display, Table, TensorBoardDisplay, display_of
 from lightning_powertrain.reporting.figures import pareto_figure
 from lightning_powertrain.reporting.tables import (
@@ -190,6 +191,5 @@ def _modes_table(outcome: Outcome) -> Table:
 
 
 def _choice_table(outcome: Outcome) -> Table:
-    return Table(
-        f"Power mode: {title(outcome)}", choice_headings(outcome), choice_rows(outcome.selection), notes(outcome)
-    )
+    lines = [*notes(outcome), *breakdown_notes(outcome)]
+    return Table(f"Power mode: {title(outcome)}", choice_headings(outcome), choice_rows(outcome.selection), lines)

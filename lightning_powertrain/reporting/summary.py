@@ -15,7 +15,7 @@ from lightning_powertrain.reporting.predicted import predicted_modes, rounded_ra
 from lightning_powertrain.reporting.saved_run import FORMAT
 from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.tuning import REUSED_FROM, Correction, Outcome
+from lightning_powertrain.tuning import REUSED_FROM, Breakdown, Correction, Outcome
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -62,6 +62,11 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "compared": [_compared(outcome, each) for each in known],
         "stock_preset": stock_preset(outcome, known),
         "job": outcome.minibatches and _whole_job(outcome, outcome.minibatches),
+        "breakdown": {
+            "start": _breakdown(outcome.start_breakdown),
+            "chosen": _breakdown(outcome.chosen_breakdown),
+        },
+        "advice": [{"kind": each.kind, "saves": each.saves, "text": each.text} for each in outcome.advice],
         "corrections": [_correction(each) for each in outcome.corrections],
         "reference": reference and _origin(reference),
         "details": dict(about.details),
@@ -133,6 +138,10 @@ def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
         "throttles": known.mode in outcome.profile.throttling_modes,
         "break_even_minibatches": break_even_minibatches(outcome, known),
     }
+
+
+def _breakdown(breakdown: Breakdown) -> dict[str, dict[str, float]]:
+    return {"time_ms": dict(breakdown.time_ms), "power_w": dict(breakdown.power_w)}
 
 
 def _correction(correction: Correction) -> dict[str, Any]:

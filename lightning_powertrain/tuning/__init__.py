@@ -1,5 +1,7 @@
 """Moves a device through power modes during a training job, and locks the best one."""
 
+from lightning_powertrain.tuning.advice import Advice
+from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import REUSED_FROM, History
@@ -11,6 +13,8 @@ from lightning_powertrain.tuning.status import Status
 
 __all__ = [
     "REUSED_FROM",
+    "Advice",
+    "Breakdown",
     "Correction",
     "Drift",
     "Forecast",

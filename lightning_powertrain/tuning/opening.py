@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from lightning_powertrain.boards import Board
 from lightning_powertrain.devices import BaseDevice, Pollers
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
+from lightning_powertrain.tuning.breakdown import WORKERS
 from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
 from lightning_powertrain.tuning.mode_runner import ModeRunner
 from lightning_powertrain.tuning.observers import Observer, ObserverList
@@ -22,6 +23,7 @@ def open_session(
     observers: Sequence[Observer],
     *,
     prefetched: int,
+    workers: int | None,
     workload: str,
 ) -> TuningSession:
     """A session that has not started.
@@ -32,13 +34,16 @@ def open_session(
         job: How long the job is.
         observers: Are notified of every step, after those of the user.
         prefetched: Minibatches that the data loader keeps ready.
+        workers: Workers of the data loader; None if not known.
         workload: Name of the job, for the profile.
     """
     if config.max_modes is None:
         config = replace(config, max_modes=min(MAX_MODES, len(device.modes)))
     window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
     asked = {"seed": config.options.seed, "max_modes": config.max_modes, "window": asdict(window)}
-    about = Provenance(device.board.key, workload, device.simulated, {**_described(device.board), **asked})
+    loader = {} if workers is None else {WORKERS: workers}
+    details = {**_described(device.board), **asked, **loader}
+    about = Provenance(device.board.key, workload, device.simulated, details)
     pollers = config.options.pollers or Pollers(device)
     runner = ModeRunner(device, pollers, config, window, Profile(device.modes.knobs, about))
     return TuningSession(runner, config, job, ObserverList([*config.options.observers, *observers], config.strict))

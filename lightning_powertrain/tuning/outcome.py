@@ -8,6 +8,8 @@ from typing import Literal
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection
+from lightning_powertrain.tuning.advice import Advice, advice
+from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.forecast import Forecast
 
@@ -68,6 +70,23 @@ class Outcome:
         return tuple(each for each in self.sampled if each.mode not in self.reused)
 
     @property
+    def start_breakdown(self) -> Breakdown:
+        """Where time and power go in the start mode; empty where its window did not show it."""
+        return Breakdown.of(self.selection.start, self.profile.provenance)
+
+    @property
+    def chosen_breakdown(self) -> Breakdown:
+        """The same in the chosen mode; empty also as long as that was not measured."""
+        measured = self.selection.measured
+        return Breakdown() if measured is None else Breakdown.of(measured, self.profile.provenance)
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What would make the job faster in the chosen mode, beyond its clocks; nothing without evidence."""
+        measured = self.selection.measured
+        return () if measured is None else advice(measured, self.profile.provenance)
+
+    @property
     def simulated(self) -> bool:
         """Whether the figures come from a simulation; whatever shows them must say so."""
         return self.profile.provenance.simulated
@@ -84,5 +103,6 @@ class Outcome:
             f"budget: {selection.objective}",
             f"profiling: {len(self.measured_now)} power modes in {self.profiling_s:.0f} s",
             *(f"correction: {each.action}, {each.mode}" for each in self.corrections),
+            *(f"advice: {each.text}" for each in self.advice),
         ]
         return "\n".join(lines) + ("\nsimulated figures" if self.simulated else "")

@@ -26,7 +26,7 @@ class LoopTuner(Protocol):
     @property
     def reusable_profile(self) -> Profile | None: ...
 
-    def start(self, *, minibatches: int | None, prefetched: int, workload: str) -> object: ...
+    def start(self, *, minibatches: int | None, prefetched: int, workers: int | None, workload: str) -> object: ...
 
     def warm_start(self, history: History) -> None: ...
 
@@ -90,7 +90,7 @@ class TrackedLoop:
         try:
             if not self._passes_left:
                 self._passes_left = epochs
-                self._start(minibatches, _prefetched(loader), workload)
+                self._start(minibatches, loader, workload)
             yield from self._reported(loader, length, accumulate)
             is_complete = True
         finally:
@@ -110,11 +110,14 @@ class TrackedLoop:
             self._tuner.minibatch_ended(cycle_complete=is_last or number % accumulate == 0)
         self._tuner.interrupt()  # The edge of an epoch is no minibatch.
 
-    def _start(self, minibatches: int | None, prefetched: int, workload: str) -> None:
+    def _start(self, minibatches: int | None, loader: object, workload: str) -> None:
         self._starts_and_stops = self._tuner.phase in (Phase.IDLE, Phase.CLOSED)
         if self._starts_and_stops:
             history = self._history()
-            self._tuner.start(minibatches=minibatches, prefetched=prefetched, workload=workload)
+            workers = getattr(loader, "num_workers", None)
+            self._tuner.start(
+                minibatches=minibatches, prefetched=_prefetched(loader), workers=workers, workload=workload
+            )
             if history is not None:
                 self._tuner.warm_start(history)
 

@@ -45,8 +45,11 @@ def calls(tuner: Tuner, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-def begun(minibatches: int | None, prefetched: int = 0, workload: str = "unnamed") -> tuple[str, dict[str, Any]]:
-    return "start", {"minibatches": minibatches, "prefetched": prefetched, "workload": workload}
+def begun(
+    minibatches: int | None, prefetched: int = 0, workload: str = "unnamed", workers: int | None = None
+) -> tuple[str, dict[str, Any]]:
+    about = {"minibatches": minibatches, "prefetched": prefetched, "workers": workers, "workload": workload}
+    return "start", about
 
 
 class Stream(IterableDataset[int]):
@@ -91,14 +94,14 @@ def test_after_its_last_epoch_another_job_begins(tuner: Tuner, calls: list[Any])
 def test_what_the_loader_prefetches(tuner: Tuner, calls: list[Any], workers: int) -> None:
     loader = DataLoader(TensorDataset(torch.arange(3)), num_workers=workers, prefetch_factor=3 if workers else None)
     assert len(list(tuner.track(loader))) == 3
-    assert calls[0] == begun(3, prefetched=3 * workers)
+    assert calls[0] == begun(3, prefetched=3 * workers, workers=workers)
 
 
 def test_fabrics_loaders(tuner: Tuner, calls: list[Any]) -> None:
     fabric = Fabric(accelerator="cpu", devices=1)
     loader = fabric.setup_dataloaders(DataLoader(TensorDataset(torch.arange(3)), num_workers=2))
     assert [int(batch[0]) for batch in tuner.track(loader)] == [0, 1, 2]
-    assert calls[0] == begun(3, prefetched=4)
+    assert calls[0] == begun(3, prefetched=4, workers=2)
 
 
 def test_accelerates_loaders(tuner: Tuner, calls: list[Any]) -> None:
@@ -115,7 +118,7 @@ def test_accelerates_loaders(tuner: Tuner, calls: list[Any]) -> None:
 @pytest.mark.parametrize("known", [None, 3])
 def test_data_without_a_length(tuner: Tuner, calls: list[Any], loader: Any, known: int | None) -> None:
     taken = list(tuner.track(loader, minibatches=known))
-    assert calls[0] == begun(known)
+    assert calls[0] == begun(known, workers=0 if isinstance(loader, DataLoader) else None)
     assert calls[1:] == [*["end"] * len(taken), "interrupt", "stop"]
 
 
