@@ -111,7 +111,7 @@ def test_accelerates_loaders(tuner: Tuner, calls: list[Any]) -> None:
         assert [int(batch[0]) for batch in tuner.track(loader)] == [0, 1, 2]
     finally:
         accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)  # One for the whole process.
-    assert calls[0] == begun(3, prefetched=4)
+    assert calls[0] == begun(3, prefetched=4, workers=2)
 
 
 @pytest.mark.parametrize("loader", [DataLoader(Stream()), (number for number in range(3))])
