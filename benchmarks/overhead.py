@@ -45,7 +45,7 @@ BLOCKS, MINIBATCHES_PER_BLOCK = 10, 400
 
 
 class Second(PowerTrainCallback):
-    """A Trainer tells two callbacks with a state apart by their class."""
+    """A Trainer distinguishes two callbacks with a state by their class."""
 
 
 class LikeARealBoard(SimulatedDevice):

@@ -6,7 +6,7 @@
 Each job is a real ``Tuner`` on the virtual clock of a simulated board, with computing charged to that clock. What the
 console prints is compared with what profiling took, from the end of the first measurement to the lock: the first
 line ("profiling up to 10 power modes takes about 0:51", but "up to 3:55" for more than 30, as long searches end early,
-nobody can tell when) and the later ones ("mode 12 of 50, 0:51 of ~3:20").
+and it is not known when) and the later ones ("mode 12 of 50, 0:51 of ~3:20").
 
 About: share of first lines with "about" that are off by no more than a quarter of what profiling took. Up to: share of
 those with "up to" that it did not exceed. Later: share of later estimates that are off by no more than a quarter of
@@ -41,18 +41,18 @@ def main() -> None:
     torch.set_num_threads(1)
     logging.getLogger("lightning_powertrain").setLevel(logging.ERROR)
     axes = (arguments.board, arguments.workload, list(BUDGETS), MODES, MINUTES, arguments.seed)
-    told = {job: estimates for job in (Job(*each) for each in product(*axes)) if (estimates := estimates_of(job))}
+    estimated = {job: estimates for job in (Job(*each) for each in product(*axes)) if (estimates := estimates_of(job))}
     print(f"SIMULATED: {', '.join(arguments.board)}; {', '.join(arguments.workload)}; seeds {arguments.seed}")
     print(f"{'':<32}{'jobs':>5}{'about':>8}{'up to':>8}{'later':>8}{'left':>8}{'ratio':>19}")
-    print(row("all", told.values()))
+    print(row("all", estimated.values()))
     for axis in ("board", "workload", "budget", "modes", "minutes"):
-        for value in dict.fromkeys(getattr(job, axis) for job in told):
-            print(row(f"{axis}: {value}", (each for job, each in told.items() if getattr(job, axis) == value)))
+        for value in dict.fromkeys(getattr(job, axis) for job in estimated):
+            print(row(f"{axis}: {value}", (each for job, each in estimated.items() if getattr(job, axis) == value)))
 
 
 def row(title: str, jobs: Iterable[Sequence[Estimate]]) -> str:
-    told = list(jobs)
-    first, later = [each[0] for each in told], [one for each in told for one in each[1:]]
+    estimated = list(jobs)
+    first, later = [each[0] for each in estimated], [one for each in estimated for one in each[1:]]
     shares = (
         share([each.is_kept for each in first if each.most_s is None]),
         share([each.is_not_exceeded for each in first if each.most_s is not None]),
@@ -60,7 +60,7 @@ def row(title: str, jobs: Iterable[Sequence[Estimate]]) -> str:
         share([each.is_left_kept for each in later]),
     )
     ratios = spread([each.ratio for each in later])
-    return f"{title:<32}{len(told):>5}" + "".join(f"{each:>8}" for each in shares) + f"{ratios:>19}"
+    return f"{title:<32}{len(estimated):>5}" + "".join(f"{each:>8}" for each in shares) + f"{ratios:>19}"
 
 
 def share(kept: Sequence[bool]) -> str:

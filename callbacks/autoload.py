@@ -32,7 +32,7 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
     >>> callbacks({})
     []
     """
-    # A callback that was created before any Lightning was loaded learns here which one its Trainer is of.
+    # A callback that was created before any Lightning was loaded is given here the one of its Trainer.
     lightning = sys.modules.get("lightning_powertrain.callbacks._lightning")
     if lightning is not None:
         lightning.inherit_from_loaded()

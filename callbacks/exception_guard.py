@@ -15,14 +15,14 @@ class ExceptionGuard(pl.Callback):
     list for as long as it is at work.
 
     Args:
-        tell: What to do with the Trainer of the failed job; must not raise.
+        notify: What to do with the Trainer of the failed job; must not raise.
     """
 
-    def __init__(self, tell: Callable[[pl.Trainer], object]) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[pl.Trainer], object]) -> None:
+        self._notify = notify
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self._tell(trainer)
+        self._notify(trainer)
 
     # Lightning may be iterating over the list: both replace it and leave the old one as it is.
 

@@ -1,4 +1,4 @@
-"""What a Trainer tells about its job."""
+"""What a Trainer knows about its job: its length, its time limit, its data loaders."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ SIMULATED = "power/simulated"
 
 
 class PowerLog:
-    """Adds up energy and samples, and tells loggers what came since it last told them.
+    """Adds up energy and samples, and sends loggers what came since the last time.
 
     Args:
         source: Whose power it is.
@@ -23,7 +23,7 @@ class PowerLog:
         shared: Whether somebody else may move the clock of ``source``, if that is a virtual one.
 
     Raises:
-        DeviceError: If the source does not tell its power.
+        DeviceError: If the power cannot be read.
     """
 
     def __init__(self, source: PowerSource, writer: LoggerWriter, *, shared: bool) -> None:
@@ -38,17 +38,17 @@ class PowerLog:
     def minibatch_ended(self, samples: int) -> None:
         """Count a minibatch."""
         # A virtual clock that nobody has moved since the last minibatch is ours to move. Where somebody may, the first
-        # minibatch is too early to tell.
+        # minibatch is too early for that.
         if self._source.clock.now() == self._ended_s:
             self._source.minibatch_ended()
         self._ended_s = self._source.clock.now()
         self._samples += samples
 
     def write(self) -> None:
-        """Tell the loggers.
+        """Send the loggers what came since the last time.
 
         Raises:
-            DeviceError: If the source does not tell its power.
+            DeviceError: If the power cannot be read.
         """
         before, (seconds, energy_j) = self.summary, self._meter.read()
         self.summary = PowerSummary(energy_j, seconds, self._samples, before.simulated)

@@ -110,7 +110,7 @@ class PowerTrainCallback(LightningCallback):
         return self._tuner.state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Have the next job go on from a state; what is wrong with it is told at its first minibatch."""
+        """Keep a state from which the next job resumes; its first minibatch reports what is wrong with it."""
         self._tuner.load(state_dict)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

@@ -30,7 +30,7 @@ class Classifier(pl.LightningModule):
 
 
 def made_up_digits(count: int) -> TensorDataset:
-    """Images of 8 x 8 pixels in which a bright row or column tells the label."""
+    """Images of 8 x 8 pixels in which a bright row or column is the label."""
     labels = torch.randint(0, 10, (count,))
     images = torch.randn(count, 8, 8) + 3.0 * nn.functional.one_hot(labels % 8, 8).unsqueeze(1)
     return TensorDataset(images, labels)

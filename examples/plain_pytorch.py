@@ -15,7 +15,7 @@ from lightning_powertrain import Tuner
 
 
 def stream() -> Iterator[Tensor]:
-    """Minibatches without end; a DataLoader serves as well, and tells its length."""
+    """Minibatches without end; a DataLoader serves as well, and has a length."""
     while True:
         yield torch.randn(16, 8)
 

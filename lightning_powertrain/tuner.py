@@ -32,7 +32,7 @@ _STOPPED = "troubleshooting.md#tuning-stops"
 class Tuner:
     """Moves a device through power modes while a job trains, learns what they cost, and locks the best one.
 
-    It measures the mode that the job started in and some modes that tell most about the others, predicts those, and
+    It measures the mode that the job started in and the most informative other modes, predicts the rest, and
     continues where the best one for the budget is expected (:class:`~lightning_powertrain.tuning.search.Search`). The
     mode that stays was always measured, and is within the budget by more than the noise of its measurement.
     :meth:`stop` restores the board.
@@ -222,7 +222,7 @@ class Tuner:
                 session.warm_start(history)
 
     def minibatch_started(self) -> None:
-        """Report that the loop has the data of its next minibatch. Optional: it tells how long training waits for data.
+        """Report that the loop has the data of its next minibatch. Optional: it shows how long training waits for data.
 
         Call it for each minibatch, as soon as the data loader has returned it.
         """

@@ -100,7 +100,7 @@ def brute_force() -> Callable[[float], tuple[float, float]]:
 
 @pytest.fixture
 def tiny(device: FakeDevice, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDevice]:
-    """The tiny board and a predictor that knows it, so that what a callback does can be told exactly."""
+    """The tiny board and a predictor that knows it, so that what a callback does is known exactly."""
     monkeypatch.setattr("lightning_powertrain.tuning.options.default_predictor", lambda reference, seed: oracle)
     device.settle_s = 0.2
     yield device

@@ -9,7 +9,7 @@ from typing import Union
 
 import psutil
 
-# Workers of a data loader and the like are told to end, and take a moment.
+# Workers of a data loader and the like are asked to end, and take a moment.
 _PATIENCE_S = 5.0
 
 _MAY_STAY = {

@@ -84,7 +84,7 @@ class Predictor(GreyBoxTransfer):
 
 @dataclass(frozen=True)
 class Job:
-    """A tuned job: when which mode was set, what was believed on the way, and what came of it."""
+    """A tuned job: when which mode was set, what was predicted on the way, and what was measured."""
 
     limit_w: float
     hard_limit: bool
@@ -161,14 +161,14 @@ def _stage(number: int, job: Job) -> tuple[str, str]:
         return "locked", VERMILION
     # Under a hard budget no mode comes first: each is chosen by what was measured before.
     return (
-        ("seven modes that tell most", GREY)
+        ("seven most informative modes", GREY)
         if number <= FIRST and not job.hard_limit
         else ("where the best may be", BLUE)
     )
 
 
 def learning_figure(truth: Profile, job: Job) -> Figure:
-    """What was believed of all modes after the first measurements, and at the end."""
+    """What was predicted of all modes after the first measurements, and at the end."""
     figure = new_figure(10, 5)
     figure.suptitle(TITLE, fontsize="medium")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)

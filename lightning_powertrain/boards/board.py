@@ -42,7 +42,7 @@ class Board:
         gpu_clusters: How many GPU clusters (TPCs) the module has; None if not known.
         compatible: BaseDevice-tree identification strings, such as ``p3701-0005``.
         grids: Named subsets of the modes: for each, the values of each knob.
-        identity: What tells one very board, and its software, from others of its kind; empty in the catalogue.
+        identity: What distinguishes this board, and its software, from others of its kind; empty in the catalogue.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Board:
 
     @property
     def unknown_knobs(self) -> tuple[str, ...]:
-        """Names of the knobs whose tables only the board itself can tell."""
+        """Names of the knobs whose tables can only be read on the board itself."""
         return tuple(knob.name for knob in self.knobs if not knob.values)
 
     @property

@@ -1,7 +1,7 @@
 """The catalogue of boards: one TOML file each, in the folder beside this module.
 
 A file may say ``extends = "other-board"``: what it does not set is that board's, and its knobs replace those of the
-same name. A knob without ``values`` has a table that nobody has published: only the board itself can tell it.
+same name. A knob without ``values`` has a table that nobody has published: it can only be read on the board itself.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Knob:
             UnknownTableError: If the knob has no values.
         """
         if not self.values:
-            raise UnknownTableError(f"the values of {self.name} are not known: only the board itself can tell them.")
+            raise UnknownTableError(f"the values of {self.name} are not known: they are read on the board itself.")
         return max((value for value in self.values if value <= cap), default=self.values[0])
 
 

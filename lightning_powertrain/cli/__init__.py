@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _give_up_output(error: OSError) -> NoReturn:
-    """End where nobody takes the output: the reader of a pipe has gone, or the disk is full."""
+    """End where the output cannot be written: the reader of a pipe has gone, or the disk is full."""
     # Python writes what is left in its buffers once more when it exits, and would complain about the same again.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -43,7 +43,8 @@ def evaluate(
     ] = None,
     dataset: Annotated[Optional[Path], typer.Option(help="Replay this CSV file instead of a simulation.")] = None,
     knobs: Annotated[
-        Optional[str], typer.Option(help="Its columns of knobs; NAME:ROLE where a name does not tell.")
+        Optional[str],
+        typer.Option(help="Its columns of knobs, each NAME or NAME:ROLE, separated by commas."),
     ] = None,
     time: Annotated[Optional[str], typer.Option(help="Its column of times; default: time_ms.")] = None,
     power: Annotated[Optional[str], typer.Option(help="Its column of powers in watts, if it has one.")] = None,

@@ -36,7 +36,7 @@ def show_modes(
 
 
 def _record(board: Board, knobs: tuple[Knob, ...]) -> dict[str, Any]:
-    """All that is known of a board; ``None`` stands for what only the board itself can tell."""
+    """All that is known of a board; ``None`` stands for what only the board itself knows."""
     return {
         "key": board.key,
         "title": board.title,

@@ -21,7 +21,7 @@ class Load:
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """CPU seconds since an arbitrary start. They never decrease, so that two readings tell what came in between.
+    """CPU seconds since an arbitrary start. They never decrease, so that two readings give what was used in between.
 
     Args:
         cores_s: Seconds in which each online core was busy, by its number; empty if not known.

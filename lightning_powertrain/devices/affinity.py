@@ -31,7 +31,7 @@ class Affinity:
 
     A mask that the kernel changed is restored to what it was. A thread that started meanwhile inherited such a mask
     and gets that of this process. A mask that somebody chose in the meantime is left alone, unless it is all CPUs of
-    the control group: nothing tells that from what the kernel does there.
+    the control group: nothing distinguishes that from what the kernel does there.
 
     Args:
         root: Where the board's file systems are.

@@ -13,7 +13,7 @@ Cancel = Callable[[], None]
 
 _log = logging.getLogger(__name__)
 
-# A call that takes longer hangs in the kernel, and may do so for ever: nobody waits for it, least of all training.
+# A call that takes longer hangs in the kernel, and may do so for ever: no thread waits for it, least of all training.
 _MOST_WAIT_S = 2.0
 
 
@@ -147,7 +147,7 @@ class Stopwatch:
         self.interrupted_s = 0.0
         """Seconds of all intervals so far in which something else happened."""
         self.restart()
-        self._clean = False  # Nobody knows when the first minibatch began.
+        self._clean = False  # It is not known when the first minibatch began.
 
     def restart(self) -> None:
         """The next minibatch begins now."""

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from lightning_powertrain.boards import Board, ModeSpace, PowerMode
 from lightning_powertrain.devices.activity import CpuTimes, Load
+from lightning_powertrain.devices.clock import VirtualClock
 from lightning_powertrain.devices.power_source import Health, PowerSource
 
 
@@ -132,6 +133,15 @@ class BaseDevice(PowerSource):
         nested. It must change nothing but the simulated time.
         """
         return nullcontext()
+
+    def wait(self, seconds: float) -> None:
+        """Advance a virtual clock by the time for which this board waits for the others of its job.
+
+        Called on every board of a distributed job, before the tuner evaluates a round. On a real board the time has
+        already passed, and nothing happens. A simulation overrides it if its board draws less power while it waits.
+        """
+        if isinstance(self.clock, VirtualClock):
+            self.clock.advance(seconds)
 
     def close(self) -> None:
         """Restore the board and release what was opened; by default :meth:`restore`.

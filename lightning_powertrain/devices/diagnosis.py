@@ -106,8 +106,8 @@ def _check_power(facts: Facts) -> Iterator[Finding]:
     others = [rail for rail in power.rails if rail not in parts]
     more = f"; also there, not added: {', '.join(others)}" if others else ""
     text = f"{power.total_w:.1f} W, {total}{more}"
-    if power.doubt:
-        yield Finding("power", "warn", f"{text}. This total is uncertain: {power.doubt}")
+    if power.caveat:
+        yield Finding("power", "warn", f"{text}. This total is uncertain: {power.caveat}")
     else:
         yield Finding("power", "ok", text)
     sampling = f"{power.rate_hz:.1f} samples/s of 10 asked for, {power.sample_ms:.1f} ms each"

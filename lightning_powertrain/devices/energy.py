@@ -20,7 +20,7 @@ class EnergyMeter:
     Args:
         source: What to meter.
         period_s: Seconds between samples. Sensors average over about as long (0.43 s in an INA3221 at NVIDIA's
-            settings), so more would cost time and tell nothing.
+            settings), so more would cost time and add no information.
     """
 
     def __init__(self, source: PowerSource, period_s: float = 0.5) -> None:
@@ -36,7 +36,7 @@ class EnergyMeter:
         """Begin at zero.
 
         Raises:
-            DeviceError: If the source does not tell its power.
+            DeviceError: If the power cannot be read.
         """
         self.stop()
         self._start_s = self._at_s = self._source.clock.now()
@@ -50,7 +50,7 @@ class EnergyMeter:
         """Seconds and joules since :meth:`start`, up to now.
 
         Raises:
-            DeviceError: If the source does not tell.
+            DeviceError: If the power cannot be read.
         """
         if self._counted_before_j is None:
             self._sample()

@@ -11,7 +11,7 @@ from lightning_powertrain.devices.gpu_clusters import GpuClusters
 from lightning_powertrain.devices.nvpmodel import Nvpmodel
 
 DebugFiles = Literal["firmware's", "others", "none", "unknown"]
-"""Whether those of the firmware, which set the memory clock, are there; ``unknown`` where only root could tell."""
+"""Whether those of the firmware, which set the memory clock, are there; ``unknown`` where only root can see that."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PowerFacts:
         sample_ms: What one sample costs; the median.
         settle_s: How long the sensor's filter remembers.
         error: Why nothing can be read.
-        doubt: Why the total may be wrong.
+        caveat: Why the total may be wrong.
         shows_zero: Whether the sensors can be read and show no power at all.
     """
 
@@ -79,7 +79,7 @@ class PowerFacts:
     sample_ms: float = 0.0
     settle_s: float = 0.0
     error: str = ""
-    doubt: str = ""
+    caveat: str = ""
     shows_zero: bool = False
 
 

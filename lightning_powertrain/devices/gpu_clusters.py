@@ -1,4 +1,4 @@
-"""How much of the GPU the stock mode has switched off, as far as the files of the board and the catalogue tell.
+"""How much of the GPU the stock mode has switched off, from the files of the board and the catalogue.
 
 A stock mode carries a mask with one bit for each GPU cluster (TPC) without power. It can be read only: another mask
 takes another stock mode, and mostly a reboot.
@@ -23,8 +23,8 @@ class GpuClusters:
 
     Args:
         mask: The mask that holds now; None if nothing shows it.
-        mode: Name of the stock mode that is set; empty if nothing tells.
-        off: How many clusters are off that another stock mode switches on; None if that cannot be told.
+        mode: Name of the stock mode that is set; empty if it is not known.
+        off: How many clusters are off that another stock mode switches on; None if that is not known.
         total: How many clusters the module has; None if the catalogue does not say.
         freer: Name of the stock mode that switches most of them on; empty if none is known or none is needed.
         command: What selects that mode; empty if this board's nvpmodel.conf does not have it.
@@ -39,7 +39,7 @@ class GpuClusters:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What tells this board from itself with another mask: nothing that was measured then holds now."""
+        """Distinguishes this board from itself with another mask: what was measured with that does not hold."""
         return {} if self.mask is None else {"tpc_pg_mask": str(self.mask)}
 
     @property
@@ -51,7 +51,7 @@ class GpuClusters:
 
 
 def read_gpu_clusters(root: Path, board: Board | None) -> GpuClusters:
-    """What the files under ``root`` and the catalogue tell of the GPU's clusters."""
+    """The clusters of the GPU, from the files under ``root`` and the catalogue."""
     return judged(gpu_mask(root), read_nvpmodel(root), board)
 
 

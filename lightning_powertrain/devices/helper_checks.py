@@ -20,7 +20,7 @@ _SUDO_PATIENCE_S = 10.0
 
 
 def helper_facts(root: Path, start: Callable[[], HelperClient]) -> HelperFacts:
-    """What the helper says of itself. ``restore`` does nothing but tell, unless a killed job left something behind."""
+    """What the helper says of itself. ``restore`` only reports, unless a killed job left something behind."""
     facts = HelperFacts(unsafe=unsafe_rule(root))
     try:
         client = start()
@@ -52,7 +52,7 @@ def unsafe_rule(root: Path = Path("/")) -> str:
         return ""
     try:
         text = (root / SUDOERS.relative_to("/")).read_text(encoding="utf-8")
-    except OSError:  # Only root reads it; sudo tells each user their own rules.
+    except OSError:  # Only root reads it; sudo lists the rules of each user for that user.
         text = _own_rules() if root == Path("/") else ""
     if found := UNSAFE.search(text):
         return found[0].strip()

@@ -17,7 +17,7 @@ LAUNCHER = "powertrain-helper"
 """The executable in that folder: a script, because what is named in a sudoers rule must not be an interpreter."""
 
 MARKER = Path("roothelper/INSTALLED")
-"""Tells the copy that it is installed, and lists the ways to it, one a line: ``service``, ``sudo``."""
+"""Marks the copy as installed, and lists the ways to it, one a line: ``service``, ``sudo``."""
 
 SOCKET = Path("/run/powertrain/helper.sock")
 """In a folder of its own, which a container can mount; the helper's state lies where only root can look."""

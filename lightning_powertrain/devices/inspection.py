@@ -120,7 +120,9 @@ def power_facts(root: Path, board: Board | None) -> PowerFacts:
             source = JtopPower(board.rails if board else ())
         total_w = source.read().total_w
         rate_hz, sample_ms = sampling(source)
-        return PowerFacts(chips, rails, source.source, total_w, rate_hz, sample_ms, source.settle_s, doubt=source.doubt)
+        return PowerFacts(
+            chips, rails, source.source, total_w, rate_hz, sample_ms, source.settle_s, caveat=source.caveat
+        )
     except DeviceError as error:
         log_swallowed("reading power", error)
         return PowerFacts(chips, rails, error=str(error), shows_zero=sensors.shows_zero)

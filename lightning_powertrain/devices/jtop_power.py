@@ -99,9 +99,9 @@ class JtopPower:
         return f"jtop:{self._total(*self._message()).source}"
 
     @property
-    def doubt(self) -> str:
+    def caveat(self) -> str:
         """Why the total may be wrong; empty where it is known to be the module's."""
-        return self._total(*self._message()).doubt
+        return self._total(*self._message()).caveat
 
     @property
     def settle_s(self) -> float:
@@ -135,13 +135,13 @@ class JtopPower:
             if self._is_closed or now_s - self._began_s < _RETRY_S:
                 raise _no_power("")
             failure = self._failure()
-            self._begin()  # The service may have been restarted: the next readings tell.
+            self._begin()  # The service may have been restarted: the next readings show.
             raise failure
         message = self._latest[-1][1]
         return dict(message["rails_mw"]), message["whole"]
 
     def _failure(self) -> DeviceError:
-        """Ends the child, which is of no more use, and tells what it said last."""
+        """End the child, which is no longer needed, and return what it wrote last."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(1.0)
         self._child.kill()

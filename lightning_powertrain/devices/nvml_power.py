@@ -58,7 +58,7 @@ class NvmlPower(PowerSource):
         """Power now, in all and of each GPU.
 
         Raises:
-            DeviceError: If a GPU does not tell its power.
+            DeviceError: If the power of a GPU cannot be read.
         """
         milliwatts = self._from_each(self._nvml.nvmlDeviceGetPowerUsage)
         if milliwatts is None:

@@ -83,7 +83,7 @@ class Nvpmodel:
     Args:
         modes: In the order of the file.
         default: Number of the mode in which the board boots for the first time.
-        current: Number of the mode that is set; None if nothing tells.
+        current: Number of the mode that is set; None if it is not known.
     """
 
     modes: tuple[StockMode, ...] = ()

@@ -23,11 +23,11 @@ class Total:
 
     Args:
         parts: Names of the rails that are added; empty where nothing gives a total.
-        doubt: Why the total may be wrong; empty where the board's own rails are known and all are there.
+        caveat: Why the total may be wrong; empty where the board's own rails are known and all are there.
     """
 
     parts: tuple[str, ...]
-    doubt: str = ""
+    caveat: str = ""
 
     @property
     def source(self) -> str:
@@ -59,8 +59,8 @@ def total_of(names: Sequence[str], own: Sequence[str] = (), whole: str = "sum") 
     if carrying is not None:
         return Total((carrying,))
     parts = tuple(name for name in names if not name.startswith(_CARRIER))
-    doubt = "this board's own rails are not known, so those that are added may overlap or belong to its carrier"
-    return Total(parts, doubt if parts else "")
+    caveat = "this board's own rails are not known, so those that are added may overlap or belong to its carrier"
+    return Total(parts, caveat if parts else "")
 
 
 def is_of_whole_board_or_carrier(rail: str) -> bool:

@@ -209,7 +209,7 @@ class SimulatedDevice(BaseDevice):
             self._computed_until_s = self._computing.cpu_s()
 
     def wait(self, seconds: float) -> None:
-        """Let time pass in which the board waits for others, and draws what an idle one does in this mode."""
+        """Let time pass in which the board waits for others, and draws what an idle board draws in this mode."""
         self._catch_up()
         working, throttled = (self._draw, self._busy), self._throttled
         idle = _steady_at_reference(self._physics.board, None, tuple(self._mode.values()))

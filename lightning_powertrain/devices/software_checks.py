@@ -86,7 +86,7 @@ def jetpack(release: str) -> tuple[str, str]:
 
 
 def generation(facts: Facts) -> int | None:
-    """Number of the JetPack before the first point, by its release or by NVIDIA's kernel; None if neither tells."""
+    """Number of the JetPack before the first point, by its release or by NVIDIA's kernel; None if neither is known."""
     l4t, version = jetpack(facts.release)
     if l4t:
         return int(version.partition(".")[0]) if version else None
@@ -138,7 +138,7 @@ def _clusters(clusters: GpuClusters) -> Finding:
     if clusters.mask is None:
         return Finding("TPC mask", "note", "unknown: neither the GPU nor nvpmodel shows it")
     if clusters.off is None:
-        text = f"{clusters.mask}: whether another stock mode switches more GPU clusters on cannot be told here"
+        text = f"{clusters.mask}: it is not known here whether another stock mode switches more GPU clusters on"
         return Finding("TPC mask", "note", text)
     if clusters.off == 0:
         all_on = "all GPU clusters that a stock mode can switch on are on"

@@ -134,9 +134,9 @@ class SysfsDevice(BaseDevice):
                 power = JtopPower(rails)
             except DeviceError as error:
                 warn("no power sensor can be read here: %s", error, see="boards.md#power", once=True)
-        if power.doubt:
+        if power.caveat:
             what = "the total power of this board (%s) is uncertain: %s"
-            warn(what, power.source, power.doubt, see="boards.md#power", once=True)
+            warn(what, power.source, power.caveat, see="boards.md#power", once=True)
         return power
 
     @property

@@ -64,9 +64,9 @@ class SysfsPower:
         return self._made_of.source
 
     @property
-    def doubt(self) -> str:
+    def caveat(self) -> str:
         """Why the total may be wrong; empty where it is known to be the module's."""
-        return self._made_of.doubt
+        return self._made_of.caveat
 
     @property
     def readable(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from lightning_powertrain.devices import BaseDevice, Pollers, SimulatedDevice, VirtualClock
+from lightning_powertrain.devices import BaseDevice, Pollers
 from lightning_powertrain.distributed.channel import error_text
 from lightning_powertrain.distributed.messages import Message, Registration, Reply, Report, Request
 from lightning_powertrain.errors import PowerTrainError
@@ -67,18 +67,13 @@ class LocalBoard:
     def synchronize(self, reports: Sequence[Report]) -> None:
         """Begin a round, when the reports of all processes have arrived.
 
-        On real boards the all-gather has waited for the slowest board. Here a virtual clock advances by that wait.
+        On real boards the all-gather has waited for the slowest board; simulated ones wait here.
         """
         device = self._device
         if device is None:
             return
-        if isinstance(device.clock, VirtualClock):
-            elapsed_s = device.clock.now() - self._last_round_s
-            wait_s = max(0.0, max(report.elapsed_s for report in reports) - elapsed_s)
-            if isinstance(device, SimulatedDevice):
-                device.wait(wait_s)
-            else:
-                device.clock.advance(wait_s)
+        elapsed_s = device.clock.now() - self._last_round_s
+        device.wait(max(0.0, max(report.elapsed_s for report in reports) - elapsed_s))
         self._last_round_s = device.clock.now()
 
     def execute(self, request: Request) -> Reply:

@@ -188,16 +188,16 @@ def _run(
     sample = replace(case.measured, measurements=tuple(case.measured.measurements[row] for row in rows))
     run = _run_of(name, case, len(rows), seed, _profiling_s(sample))
     truth = Costs(case.truth.time_ms, case.truth.power_w)
-    believed, actual = Costs(sample.time_ms, sample.power_w), Costs(truth.time_ms[rows], truth.power_w[rows])
+    estimated, actual = Costs(sample.time_ms, sample.power_w), Costs(truth.time_ms[rows], truth.power_w[rows])
     if predictor is not None:
         prediction, fit_s, predict_s = _predict(predictor, METHODS[name], case, sample)
-        believed, actual = Costs(prediction.time_ms.copy(), prediction.power_w.copy()), truth
-        believed.time_ms[rows], believed.power_w[rows] = sample.time_ms, sample.power_w
+        estimated, actual = Costs(prediction.time_ms.copy(), prediction.power_w.copy()), truth
+        estimated.time_ms[rows], estimated.power_w[rows] = sample.time_ms, sample.power_w
         errors = errors_of(prediction, case.truth, np.isin(np.arange(len(case.truth)), rows))
         run = replace(run, fit_s=fit_s, predict_s=predict_s, errors=errors, prediction=prediction)
     if not case.has_power:
         return run
-    run = replace(run, decisions=decisions_of(believed, actual, truth, limits_w))
+    run = replace(run, decisions=decisions_of(estimated, actual, truth, limits_w))
     if not verify:
         return run
     return run if predictor is None else replace(run, verified=_verify(case, predictor, rows, limits_w))
@@ -262,13 +262,13 @@ def _run_stock(name: str, case: Case, limits_w: FloatArray) -> Iterator[Run]:
     if name == "maxn":
         relative = case.truth.modes / np.maximum(case.truth.modes.max(axis=0), 1)
         highest = [int(np.argmax(relative.sum(axis=1)))]
-        believed = actual = Costs(truth.time_ms[highest], truth.power_w[highest])
-        decisions = decisions_of(believed, actual, truth, limits_w)
+        estimated = actual = Costs(truth.time_ms[highest], truth.power_w[highest])
+        decisions = decisions_of(estimated, actual, truth, limits_w)
         yield replace(_run_of(name, case, 0, 0), decisions=decisions)
     elif case.presets is not None:
         sample, exact = case.presets
-        believed, actual = Costs(sample.time_ms, sample.power_w), Costs(exact.time_ms, exact.power_w)
-        decisions = decisions_of(believed, actual, truth, limits_w)
+        estimated, actual = Costs(sample.time_ms, sample.power_w), Costs(exact.time_ms, exact.power_w)
+        decisions = decisions_of(estimated, actual, truth, limits_w)
         yield replace(_run_of(name, case, len(sample), 0, _profiling_s(sample)), decisions=decisions)
 
 

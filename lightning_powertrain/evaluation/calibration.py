@@ -197,8 +197,8 @@ def table() -> str:
     """All anchors as a Markdown table; a question mark stands behind what is not verified."""
     lines = ["| figure | known | simulated | deviation |", "|---|---|---|---|"]
     for anchor in anchors():
-        doubt = "" if anchor.verified else " ?"
-        known, simulated = f"{anchor.known:.4g} {anchor.unit}{doubt}", f"{anchor.simulated:.4g} {anchor.unit}"
+        mark = "" if anchor.verified else " ?"
+        known, simulated = f"{anchor.known:.4g} {anchor.unit}{mark}", f"{anchor.simulated:.4g} {anchor.unit}"
         lines.append(f"| {anchor.what} | {known} | {simulated} | {anchor.deviation_percent:+.0f} % |")
     return "\n".join(lines)
 

@@ -160,7 +160,7 @@ class Columns:
     """Which column of a file means what.
 
     Args:
-        knobs: Columns of knobs; ``name:role`` where the name does not tell the role.
+        knobs: Columns of knobs; ``name:role`` where the role does not follow from the name.
         time: Column of times, in any unit.
         power: Column of powers in watts; None if there is none.
         workload: Columns that name the workload, such as its board and its own name; empty if there is only one.

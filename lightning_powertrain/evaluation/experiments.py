@@ -38,7 +38,7 @@ class Experiment:
             on a simulated board and no reference for recorded data, which takes one only.
         grid: Named grid of the simulated board, or ``all``.
         dataset: A CSV file of recorded data instead of a simulation.
-        knobs: Its columns of knobs; ``name:role`` where a name does not tell the role.
+        knobs: Its columns of knobs; ``name:role`` where the role does not follow from the name.
         time: Its column of times.
         power: Its column of powers in watts; None if it has none.
         workload: Its columns that name the workload, joined by slashes; empty if it has only one.

@@ -92,7 +92,7 @@ METHODS = {
     ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", hypercube_rows, _grey_box),
-    "grey-box-informed": Method("the same on the modes that tell it most", designed_rows, _grey_box),
+    "grey-box-informed": Method("the same on the most informative modes", designed_rows, _grey_box),
     "search": Method("the search of a tuned job: N modes, and up to five verifications", None, _grey_box, "search"),
     "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),
     "hard": Method("the same from the lowest mode, never above the limit", None, _grey_box, "hard"),

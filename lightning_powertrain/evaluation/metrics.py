@@ -143,17 +143,17 @@ def possible_limits_w(limits_w: FloatArray, truth: Costs) -> FloatArray:
     return np.asarray(limits_w[limits_w >= truth.power_w.min()], dtype=np.float64)
 
 
-def decisions_of(believed: Costs, actual: Costs, truth: Costs, limits_w: FloatArray) -> Decisions | None:
+def decisions_of(estimated: Costs, actual: Costs, truth: Costs, limits_w: FloatArray) -> Decisions | None:
     """Choices of the fastest mode within each power limit; None if no limit can be met at all.
 
     Args:
-        believed: What the method holds for true of its candidates.
+        estimated: What the method holds for true of its candidates.
         actual: What these candidates truly cost.
         truth: What all modes truly cost: the optimum is among them.
         limits_w: The limits.
     """
     possible_w = possible_limits_w(limits_w, truth)
-    rows = [best_index(PowerBudget(limit_w), believed.time_ms, believed.power_w) for limit_w in possible_w.tolist()]
+    rows = [best_index(PowerBudget(limit_w), estimated.time_ms, estimated.power_w) for limit_w in possible_w.tolist()]
     return judge(Costs(actual.time_ms[rows], actual.power_w[rows]), truth, possible_w)
 
 

@@ -275,7 +275,7 @@ def _is_stock(run: Run) -> bool:
 
 
 def _verified_look(run: Run) -> dict[str, Any]:
-    """What tells choices that were measured from those that were not, where a method has both."""
+    """What distinguishes choices that were measured from those that were not, where a method has both."""
     return {} if METHODS[run.method].search else {"label": f"{run.title}, verified", "linestyle": "--"}
 
 

@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job was told, and what came of it.
+    """An estimate that a job received, and how long profiling took.
 
     Args:
         spent_s: Seconds that profiling had taken.

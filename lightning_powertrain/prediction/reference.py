@@ -70,7 +70,7 @@ class ReferenceProfile:
 
     @property
     def provenance(self) -> Provenance:
-        """Where the profile comes from; ``provenance.simulated`` tells whether it was simulated."""
+        """Where the profile comes from; ``provenance.simulated`` says whether it was simulated."""
         return self.profile.provenance
 
     def save(self, path: str | Path) -> None:

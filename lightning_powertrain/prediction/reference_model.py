@@ -1,4 +1,4 @@
-"""What grey boxes have learned of a reference workload, as far as others start from it: a few arrays, easy to save."""
+"""The fitted parameters of a reference workload from which other grey boxes start: a few arrays, easy to save."""
 
 from __future__ import annotations
 

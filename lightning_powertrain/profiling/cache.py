@@ -2,7 +2,7 @@
 
 An entry is a folder of its own that is complete before it gets its name and never changes afterwards. Its name ends in
 a number that counts up with each replacement (the clock of a board that was just switched on may be years behind) and
-something random. The highest name counts, and whoever writes removes the lower ones. So nobody waits for anybody, a
+something random. The highest name counts, and whoever writes removes the lower ones. So no process waits for another, a
 reader sees the old entry or the new one and never a mixture, and a process may be killed at any moment.
 
 Of two jobs that finish at once one wins; their profiles are not merged: neither has seen whether the other's
@@ -188,7 +188,7 @@ def _number(folder: Path) -> int:
 
 
 def _discard(folder: Path) -> None:
-    """Remove an entry. It loses its name first: nobody finds half of it."""
+    """Remove an entry. It loses its name first, so that no reader finds half of it."""
     scratch = folder.with_name(_scratch_name())
     try:
         folder.rename(scratch)

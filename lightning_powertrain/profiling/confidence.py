@@ -12,7 +12,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _Z = NormalDist().inv_cdf(0.975)
 
-# An INA3221 with NVIDIA's settings is a first-order filter: readings closer than twice this tell nothing new.
+# An INA3221 with NVIDIA's settings is a first-order filter: readings closer than twice this carry no new information.
 _FILTER_S = 0.43
 
 # A reading that never changes is not exact. A sensor's step of 0.4 W spreads by 0.4 W / sqrt(12), which is 1 % of 12 W.

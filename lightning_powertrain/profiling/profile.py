@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 _FORMAT = "lightning-powertrain profile 1"
 
 
-# An INA3221 at NVIDIA's settings averages over this long, so that samples closer than that tell the same.
+# An INA3221 at NVIDIA's settings averages over this long, so that samples closer than that repeat each other.
 _FILTER_S = 0.43
 # The two large rails of an AGX Orin are read in steps of about 0.4 W, which a steady load does not average out; and
 # between windows in the same mode powers differ by about half a per cent.
@@ -119,7 +119,7 @@ class Profile:
         knobs: Knobs of the board; their order is that of the columns of :attr:`modes`.
         provenance: Where the figures come from.
         measurements: What was measured, in that order.
-        throttled: What was measured while the board throttled: no measure of its mode, kept to tell of it.
+        throttled: What was measured while the board throttled: no measure of its mode, kept for the record.
     """
 
     knobs: tuple[Knob, ...]

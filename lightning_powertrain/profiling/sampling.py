@@ -118,8 +118,8 @@ def _separation(points: FloatArray) -> float:
 def visiting_order(space: ModeSpace, modes: Iterable[PowerMode], seed: int = 0) -> list[PowerMode]:
     """Modes with the same cores one after the other, since cores are slow to come and go; the rest at random.
 
-    Neither cores nor anything else rises from visit to visit, so that power does not, and temperature with it: what a
-    board is like when it is hot must not be learnt as what its fast modes are like.
+    The order is random otherwise, so that power and temperature do not rise from visit to visit: the effect of heat
+    must not be mistaken for an effect of fast modes.
 
     Args:
         space: The modes that there are.

@@ -1,4 +1,4 @@
-"""Tells a person at a terminal what a tuner does."""
+"""Prints what a tuner does, for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class ConsoleReporter(Observer):
         self._clear_progress()
         selection = outcome.selection
         if selection.measured is None:
-            self._say(f"trying {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
+            self._say(f"verifying {time_and_power(selection)} predicted ({selection.mode}), {selection.objective}")
 
     def board_warming(self, mode: PowerMode, most_s: float) -> None:
         if not (self._closed or self._is_correcting):
@@ -119,7 +119,7 @@ class ConsoleReporter(Observer):
             self._say(sentence)
 
     def drifted(self, drift: Drift) -> None:
-        self._is_correcting = True  # One line tells of it once it is made.
+        self._is_correcting = True  # One line reports it once it is made.
 
     def closed(self) -> None:
         self._clear_progress()
@@ -213,7 +213,7 @@ def _stride(total: int) -> int:
 
 
 def _in_all(progress: Progress) -> str:
-    """How long profiling takes: the longest that it may, where nobody can tell when it ends."""
+    """How long profiling takes: the longest that it may, where it is not known when it ends."""
     most_s = progress.most_seconds_left
     return f"about {duration(progress.seconds_left)}" if most_s is None else f"up to {duration(most_s)}"
 

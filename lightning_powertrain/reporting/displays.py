@@ -37,7 +37,7 @@ class Table:
 class Display(ABC):
     """Shows what is no scalar, in one kind of logger.
 
-    Kinds are told apart by the methods that they have: none of their packages is imported here. It is their classes
+    The methods of a logger identify its kind: none of their packages is imported here. It is their classes
     that are asked, since dummies and mocks answer to any name.
     """
 

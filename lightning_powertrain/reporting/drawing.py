@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours of Okabe and Ito, and of Tol, which people with any form of colour blindness can tell apart.
+# Colours of Okabe and Ito, and of Tol, which people with any form of colour blindness can distinguish.
 GREY, BLACK, BLUE, GREEN, VERMILION, PURPLE = "#A8A8A8", "#000000", "#0072B2", "#009E73", "#D55E00", "#AA3377"
 
 

@@ -57,7 +57,7 @@ def chart_figure(charts: Sequence[Chart], columns: int = 1, heading: str = "") -
 
 
 def save_figure(outcome: Outcome, path: str | Path) -> None:
-    """Write :func:`pareto_figure` to ``path``; the suffix tells the format.
+    """Write :func:`pareto_figure` to ``path``; the suffix determines the format.
 
     Raises:
         MissingPackageError: If matplotlib is not installed.

@@ -215,7 +215,7 @@ def _median_error(fitted: Sequence[float | None], measured: Iterable[float]) -> 
 
 def _provenance(about: dict[str, Any]) -> str:
     reference = about["reference"]
-    origin = "none, or the predictor does not tell"
+    origin = "none, or the predictor does not say"
     if reference is not None:
         how = SIMULATED if reference["simulated"] else "measured"
         origin = f"{reference['workload']} on {reference['board']}, {how}"

@@ -36,7 +36,7 @@ def write_run(outcome: Outcome, folder: str | Path) -> None:
 class RunWriter(Observer):
     """Writes the profile, a summary and the Pareto figure once the chosen mode was measured.
 
-    A correction of the choice goes into a folder of its own in there, ``correction-1`` and so on, and is told in the
+    A correction of the choice goes into a folder of its own in there, ``correction-1`` and so on, and is listed in the
     files of the first choice.
 
     Args:

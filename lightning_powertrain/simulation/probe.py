@@ -18,7 +18,7 @@ from lightning_powertrain.simulation.workload import Workload
 
 _log = logging.getLogger("lightning_powertrain")
 
-# Older versions of torch do not tell: there, what is compiled may fail in the hook.
+# Older versions of torch have no such function: there, what is compiled may fail in the hook.
 _is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
 
 _HOST_MCYCLES_PER_LAUNCH = 0.19

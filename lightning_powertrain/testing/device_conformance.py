@@ -48,7 +48,7 @@ class DeviceConformance:
         return [lowest, modes.highest, modes.mode(len(modes) // 2), *(mode for mode in raised if mode in modes)]
 
     def reads_back(self, device: BaseDevice, mode: PowerMode) -> PowerMode:
-        """What the device reads back once ``mode`` is set: override it for what a board cannot tell in some modes."""
+        """What the device reads back once ``mode`` is set: override it for what a board cannot read in some modes."""
         return mode
 
     def settings(self, device: BaseDevice) -> object:
@@ -69,7 +69,7 @@ class DeviceConformance:
             assert knob.role == tables[knob.name].role
             assert set(knob.values) <= set(tables[knob.name].values), f"{knob.name} is not the board's table"
 
-    def test_it_tells_the_mode_that_it_is_in(self, device: BaseDevice) -> None:
+    def test_it_reports_the_mode_that_it_is_in(self, device: BaseDevice) -> None:
         """A power mode with a whole number for each knob; asking changes nothing."""
         mode = device.current_mode()
         assert isinstance(mode, PowerMode)
@@ -130,7 +130,7 @@ class DeviceConformance:
             assert any(math.isclose(reading.total_w, partial, rel_tol=1e-6, abs_tol=1e-3) for partial in sums)
             device.minibatch_ended()
 
-    def test_it_tells_whether_it_holds_itself_back(self, device: BaseDevice) -> None:
+    def test_it_reports_whether_it_throttles(self, device: BaseDevice) -> None:
         """At any time, and the count of over-currents never goes back."""
         events = []
         for _ in range(3):
@@ -142,7 +142,7 @@ class DeviceConformance:
         assert events == sorted(events)
         assert events[0] >= 0
 
-    def test_it_tells_how_busy_it_is(self, device: BaseDevice) -> None:
+    def test_it_reports_how_busy_it_is(self, device: BaseDevice) -> None:
         """Shares between 0 and 1, and CPU times that never decrease; or nothing, as by default."""
         before = device.read_cpu_times()
         for _ in range(3):
@@ -217,7 +217,7 @@ class DeviceConformance:
         times_s.append(device.clock.now())
         assert times_s == sorted(times_s)
 
-    def test_its_clock_calls_back_until_it_is_told_to_stop(self, device: BaseDevice) -> None:
+    def test_its_clock_calls_back_until_it_is_stopped(self, device: BaseDevice) -> None:
         """As the power poller needs it, while minibatches end."""
         calls: list[float] = []
         cancel = device.clock.every(0.01, lambda: calls.append(device.clock.now()))
@@ -232,7 +232,7 @@ class DeviceConformance:
         for _ in range(3):
             device.minibatch_ended()
             time.sleep(0.02)
-        assert len(calls) == made, "the clock calls back after it was told to stop"
+        assert len(calls) == made, "the clock calls back after it was stopped"
 
     def test_it_says_how_it_is_to_be_measured(self, device: BaseDevice) -> None:
         """How long its sensors take to settle, and whether it is real; by the attributes of the base class."""

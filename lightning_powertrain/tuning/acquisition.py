@@ -55,7 +55,7 @@ class Acquisition:
     better: BoolArray
 
     def apart(self, levels: npt.NDArray[np.int16], count: int) -> list[int]:
-        """Indices of the largest values of which no two are neighbours, which would tell the same.
+        """Indices of the largest values of which no two are neighbours, since neighbours carry the same information.
 
         Args:
             levels: Of each mode, shape ``(n, knobs)``.

@@ -42,7 +42,7 @@ def state_of(profile: Profile, board: str, workload: str | None, budget: str, ke
     about = profile.provenance
     state = {
         "version": _VERSION,
-        # Checkpoints are shared. Digests tell whether board and model are equal, and identify neither.
+        # Checkpoints are shared. Digests show whether board and model are equal, and identify neither.
         "board": _digest(board),
         "workload": _digest(workload),
         "budget": budget,
@@ -78,7 +78,7 @@ def history_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str)
     """The history in a state that :func:`state_of` made.
 
     Args:
-        state: The state; of this job, as :func:`mismatch` tells.
+        state: The state; of this job, as checked by :func:`mismatch`.
         knobs: Knobs of the board.
         budget: The budget of this job; a mode that was kept for another one is ignored.
 

@@ -27,7 +27,7 @@ def rescaled(profile: Profile, time_ratio: float, power_ratio: float) -> Profile
             time_std_ms=each.time_std_ms * time_ratio,
             power_w=each.power_w * power_ratio,
             power_std_w=each.power_std_w * power_ratio,
-            temperature_c=None,  # That of before tells nothing of the present power.
+            temperature_c=None,  # The earlier temperature does not belong to the present power.
             signals=Signals(),
         )
         for each in profile.measurements

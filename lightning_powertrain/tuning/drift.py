@@ -28,7 +28,7 @@ _SHORT_BLOCK_MINIBATCHES = 10
 # A locked mode was measured to 2 % in time and power, in a window of seconds; being the best of many it was measured
 # a little too well by selection; and a warming board draws a few per cent more. Five per cent is beyond all of that.
 _TOLERANCE = 0.05
-# A sensor that is read in steps of 0.4 W does not tell less.
+# The sensor is read in steps of 0.4 W, and smaller changes do not show.
 _TOLERANCE_W = 0.5
 
 # How well a block knows its time, as far as crossing a limit is concerned: its scatter, and a visit's 0.5 %.

@@ -9,7 +9,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.acquisition import Candidate
-from lightning_powertrain.tuning.foresight import LONGEST_S, in_doubt, warmed
+from lightning_powertrain.tuning.foresight import LONGEST_S, may_exceed_limit, warmed
 from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.observers import Progress
 from lightning_powertrain.tuning.pacing import Pace
@@ -48,6 +48,8 @@ class Explorer:
         self._time_left = time_left
         self._pace = pace
         self._start_s = session.uninterrupted_s()
+        self._done = 0
+        self._total = 0
 
     def best_mode(self, search: Search, plan: ProfilingPlan) -> Generator[Awaited, None, tuple[Search, Selection]]:
         """Measure until the search is over; returns the last search, and its best mode with what was predicted."""
@@ -65,7 +67,7 @@ class Explorer:
         """
         runner, session, budget = self._runner, self._session, self._budget
         expected: dict[PowerMode, Selection] = {}
-        start_s, done, spent_s = session.uninterrupted_s(), 0, 0.0
+        start_s, spent_s = session.uninterrupted_s(), 0.0
         while candidate := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
             yield from self._paced(search)
             session.enter(Phase.VERIFYING if candidate.is_verification else Phase.PROFILING)
@@ -82,11 +84,11 @@ class Explorer:
                 yield from runner.measured_cool(mode)
             else:
                 measurement = yield from runner.measured(mode)
-                done += 1
-                if measurement.throttled_by and done <= len(search.first_modes):
+                self._done += 1
+                if measurement.throttled_by and self._done <= len(search.first_modes):
                     plan = plan.with_one_more()
                 self._time_left.measured(measurement)
-                self.notify_measured(measurement, search, plan, done, session.uninterrupted_s() - start_s)
+                self.notify_measured(measurement, search, plan, session.uninterrupted_s() - start_s)
             spent_s = session.uninterrupted_s() - start_s
             if runner.space is not space:
                 search = budget.renewed(search, runner.space)
@@ -107,11 +109,11 @@ class Explorer:
             session.trained_on_s += session.uninterrupted_s() - start_s
 
     def _explore_once_warm(self, search: Search, expected: Expected) -> Exploring:
-        """Where warming up may carry the best mode over a limit: learn by how much, and choose for the warm board."""
+        """Where warming up may carry the best mode over a limit: measure by how much, and choose for the warm board."""
         runner, session = self._runner, self._session
         for _ in range(_CHOICES_TO_WARM):
             best = search.best(runner.profile, runner.warm.modes)
-            foresight = in_doubt(runner, best, search.foresight)
+            foresight = may_exceed_limit(runner, best, search.foresight)
             is_short = session.config.max_share * session.job.seconds_left(best.time_ms) < LONGEST_S
             if foresight is None or is_short or runner.apply(best.mode) != best.mode:
                 break
@@ -139,9 +141,7 @@ class Explorer:
             candidate = search.next_by_acquisition(runner.profile, may_explore)
             return candidate or search.next_from_history(runner.profile, runner.warm.modes)
 
-    def notify_measured(
-        self, measurement: Measurement, search: Search, plan: ProfilingPlan, done: int, spent_s: float
-    ) -> None:
+    def notify_measured(self, measurement: Measurement, search: Search, plan: ProfilingPlan, spent_s: float) -> None:
         """Notify the observers of a measurement, and of how far profiling is."""
         session = self._session
         windows, most, time_ms = search.remaining(self._runner.profile)
@@ -150,6 +150,7 @@ class Explorer:
         if self._pace is not None:
             most_s = None if most_s is None else self._pace.left_s(spent_s + most_s)
             left_s, spent_s = self._pace.left_s(spent_s + left_s), self._pace.elapsed_s()
-        progress = Progress(done, len(plan), left_s, spent_s, most_s, session.config.ends_early)
+        self._total = max(self._total, len(plan), self._done)  # A warm board may need some beyond the plan.
+        progress = Progress(self._done, self._total, left_s, spent_s, most_s, session.config.ends_early)
         session.observers.measured(measurement, progress)
         self._runner.check_open()

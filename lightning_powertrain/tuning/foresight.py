@@ -31,7 +31,7 @@ LONGEST_S = 90.0
 _WINDOW_S = 8.0
 # What is left of warming up below this is not worth waiting for.
 _SETTLED_C = 1.5
-# What was sampled longer ago tells of another board: the room or the fan may have changed.
+# Older samples may describe other conditions: the room or the fan may have changed.
 _RECENT_S = 900.0
 
 
@@ -50,7 +50,7 @@ class Foresight:
     spread_per_c: float = _SPREAD_PER_C
 
     def rise_c(self, measured: Measurement) -> float:
-        """By how much the board is yet to warm in a mode as measured; 0 if that cannot be told."""
+        """By how much the board is yet to warm in a mode as measured; 0 if that is not known."""
         if self.thermal is None or measured.temperature_c is None:
             return 0.0
         rise_c = self.thermal.settled_c(measured.power_w) - measured.temperature_c
@@ -98,8 +98,8 @@ class Foresight:
         return min(max(pull / precision, 0.0), _MOST_PER_C), precision**-0.5
 
 
-def in_doubt(runner: ModeRunner, best: Selection, foresight: Foresight) -> Foresight | None:
-    """Whether warming up may carry a mode over a power limit that it was measured to be within.
+def may_exceed_limit(runner: ModeRunner, best: Selection, foresight: Foresight) -> Foresight | None:
+    """How the board warms, if that may carry a mode over a power limit that it was measured to be within.
 
     Args:
         runner: Sets and measures modes.
@@ -107,7 +107,7 @@ def in_doubt(runner: ModeRunner, best: Selection, foresight: Foresight) -> Fores
         foresight: What is known from before.
 
     Returns:
-        What is known now; None where there is no doubt, or nothing to judge by.
+        What is known now; None where the mode stays within the limit, or too little is known.
     """
     objective, measured = best.objective, best.measured
     limit_w = objective.power_limit_w if objective.limits_only_power else None

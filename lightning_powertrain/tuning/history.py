@@ -121,7 +121,7 @@ class WarmStart:
 
 
 def check_measured(before: Measurement | None, fresh: Measurement) -> None:
-    """Compare a new measurement with an old one of the same mode; one while the board throttled tells nothing.
+    """Compare a new measurement with an old one of the same mode; one while the board throttled is ignored.
 
     Raises:
         ContradictionError: If they differ by more than 10 %, and by more than noise.

@@ -19,11 +19,11 @@ _POOL = 2000
 
 
 class InitialDesign:
-    """Modes that tell most about all others, or that are spread evenly if the predictor has no opinion.
+    """The modes that are most informative about all others, or modes that are spread evenly if the predictor has none.
 
     Args:
         space: The modes of the board.
-        predictor: May say which modes tell most, and which are fast.
+        predictor: May say which modes are most informative, and which are fast.
         pool: Draws modes of a large board.
         seed: Makes the choice reproducible.
     """

@@ -94,7 +94,7 @@ class ProfilingBudget:
         return self._search_for(start, done, max(len(plan), minimum - done)), plan
 
     def allowance_s(self, search: Search, plan: ProfilingPlan, profile: Profile) -> float:
-        """How long profiling may take; under a hard budget nobody knows how long the job is until a mode is found."""
+        """How long profiling may take; under a hard limit the length of the job is not known until a mode is found."""
         if not self.config.hard_limit:
             return plan.allowance_s
         best = select_measured(search.objective, profile, search.start)
@@ -110,7 +110,7 @@ class ProfilingBudget:
         return min(len(self._space), max(most, done + MAX_VERIFICATIONS) if self._is_served(done) else most)
 
     def _is_served(self, done: int) -> bool:
-        """Whether what is known from before is all that this job wants to learn."""
+        """Whether the earlier measurements are all that this job needs."""
         history = self._warm.history
         enough = done >= self.config.minimum_modes(self._space)
         return history is not None and enough and history.serves(self.config.max_modes)

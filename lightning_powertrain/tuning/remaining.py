@@ -24,7 +24,7 @@ _ENOUGH_TO_SETTLE = 16
 # A search that is cut far short tries up to five modes more; so many are at most a quarter off in all of ten.
 _VERIFICATIONS = 1.8
 _FAR_SHORT = 18
-# Hardly any search for so few modes ends before it has measured them; longer ones do, nobody can tell when.
+# Hardly any search for so few modes ends before it has measured them; longer ones do, and it is not known when.
 _SURE = 30
 # Windows of which every tenth whole search of them takes more are this much longer.
 _MARGIN = 1.1
@@ -121,7 +121,7 @@ class TimeLeft:
 
 
 def time_of_best_ms(objective: Objective, start: Measurement) -> float:
-    """Rough time of a minibatch in the best mode, as far as a budget and the start mode tell."""
+    """Rough time of a minibatch in the best mode, from a budget and the start mode."""
     if objective.is_relative:
         return start.time_ms
     if objective.power_limit_w is not None:

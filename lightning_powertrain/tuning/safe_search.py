@@ -1,4 +1,4 @@
-"""A search that never measures above a power limit, for a supply that really ends there."""
+"""A search that never measures above a power limit, for a power supply that cannot deliver more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 # A mode is measured if its power, plus this many times its spread, is within the budget. With 2.5 a few in ten thousand
 # are above it, once by 1 W (simulated: docs/evaluation.md).
 _SPREADS = 3.0
-# And if some measured mode is near enough that no model has to be believed far from where it was seen: all knobs
+# And if some measured mode is near enough that no model has to extrapolate far from its measurements: all knobs
 # together may differ by half of the table of one.
 _REACH = 0.5
 # For so many of the modes of the largest values that are not safe, a safe one on the way is looked for.
@@ -50,7 +50,7 @@ class SafeSearch(Search):
         return self.objective.power_limit_w
 
     def _other_modes(self) -> list[PowerMode]:
-        return []  # Nobody knows whether they are within the budget.
+        return []  # It is not known whether they are within the budget.
 
     @cached_property
     def _near(self) -> npt.NDArray[np.bool_]:
@@ -65,8 +65,8 @@ class SafeSearch(Search):
     def _first_modes(self) -> list[PowerMode]:
         if self.start.power_w > self._limit_w:
             raise BudgetError(
-                f"even the lowest power mode draws {self.start.power_w:.3g} W: no mode keeps a hard budget of "
-                f"{self._limit_w:g} W, only a larger one"
+                f"even the lowest power mode draws {self.start.power_w:.3g} W, so no mode keeps a hard limit of "
+                f"{self._limit_w:g} W: give a larger budget"
             )
         levels, tops = self._space.levels, np.array(self._space.shape) - 1
         steps = np.minimum(tops, np.maximum(1, np.round(_FIRST_STEP * tops))).astype(np.int64)

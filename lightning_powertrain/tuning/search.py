@@ -38,9 +38,9 @@ _PARENTS = 20
 class Search:
     """Looks for the best mode of a board in few measurements.
 
-    First come modes of the fast part of the board: those that tell the predictor most, or some that are spread evenly
-    if it has no opinion. Then it says where the best mode may be: each next mode is the one of the largest expected
-    improvement on the best measured one, within the budget. Once as many as asked for are measured, up to five more
+    First come modes of the fast part of the board: the most informative ones for the predictor, or some that are spread
+    evenly if it names none. Each next mode is the one with the largest expected improvement on the best measured mode,
+    within the budget. Once as many as asked for are measured, up to five more
     are, as long as one is expected to be better by 1 %. A search ``until_settled`` ends as soon as the expected
     improvement of every mode is below 0.3 %: further measurements would hardly change the choice. It verifies modes
     only where it is cut short. No search ends by itself while a mode that was not measured is expected within the

@@ -212,7 +212,7 @@ class TuningSession:
         pace = pace_of(self.config, self.job, start.time_ms, self.runner.device.clock)
         explorer = Explorer(self, budget, TimeLeft(self.runner.window, plan, len(search.first_modes)), pace)
         if start.mode not in self.runner.warm.modes:
-            explorer.notify_measured(start, search, plan, 0, 0.0)
+            explorer.notify_measured(start, search, plan, 0.0)
         minimum = budget.config.minimum_modes(self.runner.device.modes)
         if not len(plan) and len(self.profile.besides(start)) < minimum:
             return None

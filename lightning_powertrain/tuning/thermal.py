@@ -1,4 +1,4 @@
-"""How warm a board becomes: air, resistance and time constant, learned from what was sampled while modes changed."""
+"""How warm a board becomes: air, resistance and time constant, fitted to the samples of profiling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _START_SPREAD_C = 20.0
 _NOISE_C = 0.6
 _FEWEST = 20
 _MOST = 400
-# A sensor that moves by less while a board is profiled is stuck, or the board has settled: both ways it tells nothing.
+# A sensor that moves by less during profiling is stuck, or the board has settled. Both ways nothing can be fitted.
 _STILL_C = 0.5
 
 
@@ -44,7 +44,7 @@ class Thermal:
 
 
 def fit_thermal(times_s: FloatArray, celsius: FloatArray, power_s: FloatArray, watts: FloatArray) -> Thermal | None:
-    """Learn how a board warms: a sink that follows the power with one time constant, and a die that follows at once.
+    """Fit how a board warms: a sink that follows the power with one time constant, and a die that follows at once.
 
     For each time constant the rest is linear, with a Gaussian prior; they count by how well they explain the samples.
 
@@ -55,7 +55,7 @@ def fit_thermal(times_s: FloatArray, celsius: FloatArray, power_s: FloatArray, w
         watts: Powers, shape ``(m,)``.
 
     Returns:
-        None where there are too few samples to tell, or the temperature stands still.
+        None where there are too few samples, or the temperature stands still.
     """
     thin = slice(None, None, 1 + len(times_s) // _MOST)
     times_s, celsius = times_s[thin], celsius[thin]
@@ -65,7 +65,7 @@ def fit_thermal(times_s: FloatArray, celsius: FloatArray, power_s: FloatArray, w
     terms = _terms(times_s, means_w)
     mean = np.append(_PRIOR, celsius[0])
     precision = np.diag(np.append(_PRIOR_SPREAD, _START_SPREAD_C) ** -2.0)
-    noise = _NOISE_C**2 / np.median(np.diff(times_s))  # Samples further apart tell more each.
+    noise = _NOISE_C**2 / np.median(np.diff(times_s))  # Samples further apart are more informative.
     off = celsius - terms @ mean
     matrix = np.swapaxes(terms, 1, 2) @ terms / noise + precision
     moved = np.linalg.solve(matrix, (np.swapaxes(terms, 1, 2) @ off[..., None]) / noise)[..., 0]

@@ -136,7 +136,7 @@ def _check_count(name: str, value: object) -> None:
 
 
 def _length(loader: Any) -> int | None:
-    """Minibatches of a pass; None for a generator, or for a data set that does not tell its length."""
+    """Minibatches of a pass; None for a generator, or for a data set without a length."""
     try:
         return len(loader)
     except (TypeError, NotImplementedError):

@@ -1,4 +1,4 @@
-"""Budgets that are out of reach: a slip of a finger must not make a job many times slower."""
+"""Budgets that are out of reach: a typing error must not make a job many times slower."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def report_unmet(outcome: Outcome, *, hard_limit: bool, strict: bool) -> None:
     """
     selection, excess = outcome.selection, outcome.selection.measured_excess or 0.0
     if is_far_off(selection) and not hard_limit:
-        message = f"no power mode meets the budget ({selection.objective}): this board and job can do "
+        message = f"no power mode meets the budget ({selection.objective}): this board and job reach "
         message += achievable(outcome)
-        stays = ". The power mode that the job started in stays"
+        stays = ". The job stays in the power mode that it started in. Give a budget within this range"
     else:
         message = (
             f"no power mode was found that meets the budget ({selection.objective}): the nearest one misses it by "
             f"{excess:.3g} {selection.objective.unit} ({selection.mode})"
         )
-        message, stays = message + _larger(selection.objective, excess), ". It is used"
+        message, stays = message + _larger(selection.objective, excess), ". The job uses that power mode"
     if strict:
         raise BudgetError(message)
     warn("%s%s", message, stays, see="budgets.md#how-a-budget-is-met")

@@ -12,7 +12,7 @@ from lightning_powertrain import PowerMonitor
 
 
 class Notebook(Logger):
-    """A logger that keeps what it is told."""
+    """A logger that keeps what it receives."""
 
     def __init__(self) -> None:
         super().__init__()

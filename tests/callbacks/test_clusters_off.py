@@ -1,4 +1,4 @@
-"""A job whose stock mode has part of the GPU off is told, by the callback, at its start."""
+"""The callback warns at the start of a job whose stock mode has part of the GPU off."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = LIGHTNING_WARNINGS
 
 
 @pytest.mark.parametrize(("mask", "times"), [("240\n", 1), ("0\n", 0)])
-def test_the_job_is_told_once_what_no_clock_makes_up_for(
+def test_the_job_is_warned_once_of_what_no_clock_makes_up_for(
     mask: str, times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     board = PlainBoard(tmp_path)
@@ -23,7 +23,9 @@ def test_the_job_is_told_once_what_no_clock_makes_up_for(
     device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
     trainer(powertrain(device)).fit(Model(), data(minibatches=4))
     device.close()
-    told = [each.getMessage() for each in caplog.records if "GPU clusters off" in each.getMessage()]
-    assert len(told) == times
-    assert all("4 of 8 GPU clusters off, and no clock makes up for that: `sudo nvpmodel -m 0`" in each for each in told)
+    given = [each.getMessage() for each in caplog.records if "GPU clusters off" in each.getMessage()]
+    assert len(given) == times
+    assert all(
+        "4 of 8 GPU clusters off, and no clock makes up for that: `sudo nvpmodel -m 0`" in each for each in given
+    )
     assert board.settings() == before

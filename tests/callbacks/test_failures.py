@@ -62,7 +62,7 @@ FAILURES = {
     ),
     "end of a cycle": Failure(f"{JOB}.LightningJob.is_stepping", "on_train_batch_end", after=20),
     "last minibatch": Failure(f"{TUNER}.interrupt", "on_train_batch_end", after=2),
-    "minibatch told": Failure(f"{TUNER}.minibatch_ended", "on_train_batch_end", after=20),
+    "minibatch reported": Failure(f"{TUNER}.minibatch_ended", "on_train_batch_end", after=20),
     "validation started": Failure(f"{TUNER}.interrupt", "on_validation_start"),
     "checkpoint saved": Failure(f"{TUNER}.interrupt", "on_save_checkpoint", after=1),
     "epoch ended": Failure(f"{TUNER}.interrupt", "on_train_epoch_end", after=5),

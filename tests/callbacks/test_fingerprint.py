@@ -97,7 +97,7 @@ class OtherOptimizer(Model):
 
 
 def renamed(model: Model) -> Model:
-    """So that nothing but what the model holds can tell it from :class:`Model`."""
+    """Differs from :class:`Model` in nothing but what the model holds."""
     type(model).__qualname__ = "Model"
     return model
 
@@ -153,7 +153,7 @@ def test_precision_of_matrix_products_counts(usual: str) -> None:
     assert fingerprint() == usual
 
 
-def test_it_tells_why_two_jobs_differ(usual: str) -> None:
+def test_it_shows_why_two_jobs_differ(usual: str) -> None:
     other = json.loads(fingerprint(accumulate_grad_batches=4))
     before = json.loads(usual)
     assert {name for name in before if before[name] != other[name]} == {"accumulate_grad_batches"}
@@ -194,7 +194,7 @@ def test_what_others_print_is_left_out() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Lazy modules")  # Some versions of torch call them new.
-def test_compiled_and_lazy_models_are_told_apart() -> None:
+def test_compiled_and_lazy_models_differ() -> None:
     plain, part = nn.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2))
     part[0].compile(backend="eager")  # Only marks it: nothing is compiled before it runs.
     assert describe_model(part)["compiled"] == ["0"]

@@ -31,11 +31,11 @@ class Counts(pl.Callback):
     """Asks at the start of training, and counts to its end."""
 
     def __init__(self) -> None:
-        self.foretold: int | None = -1
+        self.expected: int | None = -1
         self.came = 0
 
     def on_train_start(self, job: pl.Trainer, *details: Any) -> None:
-        self.foretold, self.came = minibatches_left(job), 0
+        self.expected, self.came = minibatches_left(job), 0
 
     def on_train_batch_end(self, *details: Any) -> None:
         self.came += 1
@@ -116,7 +116,7 @@ def counted(model: pl.LightningModule, loader: Any, *callbacks: pl.Callback, **o
 )
 def test_length_of_a_job(options: dict[str, Any]) -> None:
     counts = counted(Model(), data(EPOCH, shuffle=False), **options)
-    assert counts.foretold == counts.came > 0
+    assert counts.expected == counts.came > 0
 
 
 @pytest.mark.parametrize("scheduling", [{0: 4}, {0: 1, 1: 4}, {0: 8, 2: 3, 4: 1}, {3: 5}], ids=str)
@@ -124,20 +124,20 @@ def test_length_of_a_job(options: dict[str, Any]) -> None:
 def test_length_with_an_accumulation_scheduler(scheduling: dict[int, int], steps: int) -> None:
     scheduler = GradientAccumulationScheduler(scheduling)
     counts = counted(Model(), data(EPOCH), scheduler, max_epochs=-1, max_steps=steps)
-    assert counts.foretold == counts.came > 0
+    assert counts.expected == counts.came > 0
 
 
 def test_length_with_two_optimizers() -> None:
     counts = counted(Manual(), data(EPOCH), max_epochs=-1, max_steps=30)
-    assert counts.foretold == counts.came == 15
+    assert counts.expected == counts.came == 15
 
 
 def test_length_of_data_that_has_none() -> None:
-    assert counted(Model(), DataLoader(Unsized(), batch_size=4), max_epochs=2).foretold is None
+    assert counted(Model(), DataLoader(Unsized(), batch_size=4), max_epochs=2).expected is None
     counts = counted(Model(), DataLoader(Unsized(), batch_size=4), max_epochs=-1, max_steps=25)
-    assert counts.foretold == counts.came == 25
+    assert counts.expected == counts.came == 25
     counts = counted(Model(), DataLoader(Unsized(), batch_size=4), max_epochs=2, limit_train_batches=6)
-    assert counts.foretold == counts.came == 12
+    assert counts.expected == counts.came == 12
 
 
 @pytest.mark.parametrize("moment", ["minibatch 2", "minibatch 9", "validation", "epoch"])
@@ -157,7 +157,7 @@ def test_length_of_what_is_left_of_a_resumed_job(tmp_path: Path, moment: str, op
     trainer(Saves(path, moment), **options).fit(Validated(), data(EPOCH), validation)
     counts = Counts()
     trainer(counts, **options).fit(Validated(), data(EPOCH), validation, ckpt_path=path)
-    assert counts.foretold == counts.came > 0
+    assert counts.expected == counts.came > 0
 
 
 def test_length_of_a_second_fit() -> None:
@@ -166,7 +166,7 @@ def test_length_of_a_second_fit() -> None:
     job.fit(model, data(EPOCH))
     job.fit_loop.max_epochs = 5
     job.fit(model, data(EPOCH))
-    assert counts.foretold == counts.came == 30
+    assert counts.expected == counts.came == 30
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_length_after_a_finder(tmp_path: Path, finder: pl.Callback) -> None:
         val_dataloader = train_dataloader
 
     counts = counted(Validated(), Data(), finder, max_epochs=3, default_root_dir=tmp_path)
-    assert counts.foretold == counts.came > 0
+    assert counts.expected == counts.came > 0
 
 
 def test_a_callback_of_the_users_may_be_called_timer() -> None:
-    """Only Lightning's own, of either package, has a time limit to tell."""
+    """Only Lightning's own, of either package, has a time limit."""
 
     class Timer(pl.Callback):
         pass

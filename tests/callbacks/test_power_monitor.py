@@ -123,7 +123,7 @@ def test_last_figures_reach_a_file(device: FakeDevice, tmp_path: Path) -> None:
     assert len(rows) == 2
 
 
-def test_gpus_that_count_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_that_count_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     class Train(pl.Callback):
         def on_train_batch_end(self, *details: Any) -> None:
             nvml.has_counted(GPU_0=5000 + 300 * (details[-1] + 1), GPU_1=77 + 200 * (details[-1] + 1))

@@ -38,7 +38,7 @@ class Tracker(ABC):
 
 
 class Memory(Logger):
-    """Keeps what it is told, and nothing else."""
+    """Keeps what it receives, and nothing else."""
 
     name, version = "memory", 0
 

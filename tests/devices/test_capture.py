@@ -46,7 +46,7 @@ def round_trip(root: Path, folder: Path) -> Path:
     return unpack_capture(folder / "board.tar.gz", folder / "unpacked")
 
 
-def told(root: Path) -> list[tuple[str, str, str, str]]:
+def findings(root: Path) -> list[tuple[str, str, str, str]]:
     """What doctor says of a board, without figures that move by themselves."""
     findings = diagnose(inspection.inspect(root, lambda: start_helper(root)))
     moving = ("power", "sampling")
@@ -77,7 +77,7 @@ def test_a_board_made_of_a_capture_is_read_as_the_board(virtual_board: Mount, na
     assert set(copy.temperatures_c) == set(real.temperatures_c)
     real.close()
     copy.close()
-    assert told(unpacked) == told(board.root)
+    assert findings(unpacked) == findings(board.root)
 
 
 CLOSED = {
@@ -274,7 +274,7 @@ def test_links_and_devices_of_an_archive_are_not_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08"])
-def test_what_is_no_capture_is_told(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_capture_is_reported(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises(FileFormatError, match="is no capture of powertrain"):
         read_archive(tmp_path / "a.tar.gz")

@@ -240,7 +240,7 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"power": PowerFacts(1, error="x")}, "power", "fail", "pip install 'lightning-powertrain[jetson]'"),
         ({"power": PowerFacts(1, error="x", shows_zero=True), "jtop": True}, "power", "fail", ""),
         ({"board": load_board("nano-2gb"), "power": PowerFacts(error="x")}, "power", "fail", ""),
-        ({"power": replace(SOUND.power, doubt="nobody knows")}, "power", "warn", ""),
+        ({"power": replace(SOUND.power, caveat="the rails are not known")}, "power", "warn", ""),
         ({"power": PowerFacts(1, error="x"), "jtop": True}, "power", "fail", "--install-service"),
         ({"power": PowerFacts(1, error="x"), "jtop": True, "container": True}, "power", "fail", "/run/jtop.sock"),
         ({"power": PowerFacts(1, error=NO_JTOP), "jtop": True, "jtop_service": True}, "power", "fail", "restart jtop"),
@@ -270,7 +270,7 @@ def test_each_trouble_has_its_finding_and_its_fix(change: dict[str, Any], check:
     assert tuning_works(diagnose(facts)) == (status != "fail")
 
 
-def test_a_read_only_container_is_told_to_mount_the_socket() -> None:
+def test_a_read_only_container_is_advised_to_mount_the_socket() -> None:
     facts = replace(SOUND, read_only=True, container=True)
     status, fix = outcome(facts, "container")
     assert status == "warn"
@@ -290,7 +290,7 @@ def test_a_kernel_that_no_jetpack_has_gets_no_advice_of_another_board(change: di
     assert not [each for each in diagnose(facts) if "JetPack 4" in each.text or "JetPack 5" in each.text]
 
 
-def test_a_debug_folder_without_the_firmwares_files_is_told_from_none(tmp_path: Path) -> None:
+def test_a_debug_folder_without_the_firmwares_files_is_not_taken_for_none(tmp_path: Path) -> None:
     assert inspection.debug_files(tmp_path) == "none"
     (tmp_path / "sys/kernel/debug/clk").mkdir(parents=True)
     assert inspection.debug_files(tmp_path) == "others"

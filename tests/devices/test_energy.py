@@ -14,7 +14,7 @@ from lightning_powertrain.errors import DeviceError
 
 
 class Wavering(FakeDevice):
-    """Its power is a smooth function of time; it writes down every reading, and fails when told to."""
+    """Its power is a smooth function of time; it records every reading, and fails on request."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How much of the GPU a stock mode has switched off, and when that cannot be told."""
+"""How much of the GPU a stock mode has switched off, and when that is not known."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_thors_masks_are_no_masks_of_gpu_clusters(tmp_path: Path) -> None:
     assert read_gpu_clusters(tmp_path, load_board("thor")) == GpuClusters()
 
 
-def test_a_job_is_told_once_and_profiles_of_another_mask_do_not_hold(
+def test_a_job_is_warned_once_and_profiles_of_another_mask_do_not_hold(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     PlainBoard(tmp_path)
     device = SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
     assert device.board.identity["tpc_pg_mask"] == "240"
-    assert "GPU clusters" not in caplog.text, "whoever only reads the board is not told"
+    assert "GPU clusters" not in caplog.text, "there is no warning for those who only read the board"
     for _ in range(2):
         device.snapshot()
         device.restore()

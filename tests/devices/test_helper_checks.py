@@ -51,14 +51,14 @@ def test_a_rule_of_this_version_is_no_finding(tmp_path: Path) -> None:
     assert "sudoers rule" not in {each.check for each in diagnose(Facts(jetson=True, helper=HelperFacts()))}
 
 
-def test_where_the_rule_cannot_be_read_the_copy_tells(tmp_path: Path) -> None:
+def test_where_the_rule_cannot_be_read_the_copy_names_the_way(tmp_path: Path) -> None:
     sudoers = installed(tmp_path, OLD, launcher=False)
     sudoers.unlink()
     assert unsafe_rule(tmp_path).startswith("the one that was installed together with ")
     assert unsafe_rule(tmp_path / "elsewhere") == ""
 
 
-def test_sudo_tells_its_user_what_the_rule_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sudo_lists_the_rule_for_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The output of ``sudo -l`` 1.9.13, and a computer without sudo."""
     says = f"User alice may run the following commands on board:\n    {OLD[10:]}\n"
 

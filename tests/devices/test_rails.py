@@ -36,16 +36,16 @@ def test_a_hidden_board_with_a_rail_for_the_whole_needs_no_sum(names: tuple[str,
     assert total_of(names) == Total(names[:1])
 
 
-def test_an_unknown_board_is_summed_without_carriers_and_with_a_doubt() -> None:
+def test_an_unknown_board_is_summed_without_carriers_and_with_a_caveat() -> None:
     total = total_of(("VDD_A", "CVB_ATX_12V", "VDD_B"))
     assert total.source == "sum:VDD_A+VDD_B"
-    assert "own rails are not known" in total.doubt
+    assert "own rails are not known" in total.caveat
 
 
 def test_rails_of_a_known_board_that_are_missing_are_named() -> None:
     total = total_of(("VDD_GPU_SOC", "VDD_CPU_CV", *CARRIER), AGX_ORIN)
     assert total.source == "sum:VDD_GPU_SOC+VDD_CPU_CV"
-    assert total.doubt == "VIN_SYS_5V0, VDDQ_VDD2_1V8AO of this board cannot be seen, so the total is too low"
+    assert total.caveat == "VIN_SYS_5V0, VDDQ_VDD2_1V8AO of this board cannot be seen, so the total is too low"
 
 
 @pytest.mark.parametrize("names", [(), CARRIER])

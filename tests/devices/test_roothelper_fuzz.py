@@ -47,10 +47,10 @@ OPENED: list[str] | None = None
 
 
 def _note_opened(event: str, arguments: tuple[Any, ...]) -> None:
-    """Python tells of every file that is opened, whoever opens it."""
+    """Python reports every file that is opened, whoever opens it."""
     if OPENED is None or event != "open" or not isinstance(arguments[0], (str, bytes)):
         return
-    if arguments[0] in OWN_FILES:  # opened in the state folder, by its descriptor, which Python does not tell
+    if arguments[0] in OWN_FILES:  # opened in the state folder, by its descriptor, which Python does not report
         return
     if isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         OPENED.append(os.fsdecode(arguments[0]))

@@ -87,13 +87,13 @@ def test_the_load_follows_a_switch_with_a_lag() -> None:
 
 
 def test_a_loop_that_does_not_report_its_data_takes_as_long() -> None:
-    (told, _), (untold, _) = opened(AGX, "resnet18", STARVED), opened(AGX, "resnet18", STARVED)
+    (reported, _), (unreported, _) = opened(AGX, "resnet18", STARVED), opened(AGX, "resnet18", STARVED)
     for _ in range(30):
-        told.minibatch_started()
-        told.minibatch_started()  # A second report of the same minibatch changes nothing.
-        told.minibatch_ended()
-        untold.minibatch_ended()
-    assert told.clock.now() == pytest.approx(untold.clock.now())
+        reported.minibatch_started()
+        reported.minibatch_started()  # A second report of the same minibatch changes nothing.
+        reported.minibatch_ended()
+        unreported.minibatch_ended()
+    assert reported.clock.now() == pytest.approx(unreported.clock.now())
 
 
 def test_without_workers_the_wait_is_the_loading() -> None:

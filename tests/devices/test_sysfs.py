@@ -286,10 +286,10 @@ def test_a_gpu_that_sleeps_is_a_knob_less_and_said_once(virtual_board: Mount, ca
             with opened(board.root) as device:
                 assert device.modes.names == ("cores", "cpu_khz", "emc_hz")
                 assert device.apply(device.modes.mode(0)) == device.modes.mode(0)
-    told = [record.message for record in caplog.records]
-    assert sum("Jetson AGX Orin 64 GB: power modes leave gpu_hz unchanged" in each for each in told) == 1
-    assert sum("MODE_30W) has 4 of 8 GPU clusters off" in each for each in told) == 1
-    assert len(told) == 2
+    given = [record.message for record in caplog.records]
+    assert sum("Jetson AGX Orin 64 GB: power modes leave gpu_hz unchanged" in each for each in given) == 1
+    assert sum("MODE_30W) has 4 of 8 GPU clusters off" in each for each in given) == 1
+    assert len(given) == 2
 
 
 def test_an_unknown_board_works_with_what_it_has(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_sudo_that_asks_for_a_password_is_explained() -> None:
         "sudo: /etc/sudo.conf is owned by uid 1000, should be 0",
     ],
 )
-def test_a_refusal_of_sudo_is_told_from_what_it_says_in_passing(said: str) -> None:
+def test_a_refusal_of_sudo_is_not_taken_for_what_it_says_in_passing(said: str) -> None:
     host = "sudo: unable to resolve host orin: Name or service not known"
     with pytest.raises(DeviceError) as caught:
         HelperClient([sys.executable, "-c", f"import sys; sys.exit({host!r} + chr(10) + {said!r})"])

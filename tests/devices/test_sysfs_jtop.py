@@ -84,7 +84,7 @@ def test_rails_of_a_carrier_are_not_summed_either(install: Path) -> None:
     for rails in ((), ("GPU", "CPU")):
         power = JtopPower(rails)
         assert power.read().total_w == pytest.approx(6.0)
-        assert bool(power.doubt) == (not rails)
+        assert bool(power.caveat) == (not rails)
         power.close()
 
 

@@ -65,7 +65,7 @@ def test_a_mode_in_which_the_board_throttles_is_left_again(virtual_board: Mount)
     assert board.settings() == before
 
 
-def test_its_board_tells_of_over_currents(virtual_board: Mount) -> None:
+def test_its_board_reports_over_currents(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6")
     device = SysfsDevice(board.root)
     board.over_current(alarm=2, events=4)

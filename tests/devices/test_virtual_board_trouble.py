@@ -25,7 +25,7 @@ CLK_CAP = "/sys/kernel/nvpmodel_clk_cap/emc"
 LONG_MAX = "9223372036854775807"
 
 
-def test_a_write_fails_when_it_was_told_to(virtual_board: Mount) -> None:
+def test_a_write_fails_on_request(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp6")
     board.fail("/sys/class/devfreq/17000000.gpu/max_freq", errno.EIO, skip=1, times=1)
     gpu = "/sys/class/devfreq/17000000.gpu/max_freq"
@@ -40,7 +40,7 @@ def test_a_write_fails_when_it_was_told_to(virtual_board: Mount) -> None:
     assert board.read(f"{CPU}/cpufreq/policy0/scaling_max_freq") == before
 
 
-def test_a_sensor_fails_or_vanishes_when_it_was_told_to(virtual_board: Mount) -> None:
+def test_a_sensor_fails_or_vanishes_on_request(virtual_board: Mount) -> None:
     board = virtual_board("orin-nano-jp6")
     (chip,) = board.path("/sys/bus/i2c/devices/1-0040/hwmon").iterdir()
     board.fail("*/curr1_input", errno.EAGAIN, on="read", times=2)

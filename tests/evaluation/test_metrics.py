@@ -57,8 +57,8 @@ def test_perfect_knowledge_costs_nothing() -> None:
 
 
 def test_decisions_by_hand() -> None:
-    believed = Costs(TRUTH.time_ms, np.array([10.0, 15.0, 14.4, 30.0]))
-    decisions = decisions_of(believed, TRUTH, TRUTH, np.array([9.0, 12.0, 15.0, 19.2]))
+    estimated = Costs(TRUTH.time_ms, np.array([10.0, 15.0, 14.4, 30.0]))
+    decisions = decisions_of(estimated, TRUTH, TRUTH, np.array([9.0, 12.0, 15.0, 19.2]))
     assert decisions is not None
     # 9 W: no mode meets it. 12 W: right. 15 W: 10 ms and 20 W, not 20 ms. 19.2 W: the same, 0.8 W too much.
     assert decisions.penalty == pytest.approx((0 - 50 - 50) / 3)

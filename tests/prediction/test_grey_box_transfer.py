@@ -56,7 +56,7 @@ def test_few_modes_suffice_and_intervals_hold(reference: Profile, workload: str)
 
 
 def test_power_intervals_know_that_activity_is_uncertain(reference: Profile) -> None:
-    """BERT where slow CPUs starve a fast GPU: whether the GPU waits, few times alone cannot tell."""
+    """BERT where slow CPUs starve a fast GPU: a few times alone do not show whether the GPU waits."""
     modes = ORIN.modes.array
     starved = modes[(modes[:, 1] <= 268800) & (modes[:, 2] >= 1134750000)]
     truth = simulated_profile(ORIN, "bert-base", starved).power_w
@@ -179,7 +179,7 @@ def test_too_few_modes_and_impossible_values_are_refused() -> None:
         predictor.predict(ALL[:, :3])
 
 
-def test_a_prediction_tells_which_reference_was_transferred(reference: Profile) -> None:
+def test_a_prediction_names_which_reference_was_transferred(reference: Profile) -> None:
     profile = profile_of(ORIN, "lstm", 12)
     assert predict(GreyBoxTransfer(reference), profile).reference == reference.provenance
     assert predict(GreyBoxTransfer(), profile).reference is None

@@ -243,7 +243,7 @@ def test_unknown_name_lists_the_bundled_ones() -> None:
         load_reference("orin")
 
 
-def test_paths_are_told_from_names(reference: ReferenceProfile, tmp_path: Path) -> None:
+def test_paths_are_distinguished_from_names(reference: ReferenceProfile, tmp_path: Path) -> None:
     reference.save(tmp_path / "mine")
     for path in (tmp_path / "mine", str(tmp_path / "mine"), str(tmp_path / "mine.json")):
         assert load_reference(path).seed == 4

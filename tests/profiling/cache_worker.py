@@ -26,7 +26,7 @@ _TRACED = ("cache.py", "cache_entry.py", "profile.py", "shutil.py")
 
 
 def profile(seed: int) -> Profile:
-    """A profile that shows whether it is whole: each figure tells the seed, and so does how many there are."""
+    """A profile that shows whether it is whole: each figure depends on the seed, and so does how many there are."""
     rows = [Measurement(PowerMode(cores=cores), seed + 1.0, seed + 2.0) for cores in range(1, 4 + seed % 7)]
     return Profile(
         (Knob("cores", "cores", tuple(range(1, 11))),), Provenance("b", "w", True, {"seed": seed}), tuple(rows)

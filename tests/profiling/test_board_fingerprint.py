@@ -56,7 +56,7 @@ def test_a_simulated_board_is_never_a_real_one() -> None:
     assert ProfileCache().load(real) is None
 
 
-def test_a_real_board_tells_its_serial_number_and_release(tmp_path: Path) -> None:
+def test_a_real_board_has_its_serial_number_and_release(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     (tmp_path / "proc/device-tree/serial-number").write_text("1421123456789\0")
     found = json.loads(opened(tmp_path))
@@ -67,7 +67,7 @@ def test_a_real_board_tells_its_serial_number_and_release(tmp_path: Path) -> Non
     assert found["knobs"]["gpu_hz"] == ["gpu", 114750000, 522750000, 1300500000]
 
 
-def test_a_board_that_tells_nothing_of_itself_has_a_fingerprint(tmp_path: Path) -> None:
+def test_a_board_without_identity_has_a_fingerprint(tmp_path: Path) -> None:
     PlainBoard(tmp_path)
     (tmp_path / "etc/nv_tegra_release").unlink()
     (tmp_path / "sys/devices/17000000.ga10b/tpc_pg_mask").unlink()

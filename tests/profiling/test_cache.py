@@ -44,7 +44,7 @@ def test_the_later_profile_takes_the_place_of_the_earlier(cache: ProfileCache, c
     assert len(entries(cache_folder)) == 1
 
 
-def test_what_is_replaced_is_not_told_by_the_clock(
+def test_what_is_replaced_is_not_decided_by_the_clock(
     cache: ProfileCache, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock of a board that was just switched on may be years behind."""

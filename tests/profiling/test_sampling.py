@@ -55,7 +55,7 @@ def test_modes_that_do_not_exist_are_replaced_by_their_neighbours() -> None:
 
 
 def test_a_level_that_few_modes_have_gets_few_points() -> None:
-    """As where a cluster was measured at some of its clocks only: a sample has to look like what it is to tell of."""
+    """As where a cluster was measured at some of its clocks only: a sample has to look like what it represents."""
     most_cores = ORIN.knobs[0].values[-1]
     available = ORIN.array[(ORIN.array[:, 0] < most_cores) | (np.arange(len(ORIN)) % 10 == 0)]
     drawn = np.concatenate([available[latin_hypercube_rows(available, 100, seed)[1:]] for seed in range(3)])

@@ -177,7 +177,7 @@ def test_interruptions_do_not_make_a_window_precise(device: FakeDevice) -> None:
 
 
 def test_accumulation_cycles_count_as_one_interval_each(device: FakeDevice) -> None:
-    """Three cycles of 4 are 12 minibatches, but tell too little of a variance."""
+    """Three cycles of 4 are 12 minibatches, but too few for a variance."""
     measurement, _ = run(device, WindowPlan(discard=1, settle_s=0.0), [2.0], cycle=4)
     assert measurement.minibatches == 16
     assert measurement.time_ms == pytest.approx(500.0)

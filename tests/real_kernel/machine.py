@@ -52,7 +52,7 @@ def boot(machine: Machine, scenarios: list[str], folder: Path, limit_s: float = 
 
     Args:
         machine: What to boot.
-        scenarios: What pytest on the board is told to run.
+        scenarios: What pytest on the board runs.
         folder: An empty folder.
         limit_s: After so many seconds the board is switched off.
     """

@@ -1,4 +1,4 @@
-"""A whole tuning story on a small made-up board, to be told to any observer."""
+"""The events of a whole tuning job on a small made-up board, to be replayed to any observer."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def corrected(outcome: Outcome) -> Outcome:
     )
 
 
-def tell_correction(observer: Observer, outcome: Outcome) -> None:
-    """Tell how the last correction of an outcome came about."""
+def replay_correction(observer: Observer, outcome: Outcome) -> None:
+    """Replay how the last correction of an outcome came about."""
     drift, verified = outcome.corrections[-1].drift, outcome.selection.measured
     assert verified is not None
     observer.drifted(drift)
@@ -118,8 +118,8 @@ def tell_correction(observer: Observer, outcome: Outcome) -> None:
     observer.verified(outcome)
 
 
-def tell(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -> None:
-    """Tell the story of an outcome as a tuner does, up to a phase, without closing."""
+def replay(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED) -> None:
+    """Replay the events of an outcome as a tuner reports them, up to a phase, without closing."""
     start, *sampled = outcome.profile.measurements
     observer.phase_changed(Phase.WARMING_UP)
     observer.phase_changed(Phase.MEASURING_START)

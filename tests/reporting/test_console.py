@@ -5,7 +5,7 @@ import re
 
 import pytest
 from rich.console import Console
-from stories import make_outcome, tell, verified
+from stories import make_outcome, replay, verified
 
 from lightning_powertrain.reporting import ConsoleReporter
 from lightning_powertrain.selection import PowerBudget
@@ -54,7 +54,7 @@ def screen(output: str) -> list[str]:
 
 def test_without_a_terminal_there_are_only_plain_lines() -> None:
     stream = io.StringIO()
-    tell(ConsoleReporter(Console(file=stream), simulated=True), verified(make_outcome()))
+    replay(ConsoleReporter(Console(file=stream), simulated=True), verified(make_outcome()))
     lines = stream.getvalue().splitlines()
     assert "\x1b" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
@@ -69,7 +69,7 @@ def test_without_a_terminal_there_are_only_plain_lines() -> None:
         [each] for each in ("2", "4", "6", "8", "10", "12")
     ]
     assert "Power mode: resnet18 on test-board (SIMULATED)" in lines
-    assert sum("trying" in line for line in lines) == 1
+    assert sum("verifying" in line for line in lines) == 1
     gained = "42 % slower, 8.3 % less energy than the start mode (MAXN)"
     assert lines[-1] == f"PowerTrain (simulated): this power mode stays: {gained}."
 
@@ -77,7 +77,7 @@ def test_without_a_terminal_there_are_only_plain_lines() -> None:
 def test_after_the_summary_there_is_silence() -> None:
     stream = io.StringIO()
     reporter = ConsoleReporter(Console(file=stream))
-    tell(reporter, verified(make_outcome()))
+    replay(reporter, verified(make_outcome()))
     before = stream.getvalue()
     reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
@@ -124,7 +124,7 @@ def test_a_mode_beyond_the_plan_has_no_progress(console: Console) -> None:
 def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) -> None:
     lines: list[str] = []
     console = terminal(width)
-    tell(ConsoleReporter(console, lines.append, simulated=True), verified(make_outcome()))
+    replay(ConsoleReporter(console, lines.append, simulated=True), verified(make_outcome()))
     assert written(console) == "", "the terminal belongs to somebody else"
     assert not any("\x1b" in line for line in lines)
     assert all(len(line) <= width for text in lines for line in text.splitlines())
@@ -137,7 +137,7 @@ def test_lines_given_to_somebody_else_are_plain_and_progress_fits(width: int) ->
 @pytest.mark.parametrize("width", [80, 200])
 def test_on_a_terminal_progress_is_one_live_line(width: int) -> None:
     console = terminal(width)
-    tell(ConsoleReporter(console, simulated=True), verified(make_outcome()), until=Phase.PROFILING)
+    replay(ConsoleReporter(console, simulated=True), verified(make_outcome()), until=Phase.PROFILING)
     last = screen(written(console))[-1]
     assert last.startswith("Profiling (simulated) ")
     assert "6 of 12, 2:05 of ~4:10, 178 ms, 13.9 W" in last
@@ -161,7 +161,7 @@ def test_progress_line_fits_a_narrow_terminal_whatever_the_figures() -> None:
 def test_closing_leaves_the_terminal_clean(until: Phase) -> None:
     console = terminal()
     reporter = ConsoleReporter(console)
-    tell(reporter, verified(make_outcome()), until=until)
+    replay(reporter, verified(make_outcome()), until=until)
     reporter.closed()
     reporter.closed()
     console.print("next")
@@ -181,7 +181,7 @@ def test_closing_what_never_started_writes_nothing() -> None:
 def test_a_warning_in_between_meets_no_progress_line() -> None:
     console = terminal()
     reporter = ConsoleReporter(console)
-    tell(reporter, make_outcome(), until=Phase.PROFILING)
+    replay(reporter, make_outcome(), until=Phase.PROFILING)
     reporter.phase_changed(Phase.DECIDING)
     assert screen(written(console))[-1] == ""
 
@@ -195,13 +195,13 @@ def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
     reporter.selected(outcome)
     reporter.verified(outcome)
     assert stream.getvalue() == ""
-    tell(reporter, outcome)
+    replay(reporter, outcome)
     assert "Power mode: " in stream.getvalue()
 
 
 def test_a_file_that_is_forced_to_colours_gets_no_live_line() -> None:
     stream = io.StringIO()
-    tell(ConsoleReporter(Console(file=stream, force_terminal=True, width=80)), verified(make_outcome()))
+    replay(ConsoleReporter(Console(file=stream, force_terminal=True, width=80)), verified(make_outcome()))
     assert {code[-1] for code in ESCAPE.findall(stream.getvalue())} <= {"m"}
     assert "mode 12 of 12" in ESCAPE.sub("", stream.getvalue())
 
@@ -213,7 +213,7 @@ def test_streams_that_are_not_utf8_get_what_they_can_encode(encoding: str, is_te
     stream = io.TextIOWrapper(raw, encoding=encoding)
     stream.isatty = lambda: is_terminal  # type: ignore[method-assign]
     outcome = verified(make_outcome(workload="modèle [bold]深[/bold]"))
-    tell(ConsoleReporter(Console(file=stream, width=80)), outcome)
+    replay(ConsoleReporter(Console(file=stream, width=80)), outcome)
     stream.flush()
     text = raw.getvalue().decode(encoding)
     assert "[bold]?[/bold] on test-board" in text
@@ -222,13 +222,13 @@ def test_streams_that_are_not_utf8_get_what_they_can_encode(encoding: str, is_te
 
 def test_summary_says_by_how_much_the_budget_is_missed() -> None:
     lines: list[str] = []
-    tell(ConsoleReporter(Console(file=io.StringIO()), lines.append), verified(make_outcome(PowerBudget(5.0))))
+    replay(ConsoleReporter(Console(file=io.StringIO()), lines.append), verified(make_outcome(PowerBudget(5.0))))
     assert sum("ABOVE it" in line for line in lines) == 1
 
 
 def test_measured_figures_are_never_called_simulated() -> None:
     stream = io.StringIO()
-    tell(ConsoleReporter(Console(file=stream)), verified(make_outcome(simulated=False)))
+    replay(ConsoleReporter(Console(file=stream)), verified(make_outcome(simulated=False)))
     assert "simulated" not in stream.getvalue().lower()
 
 
@@ -251,8 +251,8 @@ def test_a_notebook_gets_plain_lines_on_the_standard_output(
     monkeypatch.setenv("FORCE_COLOR", "1")  # As the kernel of a notebook does.
     plain = io.StringIO()
     pipe = Console(file=plain, width=80, force_jupyter=False, force_terminal=False)
-    tell(ConsoleReporter(pipe), verified(make_outcome()))
-    tell(ConsoleReporter(), verified(make_outcome()))
+    replay(ConsoleReporter(pipe), verified(make_outcome()))
+    replay(ConsoleReporter(), verified(make_outcome()))
     assert "minibatch energy" in plain.getvalue()
     assert capsys.readouterr().out == plain.getvalue()
 
@@ -262,7 +262,7 @@ def test_in_a_notebook_too_the_table_goes_to_whoever_takes_the_lines(
 ) -> None:
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     lines: list[str] = []
-    tell(ConsoleReporter(write=lines.append), verified(make_outcome()))
+    replay(ConsoleReporter(write=lines.append), verified(make_outcome()))
     assert sum("minibatch energy" in line for line in lines) == 1
     assert capsys.readouterr().out == ""
 

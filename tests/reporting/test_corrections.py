@@ -1,4 +1,4 @@
-"""A correction after the lock, as console, loggers and files tell of it."""
+"""A correction after the lock, in the console, loggers and files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from stories import corrected, make_outcome, tell, tell_correction, verified
+from stories import corrected, make_outcome, replay, replay_correction, verified
 
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
 from lightning_powertrain.reporting.html_report import html_report
@@ -17,29 +17,29 @@ from lightning_powertrain.tuning import Outcome, Phase
 FIRST = verified(make_outcome())
 
 
-def test_the_console_tells_of_each_in_one_line() -> None:
+def test_the_console_prints_each_in_one_line() -> None:
     stream = io.StringIO()
     reporter = ConsoleReporter(Console(file=stream, width=500), simulated=True)
-    tell(reporter, FIRST)
+    replay(reporter, FIRST)
     start = len(stream.getvalue())
     outcome = corrected(FIRST)
-    tell_correction(reporter, outcome)
+    replay_correction(reporter, outcome)
     (line,) = stream.getvalue()[start:].splitlines()
     assert line.startswith("PowerTrain (simulated): drift (slower): ")
     assert "(20 % slower, 10 % more power); chosen again: " in line
     assert line.endswith(f"{outcome.corrections[0].mode}, in 1:35")
-    tell_correction(reporter, corrected(outcome))
+    replay_correction(reporter, corrected(outcome))
     assert len(stream.getvalue()[start:].splitlines()) == 2
 
 
 def test_the_next_job_has_its_table_again() -> None:
     stream = io.StringIO()
     reporter = ConsoleReporter(Console(file=stream, width=200))
-    tell(reporter, FIRST)
+    replay(reporter, FIRST)
     reporter.drifted(corrected(FIRST).corrections[0].drift)  # Training ended in the middle of a correction.
     reporter.phase_changed(Phase.CLOSED)
     reporter.closed()
-    tell(reporter, FIRST)
+    replay(reporter, FIRST)
     assert stream.getvalue().count("this power mode stays") == 2
 
 
@@ -54,11 +54,11 @@ class Kept:
 def test_loggers_get_what_has_moved_and_how_often() -> None:
     logger = Kept()
     reporter = LoggerReporter(lambda: [logger], lambda: 0, simulated=True)
-    tell(reporter, FIRST)
-    told = len(logger.metrics)
+    replay(reporter, FIRST)
+    before = len(logger.metrics)
     outcome = corrected(FIRST)
-    tell_correction(reporter, outcome)
-    drift, *_, last = logger.metrics[told:]
+    replay_correction(reporter, outcome)
+    drift, *_, last = logger.metrics[before:]
     assert round(drift["powertrain/drift_time"], 9) == 0.2
     assert round(drift["powertrain/drift_power"], 9) == 0.1
     assert drift["powertrain/time_ms"] == outcome.corrections[0].drift.now.time_ms
@@ -83,9 +83,9 @@ def test_each_has_files_of_its_own_and_the_first_ones_tell_of_it(tmp_path: Path)
     assert one.profile == second.profile
     assert first.summary["chosen"]["mode"] == dict(FIRST.selection.mode)
     assert one.summary["chosen"]["mode"] == dict(second.selection.mode)
-    told = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["corrections"][0]
-    assert (told["sign"], told["action"], told["seconds"]) == ("slower", "chosen again", 95.0)
-    assert told["now"]["time_ms"] == second.corrections[0].drift.now.time_ms
+    correction = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["corrections"][0]
+    assert (correction["sign"], correction["action"], correction["seconds"]) == ("slower", "chosen again", 95.0)
+    assert correction["now"]["time_ms"] == second.corrections[0].drift.now.time_ms
 
 
 def test_the_report_shows_them_if_there_are_any(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     assert '<script>alert("x")</script>&' in page.text
 
 
-def test_the_sentence_tells_a_missed_budget_a_kept_start_and_what_was_not_measured(tmp_path: Path) -> None:
+def test_the_sentence_names_a_missed_budget_a_kept_start_and_what_was_not_measured(tmp_path: Path) -> None:
     outcome = make_outcome(PowerBudget(30.0))
     start = outcome.selection.start
     missed = measured_as(outcome, replace(start, mode=outcome.selection.mode, power_w=31.5))
@@ -191,14 +191,14 @@ def test_impossible_predictions_are_left_out_of_the_plot(tmp_path: Path) -> None
 
 def test_a_start_in_the_lowest_mode_is_called_that(tmp_path: Path) -> None:
     outcome = verified(make_outcome())
-    told = "The start is the lowest mode of the board"
-    assert told not in Page(html_report(saved(outcome, tmp_path))).text
+    sentence = "The start is the lowest mode of the board"
+    assert sentence not in Page(html_report(saved(outcome, tmp_path))).text
     start = replace(outcome.selection.start, mode=BOARD.mode(0))
     lowest = replace(outcome, selection=replace(outcome.selection, start=start))
-    assert told in Page(html_report(saved(lowest, tmp_path))).text
+    assert sentence in Page(html_report(saved(lowest, tmp_path))).text
 
 
-def test_throttling_is_told(tmp_path: Path) -> None:
+def test_throttling_is_reported(tmp_path: Path) -> None:
     outcome = verified(make_outcome())
     hot = replace(outcome.profile.measurements[3], throttled_by="cpu-throttle-alert")
     profile = outcome.profile.with_measurements([hot, hot])
@@ -210,7 +210,7 @@ def test_throttling_is_told(tmp_path: Path) -> None:
     assert "The board throttled in 1 window, left out of the choice" in page
 
 
-def test_a_folder_without_a_run_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_and_a_damaged_one_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"summary\.json"):
         run_folder(tmp_path)
     folder = tmp_path / "version_0" / "powertrain"

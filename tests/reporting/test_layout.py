@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import pytest
 from pytorch_lightning.loggers import TensorBoardLogger
-from stories import make_outcome, tell, verified
+from stories import make_outcome, replay, verified
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
@@ -49,7 +49,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
 def job(logger: TensorBoardLogger, simulated: bool = True, **story: Any) -> None:
     outcome = verified(make_outcome(simulated=simulated, **story))
-    tell(LoggerReporter(lambda: [logger], count().__next__, simulated=simulated), outcome)
+    replay(LoggerReporter(lambda: [logger], count().__next__, simulated=simulated), outcome)
 
 
 class Served:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.loggers.logger import DummyLogger
-from stories import make_outcome, tell, verified
+from stories import make_outcome, replay, verified
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lightning_powertrain.reporting import LoggerReporter, loggers
@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
 
 
 class Recorder:
-    """A logger that keeps what it is told, and nothing else."""
+    """A logger that keeps what it receives, and nothing else."""
 
     def __init__(self) -> None:
         self.sets: list[tuple[int, dict[str, float]]] = []
@@ -48,7 +48,7 @@ class Steps:
 
 def report(*to: Any, simulated: bool = True, outcome: Outcome | None = None) -> LoggerReporter:
     reporter = LoggerReporter(lambda: to, Steps(), simulated=simulated)
-    tell(reporter, outcome or verified(make_outcome()))
+    replay(reporter, outcome or verified(make_outcome()))
     return reporter
 
 
@@ -113,7 +113,7 @@ def test_a_limit_is_in_each_set_from_the_choice_on_until_the_next_job(
     recorder = Recorder()
     outcome = verified(make_outcome(objective))
     reporter = report(recorder, outcome=outcome)
-    tell(reporter, outcome)
+    replay(reporter, outcome)
     chosen = False
     for _, metrics in recorder.sets:
         chosen = ("powertrain/predicted_time_ms" in metrics or chosen) and metrics.get("powertrain/phase") != 1
@@ -142,7 +142,7 @@ def test_nothing_is_written_once_closed_until_another_job_begins() -> None:
     reporter.selected(outcome)
     reporter.verified(outcome)
     assert len(recorder.sets) == before
-    tell(reporter, outcome)
+    replay(reporter, outcome)
     assert len(recorder.sets) == 2 * before - 1
 
 

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 KINDS = (
     *("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "exception in the training step", "exception in another callback"),
     *("exception in our own code", "full disk", "helper killed", "both killed"),
-    *("helper told to end", "write refused", "kernel busy"),
+    *("helper asked to end", "write refused", "kernel busy"),
 )
 MOMENTS = (*("before the first mode", "settling", "measuring", "fitting", "locked", "during validation", "restoring"),)
 
@@ -33,7 +33,7 @@ class Report:
 
 
 class Event:
-    """Comes once, at the named moment; the test is told, and what it answers is obeyed.
+    """Comes once, at the named moment; the test is notified, and what it answers is obeyed.
 
     Args:
         kind: One of :data:`KINDS`.

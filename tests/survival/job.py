@@ -1,6 +1,6 @@
 """The job that things happen to: it trains and tunes a virtual board, in a process of its own.
 
-It stops at the moment that a test names, tells the test, and waits until the test has done its worst.
+It stops at the moment that a test names, notifies the test, and waits for its answer.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ CELLS: list[Cell] = [
 # Kinds that end in the same way.
 _FAMILIES = {
     **dict.fromkeys(("SIGKILL", "SIGHUP", "both killed"), "the job dies"),
-    **dict.fromkeys(("SIGTERM", "SIGINT"), "the job is told to end"),
+    **dict.fromkeys(("SIGTERM", "SIGINT"), "the job receives a signal to end"),
     **dict.fromkeys(("exception in the training step", "exception in another callback"), "the user's error"),
-    **dict.fromkeys(("helper killed", "helper told to end"), "the helper dies"),
+    **dict.fromkeys(("helper killed", "helper asked to end"), "the helper dies"),
     **dict.fromkeys(("write refused", "kernel busy", "full disk"), "the board fails"),
     "exception in our own code": "our own error",
 }

@@ -38,7 +38,7 @@ _USER_ERRORS = {
     "exception in the training step": "UserError('the training step')",
     "exception in another callback": "UserError('another callback')",
 }
-_TELLING = (
+_SIGNALS = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGALRM, signal.SIGPROF, signal.SIGTSTP),
     signal.SIGRTMIN,
 )
@@ -135,7 +135,7 @@ def outcome_of(cell: Cell, aftermath: Aftermath) -> str:
         assert report.error.startswith("SIGTERMException")
         return "ended"
     assert (report.error, exit_code) == ("", 0)
-    # What this job was told at its start, of the stock mode that it runs in, is no matter of what happened to it.
+    # The warning at the start of the job, about its stock mode, does not count.
     assert len([warning for warning in report.warnings if "GPU clusters off" not in warning]) <= 1
     if moment == "restoring":
         return "finished"
@@ -190,10 +190,12 @@ def _report_after(here: Connection, let_it_happen: Callable[[int], None]) -> Rep
 
 def let_it_happen(board: MountedBoard, here: Connection, job: int, helper: int, kind: str, moment: str) -> None:
     """What the matrix is about. The job waits at its moment for one message."""
-    victims = {"helper killed": [helper], "helper told to end": [helper], "both killed": [helper, job]}.get(kind, [job])
+    victims = {"helper killed": [helper], "helper asked to end": [helper], "both killed": [helper, job]}.get(
+        kind, [job]
+    )
     number = getattr(signal, kind) if kind.startswith("SIG") else signal.SIGKILL
-    if kind == "helper told to end":
-        number = _TELLING[MOMENTS.index(moment)]
+    if kind == "helper asked to end":
+        number = _SIGNALS[MOMENTS.index(moment)]
     if kind in ("write refused", "kernel busy"):
         board.fail("*/devfreq/*/max_freq", errno.EIO if kind == "write refused" else errno.EBUSY, times=1)
     if kind == "full disk":
@@ -204,7 +206,7 @@ def let_it_happen(board: MountedBoard, here: Connection, job: int, helper: int, 
             board.fail("*/devfreq/*/max_freq", errno.EIO, times=4)  # The first attempt to restore fails.
         here.send(None)
         time.sleep(_RESTORING_TAKES_S)
-    if kind.startswith("SIG") or kind in ("helper killed", "helper told to end", "both killed"):
+    if kind.startswith("SIG") or kind in ("helper killed", "helper asked to end", "both killed"):
         for victim in victims:
             os.kill(victim, number)
     if moment != "restoring":

@@ -100,7 +100,7 @@ def test_a_new_phase_of_training_is_noticed_within_minutes() -> None:
     tuner.stop()
 
 
-def test_where_no_other_mode_is_better_the_mode_stays_and_the_same_drift_is_not_told_again() -> None:
+def test_where_no_other_mode_is_better_the_mode_stays_and_the_same_drift_is_not_reported_again() -> None:
     device = Changing(lambda since_s: (1.2, 1.0))
     tuner, watcher = lock(device)
     before = device.mode
@@ -231,7 +231,7 @@ def test_the_end_of_a_job_is_not_worth_a_correction() -> None:
     tuner.stop()
 
 
-def test_a_failure_while_correcting_restores_the_board_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_while_correcting_restores_the_board_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     device = Changing(lambda since_s: (1.0, 1.2))
     tuner, _ = lock(device)
     device.fail_after = len(device.applied)

@@ -183,7 +183,7 @@ def test_a_block_without_a_power_sample_is_blind_but_sees_throttling() -> None:
     assert (made.power_samples, made.power_w, made.throttled_by) == (0, 29.5, "heat")
 
 
-def test_a_detector_looks_only_for_what_it_is_told_to() -> None:
+def test_a_detector_looks_only_for_the_given_signs() -> None:
     detector = DriftDetector(LOCKED, PowerBudget(30.0), ("over budget",))
     assert not any(detector.add(block(time_ms=150)) for _ in range(9))
     found = [detector.add(block(power_w=31.0)) for _ in range(3)]

@@ -37,7 +37,7 @@ def visits(device: Leaking, seconds: int = 5) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("noise_c", [0.0, 0.3])
-def test_two_minutes_of_short_windows_tell_how_warm_a_board_becomes(noise_c: float) -> None:
+def test_two_minutes_of_short_windows_show_how_warm_a_board_becomes(noise_c: float) -> None:
     device = Leaking()
     times_s, celsius, watts = visits(device)
     celsius = celsius + noise_c * np.random.default_rng(1).standard_normal(len(celsius))
@@ -48,7 +48,7 @@ def test_two_minutes_of_short_windows_tell_how_warm_a_board_becomes(noise_c: flo
         assert thermal.settled_c(power_w) == pytest.approx(truth_c, abs=0.3 * (truth_c - AIR_C))
 
 
-def test_a_temperature_that_stands_still_tells_nothing() -> None:
+def test_nothing_is_fitted_to_a_temperature_that_stands_still() -> None:
     times_s, celsius, watts = visits(Leaking())
     assert fit_thermal(times_s, np.full_like(celsius, 50.0), times_s, watts) is None
     assert fit_thermal(times_s[:5], celsius[:5], times_s, watts) is None
@@ -65,7 +65,7 @@ def test_growth_is_learned_from_windows_of_one_mode() -> None:
         assert learned.spread_per_c < none.spread_per_c
 
 
-def test_growth_beyond_leakage_is_not_believed() -> None:
+def test_growth_beyond_leakage_is_not_accepted() -> None:
     assert growth([window(30.0, 40.0), window(60.0, 50.0)]).per_c == pytest.approx(0.01)
     assert growth([window(30.0, 40.0), window(10.0, 50.0)]).per_c == 0.0
 

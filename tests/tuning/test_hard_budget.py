@@ -60,7 +60,7 @@ def test_a_hard_budget_that_nothing_keeps_leaves_the_board_in_its_lowest_mode(ca
     assert tuner.phase is Phase.LOCKED
     assert device.current_mode() == device.modes.mode(0)
     (record,) = caplog.records
-    assert "no mode keeps a hard budget of 3 W" in record.getMessage()
+    assert "no mode keeps a hard limit of 3 W" in record.getMessage()
     assert "The board stays in that mode" in record.getMessage()
     tuner.stop()
     assert device.current_mode() == found
@@ -68,5 +68,5 @@ def test_a_hard_budget_that_nothing_keeps_leaves_the_board_in_its_lowest_mode(ca
 
 def test_a_hard_budget_that_nothing_keeps_is_an_error_when_strict() -> None:
     device = SimulatedDevice("orin-agx-64gb", "lstm")
-    with pytest.raises(BudgetError, match="no mode keeps a hard budget of 3 W"):
+    with pytest.raises(BudgetError, match="no mode keeps a hard limit of 3 W"):
         train(Tuner("3 W", device=device, hard_limit=True, strict=True, verbose=False).start())

@@ -91,7 +91,7 @@ def test_the_modes_to_come_are_those_of_the_largest_values() -> None:
     ],
     ids=str,
 )
-def test_a_budget_tells_roughly_how_slow_its_best_mode_is(objective: Objective, low_ms: float, high_ms: float) -> None:
+def test_a_budget_shows_roughly_how_slow_its_best_mode_is(objective: Objective, low_ms: float, high_ms: float) -> None:
     assert low_ms <= time_of_best_ms(objective, measured(100.0)) <= high_ms
 
 

@@ -14,7 +14,7 @@ from lightning_powertrain.tuning import Observer, Outcome, Phase
 
 
 class Words(Observer):
-    """Notes the tuner's word in each phase, and what it is told at an early end."""
+    """Records the tuner's word in each phase, and what it receives at an early end."""
 
     def __init__(self) -> None:
         self.tuner: Tuner

@@ -36,7 +36,7 @@ class Stopper(Observer):
 
 
 class Later(Recorder):
-    """Writes down whatever it is told after it was told that all is over."""
+    """Records what it receives after it was closed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,22 +22,22 @@ JOBS = [
 
 
 @pytest.fixture(scope="module")
-def told() -> list[list[Estimate]]:
+def estimates() -> list[list[Estimate]]:
     """All estimates of each job; computing costs nothing here, as it takes a different time on each computer."""
     return [estimates_of(job) for job in JOBS]
 
 
-def test_the_first_estimate_is_kept(told: list[list[Estimate]]) -> None:
-    first = [each[0] for each in told]
+def test_the_first_estimate_is_kept(estimates: list[list[Estimate]]) -> None:
+    first = [each[0] for each in estimates]
     assert [each.most_s is None for each in first] == [job.modes == 10 for job in JOBS]
     kept = [each.is_kept if each.most_s is None else each.is_not_exceeded for each in first]
     assert sum(kept) >= 0.9 * len(JOBS)
 
 
-def test_later_estimates_are_kept(told: list[list[Estimate]]) -> None:
-    assert np.mean([each.is_kept for _, *later in told for each in later]) >= 0.9
+def test_later_estimates_are_kept(estimates: list[list[Estimate]]) -> None:
+    assert np.mean([each.is_kept for _, *later in estimates for each in later]) >= 0.9
 
 
-def test_estimates_come_closer_to_what_profiling_takes(told: list[list[Estimate]]) -> None:
-    first, last = (np.mean([abs(each[index].ratio - 1) for each in told]) for index in (0, -1))
+def test_estimates_come_closer_to_what_profiling_takes(estimates: list[list[Estimate]]) -> None:
+    first, last = (np.mean([abs(each[index].ratio - 1) for each in estimates]) for index in (0, -1))
     assert last < first

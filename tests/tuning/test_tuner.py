@@ -235,7 +235,7 @@ def test_budget_below_every_mode_takes_the_least_power(
     powers, times = true_power_w(TINY.modes.array), true_time_ms(TINY.modes.array)
     ranges = f"{powers.min():.2g} to {powers.max():.2g} W and {times.min():.2g} to {times.max():.2g} ms a minibatch"
     assert ranges in caplog.text
-    assert "The power mode that the job started in stays" in caplog.text
+    assert "The job stays in the power mode that it started in" in caplog.text
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
     tuner.stop()
 
@@ -249,7 +249,7 @@ def test_budget_that_is_missed_by_little_is_used(
     train(tuner)
     assert tuner.outcome is not None
     assert tuner.outcome.selection.power_w == pytest.approx(least_w)
-    assert "It is used" in caplog.text
+    assert "The job uses that power mode" in caplog.text
     tuner.stop()
 
 
@@ -258,7 +258,7 @@ def test_budget_below_every_mode_is_an_error_when_strict(device: FakeDevice, ora
         "1 W", device=device, max_modes=3, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
     )
     tuner.start()
-    with pytest.raises(BudgetError, match=r"this board and job can do .* W and .* ms a minibatch$"):
+    with pytest.raises(BudgetError, match=r"this board and job reach .* W and .* ms a minibatch$"):
         train(tuner)
     assert device.mode == device.found
 

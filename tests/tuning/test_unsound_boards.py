@@ -1,4 +1,4 @@
-"""Boards that do not do what they are told, and sensors that do not tell what is: tuning ends, and says so."""
+"""Boards that do not obey, and sensors that read wrong: tuning ends, and says so."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def with_power(read: Callable[[int, float], float]) -> FakeDevice:
         (math.inf, "shows inf W"),
     ],
 )
-def test_a_sensor_that_tells_nothing_ends_tuning_in_words(
+def test_a_sensor_without_readings_ends_tuning_in_words(
     oracle: Oracle, budget: str | None, watts: float, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = with_power(lambda n, true: watts)

@@ -15,8 +15,10 @@ from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.devices import Health
 from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuner import Tuner
-from lightning_powertrain.tuning import Phase
+from lightning_powertrain.tuning import Observer, Phase
+from lightning_powertrain.tuning.observers import Progress
 
 LIMITS_W = [20.0, 22.0, 24.0, 25.0, 27.0, 28.0, 29.0, 30.0]
 ALLOWED_W = 0.5
@@ -133,3 +135,21 @@ def test_a_warmed_mode_stands_once_in_the_profile_and_as_measured() -> None:
     assert measured.temperature_c is not None
     assert measured.temperature_c > 35
     tuner.stop()
+
+
+class Counts(Observer):
+    """Keeps how far profiling was, measurement by measurement."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[int, int]] = []
+
+    def measured(self, measurement: Measurement, progress: Progress) -> None:
+        self.kept.append((progress.done, progress.total))
+
+
+@pytest.mark.parametrize("limit_w", [20.0, 22.0])
+def test_modes_that_a_warm_board_needs_are_counted_on(limit_w: float) -> None:
+    counts = Counts()
+    locked(Leaking(), limit_w, observers=[counts])
+    assert [done for done, _ in counts.kept] == list(range(len(counts.kept)))
+    assert all(done <= total for done, total in counts.kept)

@@ -1,4 +1,4 @@
-"""Runs a tuner and writes down what it tells."""
+"""Runs a tuner and records what it reports."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def capture(root: Path = Path("/"), redaction: Redaction | None = None) -> Captu
 
     Args:
         root: Where the board's file systems are; anything but ``/`` is for tests.
-        redaction: Takes out what names the board and its users; None for what this machine tells of them.
+        redaction: Takes out what names the board and its users; None for what this machine knows of them.
     """
     redaction = redaction or Redaction(root)
     found = read_files(root)
@@ -67,7 +67,7 @@ def capture(root: Path = Path("/"), redaction: Redaction | None = None) -> Captu
 
 
 def write_archive(taken: Capture, path: Path) -> None:
-    """Write a capture as a ``.tar.gz`` that tells no owner of a file.
+    """Write a capture as a ``.tar.gz`` that names no owner of a file.
 
     Raises:
         FileExistsError: If the file exists.

@@ -1,4 +1,4 @@
-"""Takes out of texts what tells one board or person from others: a capture is made to be shown to anybody."""
+"""Removes from texts what identifies a board or a person: a capture is made to be shown to anybody."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Installation:
 
     @property
     def marker(self) -> str:
-        """Tells the copy that it is installed, and a client which ways lead to it."""
+        """Marks the copy as installed, and lists the ways to it for a client."""
         service = not self.sudo or self.service.installed
         return "".join(f"{way}\n" for way, there in (("service", service), ("sudo", self.rule())) if there)
 

@@ -104,7 +104,7 @@ class Channel:
 def _own(number: int, flags: int) -> int | socket.socket:
     """An end that never blocks, whatever the client does: whether a pipe blocks is a flag that it could share.
 
-    Opened anew, a pipe has flags of its own. A socket cannot be opened anew, but is told with every call.
+    Opened anew, a pipe has flags of its own. A socket cannot be opened anew, but takes the flag with every call.
     """
     kind = os.fstat(number).st_mode
     if stat.S_ISSOCK(kind):

@@ -1,7 +1,7 @@
 """Heat that lowers limits: while the board throttles, a limit file may not say what was set.
 
 The kernel's own cooling devices for clocks lay a cap over what was set. The files then show the lower of the two, and
-show what was set again once the board has cooled. Nothing tells what was set until then.
+show what was set again once the board has cooled. Until then it is not known what was set.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ class Knobs:
     clocks: tuple[CpuClock | DevfreqClock | EmcClock, ...] = field(default=())
 
     def known(self) -> dict[str, Cores | CpuClock | DevfreqClock | EmcClock]:
-        """The knobs whose values the board tells, by name."""
+        """The knobs whose tables can be read, by name."""
         return {knob.name: knob for knob in (*self.cores, *self.clocks) if knob.values}
 
     def read(self) -> dict[str, int]:
@@ -241,7 +241,7 @@ class Knobs:
         return {path for clock in clocks for each in clock.ranges() for path in (each.low, each.high)}
 
     def hidden_cpus(self) -> bool:
-        """Whether some cores are offline together with their whole cpufreq policy, whose files tell nothing then."""
+        """Whether some cores are offline together with their whole cpufreq policy, whose files cannot be read then."""
         visible = {cpu for clock in self.clocks if isinstance(clock, CpuClock) for cpu in _governed(clock.root)}
         return bool(visible) and any(int(cpu.name[3:]) not in visible for cores in self.cores for cpu in cores.cpus)
 

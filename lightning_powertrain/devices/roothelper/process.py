@@ -78,7 +78,7 @@ def leave_control_groups(tree: Path) -> None:
 
 
 def _set_limit(which: int, wanted: int) -> None:
-    """Only root may set more than the hard limit; the system calls of a service may not even tell what it is."""
+    """Only root may set more than the hard limit; a service may not even read what it is."""
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(which, (wanted, wanted))
         return

@@ -67,7 +67,7 @@ class Keeper:
     def recover(self) -> None:
         """Restore what a helper that was killed left behind, unless another one is at work.
 
-        Whatever goes wrong here is told with the next status: the helper that could repair it later has to start.
+        The next status reports what goes wrong here: the helper that could repair it later has to start.
         """
         try:
             if self._store.lock():

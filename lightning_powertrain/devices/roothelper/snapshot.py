@@ -1,6 +1,6 @@
 """What the board was like before the first write, on disk: it must outlive whoever wrote to the board.
 
-Settings in sysfs last until a reboot, and so does ``/run``; where it does not, the boot id tells.
+Settings in sysfs last until a reboot, and so does ``/run``; where it does not, the boot id shows that.
 """
 
 from __future__ import annotations

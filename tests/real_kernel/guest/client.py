@@ -1,4 +1,4 @@
-"""A training process in miniature: another user's process that opens the board's device and sets what it is told."""
+"""A training process in miniature: another user's process that opens the board's device and sets what it receives."""
 
 from __future__ import annotations
 

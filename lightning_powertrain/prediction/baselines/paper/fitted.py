@@ -11,7 +11,7 @@ import torch
 
 from lightning_powertrain.boards import IntArray, Knob
 from lightning_powertrain.prediction.baselines.paper.networks import HIDDEN, NetworkPair
-from lightning_powertrain.prediction.predictor import Prediction
+from lightning_powertrain.prediction.predictor import FloatArray, Prediction
 from lightning_powertrain.prediction.tensor_files import (
     Tensors,
     bundled_path,
@@ -45,7 +45,7 @@ class PaperNetworks:
 
     Args:
         knobs: Knobs of the board, in the order of the networks' inputs.
-        provenance: Where the profile comes from; ``provenance.simulated`` tells whether it was simulated.
+        provenance: Where the profile comes from; ``provenance.simulated`` says whether it was simulated.
         networks: The networks.
         all_modes: Errors on every mode of the profile.
         held_out: Errors on the modes that only chose the epoch.
@@ -66,6 +66,10 @@ class PaperNetworks:
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
             time_ms, power_mw = self.networks(torch.tensor(modes, device="cpu")).numpy()
         return Prediction(time_ms, power_mw / 1e3, self.held_out.time, self.held_out.power)
+
+    def time_ms_in(self, modes: IntArray) -> FloatArray | None:
+        """Time of the workload in modes that may be those of another board; None if that has fewer or more knobs."""
+        return self.predict(modes).time_ms if modes.shape[1] == len(self.knobs) else None
 
     def save(self, path: str | Path) -> None:
         """Write ``path.safetensors`` (the networks) and ``path.json`` (all else, and checksums of both).

@@ -51,13 +51,7 @@ class PaperTransfer(BasePredictor):
         self._transferred = None if start is None else start.provenance
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
-        """Times of the reference workload in ``modes``; only their ratios matter.
-
-        None without a reference that suits this board.
-        """
-        if self._reference is None or modes.shape[1] != len(self._reference.knobs):
-            return None
-        return self._reference.predict(modes).time_ms
+        return None if self._reference is None else self._reference.time_ms_in(modes)
 
     def predict(self, modes: IntArray) -> Prediction:
         """Predict modes, shape ``(n, number of knobs)``, columns in the order of the profile's knobs.
