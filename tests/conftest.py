@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 # Small matrices gain nothing from threads, and threads that wait for each other on busy cores cost a lot. Set before
@@ -23,6 +24,9 @@ from lightning_powertrain.profiling import sensor_noise
 # Simulated boards are repeatable to the last digit where computing takes no time.
 simulated.COMPUTING = ComputingCost(factor=0.0)
 
+_TESTS = Path(__file__).parent
+_numbers = count()
+
 # Doctests are looked for in every file, but two of the same name cannot both be imported as one.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
@@ -31,36 +35,71 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
-# Whole jobs, whole virtual boards, and programs in processes of their own. The others are the unit tests:
-# pytest -m "not slow".
-_SLOW = {
-    *("survival", "callbacks", "cli", "docs"),
-    *("test_huggingface.py", "test_examples.py", "test_wheel.py", "test_sdist.py", "test_nvidia_torch.py"),
-    *("test_conformance.py", "test_sysfs.py", "test_sysfs_throttling.py", "test_roothelper_server.py"),
+# Whole jobs, searches and virtual boards, and programs in processes of their own; the others are the unit tests:
+# pytest -m "not slow". The longest come first: with xdist's loadfile, whichever file starts last decides when all ends.
+_SLOW = [
+    "survival",
+    "callbacks",
+    "test_examples.py",
+    "cli",
+    "docs",
+    "frameworks",
+    "test_script_tuning.py",
+    "test_tutorials.py",
+    "test_packages.py",
+    "evaluation",
+    "test_nvidia_torch.py",
+    "test_drift.py",
+    "test_conformance.py",
+    "test_sysfs.py",
+    "test_roothelper_server.py",
+    "test_paper_fitting.py",
+    "test_paper_transfer.py",
     "test_board_sequences.py",
-    *("test_board_of_a_script.py", "test_program.py", "test_script_tuning.py", "test_tutorials.py"),
-    *(
-        "test_bench.py",
-        "test_time_left.py",
-        "test_drift.py",
-        "test_diagnosis.py",
-        "test_html_report.py",
-        "test_roothelper_fuzz.py",
-    ),
-}
+    "test_sysfs_throttling.py",
+    "test_search.py",
+    "test_warm_board.py",
+    "test_time_left.py",
+    "test_diagnosis.py",
+    "test_html_report.py",
+    "test_layout.py",
+    "test_loggers.py",
+    "test_roothelper_fuzz.py",
+    "test_failing_processes.py",
+    "test_track.py",
+    "test_board_of_a_script.py",
+    "test_program.py",
+]
+
+
+def _place(path: Path) -> int:
+    """Where a file stands among the slow ones; after them if it is none."""
+    parts = path.relative_to(_TESTS).parts if _TESTS in path.parents else ()
+    return min((_SLOW.index(part) for part in parts if part in _SLOW), default=len(_SLOW))
+
+
+def _is_slow(path: Path) -> bool:
+    return _place(path) < len(_SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The unit tests do not even import the others, and with them Lightning."""
+    return True if config.option.markexpr == "not slow" and _is_slow(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if not _SLOW.isdisjoint(item.path.parts):
+        if _is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: _place(item.path))
 
 
 @pytest.fixture(autouse=True)
-def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of profiles of its own for each test, and for the processes that it starts."""
-    monkeypatch.setenv("POWERTRAIN_CACHE", str(tmp_path / "profile-cache"))
-    return tmp_path / "profile-cache"
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of profiles of its own for each test, and for the processes that it starts; made when it is needed."""
+    folder = tmp_path_factory.getbasetemp() / f"profile-cache-{next(_numbers)}"
+    monkeypatch.setenv("POWERTRAIN_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +124,15 @@ def device() -> FakeDevice:
 @pytest.fixture
 def oracle() -> Oracle:
     return Oracle()
+
+
+@pytest.fixture
+def quick_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper's networks train for one epoch instead of a hundred, for tests of what is around them."""
+    from lightning_powertrain.prediction.baselines.paper import fitting, training
+
+    train = training.train
+    monkeypatch.setattr(fitting, "train", lambda *some, epochs, rows: train(*some, epochs=1, rows=1))
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 from typing import Union
 
 import psutil
@@ -24,7 +26,7 @@ Running = Union[threading.Thread, psutil.Process]
 
 def running() -> set[Running]:
     """Threads and child processes of this process, their children included."""
-    return {*threading.enumerate(), *psutil.Process().children(recursive=True)}
+    return {*threading.enumerate(), *_descendants(psutil.Process())}
 
 
 def left_since(before: Collection[Running]) -> list[str]:
@@ -36,6 +38,19 @@ def left_since(before: Collection[Running]) -> list[str]:
         if not left or time.monotonic() > end_s:
             return left
         time.sleep(0.02)
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    """As psutil's ``children``, which reads about all processes of the computer: milliseconds, twice for every test."""
+    listed = list(Path(f"/proc/{process.pid}/task").glob("*/children"))
+    if not listed:  # The process has ended, or this kernel or system has no such files.
+        return process.children(recursive=True)
+    found: list[psutil.Process] = []
+    for file in listed:
+        with suppress(OSError, psutil.NoSuchProcess):  # It has ended meanwhile.
+            children = [psutil.Process(int(pid)) for pid in file.read_text(encoding="ascii").split()]
+            found += children + [each for child in children for each in _descendants(child)]
+    return found
 
 
 def _name(each: Running) -> str:
