@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from fakes import Oracle
 from timed import TimedDevice
+
+from lightning_powertrain.profiling import WindowPlan
+
+
+@pytest.fixture
+def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards without noise need no second for each mode: 80 minibatches, and Lightning takes a millisecond for each."""
+    monkeypatch.setattr("lightning_powertrain.tuner.WindowPlan", partial(WindowPlan, minimum_s=0.25))
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 from fakes import FakeDevice
-from jobs import LIGHTNING_WARNINGS, Model, data, powertrain, trainer
+from jobs import LIGHTNING_WARNINGS, Model, StopWhen, data, locked, powertrain, trainer
 
 from lightning_powertrain import PowerTrainCallback
 from lightning_powertrain.callbacks.autoload import callbacks
@@ -41,6 +42,12 @@ def lightning(request: pytest.FixtureRequest) -> ModuleType:
 
 def automatic(job: Any) -> list[AutomaticPowerTrain]:
     return [callback for callback in job.callbacks if isinstance(callback, AutomaticPowerTrain)]
+
+
+def until_locked(**options: Any) -> pl.Trainer:
+    """Of a job of this length, the part that tunes."""
+    job = trainer(StopWhen(lambda: locked(automatic(job)[0])), **options)
+    return job
 
 
 # Whether there is one.
@@ -116,7 +123,7 @@ def test_trainer_finds_the_entry_point(lightning: ModuleType, monkeypatch: pytes
 
 
 def test_it_tunes(asked_for: FakeDevice) -> None:
-    job = trainer(max_epochs=4)
+    job = until_locked(max_epochs=4)
     job.fit(Model(), data(1000))
     (callback,) = automatic(job)
     assert callback.selection is not None
@@ -200,12 +207,12 @@ def test_as_a_user_meets_it(package: str, environ: dict[str, str], found: int, n
 @pytest.mark.parametrize("trainers_before", [0, 2])
 def test_resumed_job_finds_its_state(asked_for: FakeDevice, tmp_path: Path, trainers_before: int) -> None:
     """Whatever number of Trainers either script has made."""
-    first = trainer(max_epochs=4)
+    first = until_locked(max_epochs=4)
     first.fit(Model(), data(1000))
     first.save_checkpoint(tmp_path / "job.ckpt")
     for _ in range(trainers_before):
         trainer()
-    second = trainer(max_epochs=8)
+    second = until_locked(max_epochs=8)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*callbacks used to create the checkpoint")
         second.fit(Model(), data(1000), ckpt_path=tmp_path / "job.ckpt")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 pytestmark = [
     *LIGHTNING_WARNINGS,
+    pytest.mark.usefixtures("short_windows"),
     pytest.mark.filterwarnings("ignore:`training_step` returned `None`"),
     pytest.mark.filterwarnings("ignore:.*`dataloader_iter`"),
 ]

@@ -19,7 +19,7 @@ from lightning_powertrain import PaperNetworks, PaperTransfer
 from lightning_powertrain.errors import ArgumentError, FileFormatError, PowerTrainError
 from lightning_powertrain.tuning import Phase
 
-pytestmark = LIGHTNING_WARNINGS
+pytestmark = [*LIGHTNING_WARNINGS, pytest.mark.usefixtures("short_windows")]
 
 # How much of a job may be spent.
 
@@ -81,7 +81,7 @@ def test_module_without_optimizer(tiny: FakeDevice) -> None:
 
     callback = powertrain(tiny, budget="13 W", max_modes=3)
     with pytest.warns(UserWarning, match="no optimizer"):
-        trainer(callback).fit(Frozen(), data(700))
+        trainer(callback).fit(Frozen(), data(350))
     assert callback.selection is not None
 
 
@@ -98,7 +98,7 @@ def test_manual_optimization(tiny: FakeDevice) -> None:
             optimizer.step()
 
     callback = powertrain(tiny, budget="13 W", max_modes=3)
-    trainer(callback).fit(Manual(), data(700))
+    trainer(callback).fit(Manual(), data(350))
     assert callback.profile is not None
     assert callback.profile.time_ms == pytest.approx(true_time_ms(callback.profile.modes), rel=1e-6)
 
@@ -117,9 +117,10 @@ def test_a_device_that_was_opened_here_is_closed_and_one_that_was_given_is_not(
     assert closed == [True, True]
 
 
+@pytest.mark.usefixtures("quick_networks")
 def test_the_papers_method_can_be_asked_for(tiny: FakeDevice) -> None:
     callback = powertrain(predictor=PaperTransfer(PaperNetworks.load("orin-agx-64gb-resnet18")), max_modes=10)
-    trainer(callback, max_epochs=4).fit(Model(), data(1500))
+    trainer(callback, StopWhen(lambda: locked(callback)), max_epochs=4).fit(Model(), data(1500))
     assert callback.selection is not None
     assert callback.selection.measured is not None
 
@@ -140,9 +141,9 @@ def test_other_stages_are_none_of_our_business(tiny: FakeDevice) -> None:
 
 def test_two_fits_tune_twice(tiny: FakeDevice) -> None:
     callback = powertrain(tiny, budget="13 W", max_modes=3)
-    trainer(callback).fit(Model(), data(700))
+    trainer(callback).fit(Model(), data(350))
     first = callback.outcome
-    trainer(callback).fit(Model(), data(700))
+    trainer(callback).fit(Model(), data(350))
     assert first is not None
     assert callback.outcome is not None
     assert callback.outcome is not first
@@ -157,12 +158,12 @@ def test_shared_by_two_running_trainers_is_refused(tiny: FakeDevice) -> None:
                     trainer(callback).fit(Model(), data(10))
 
     callback = powertrain(tiny, budget="13 W", max_modes=3)
-    trainer(callback, Nested()).fit(Model(), data(700))
+    trainer(callback, Nested()).fit(Model(), data(350))
     assert callback.selection is not None
     assert callback.selection.measured is not None
 
 
-@pytest.mark.parametrize("at", [5, 200, 600])
+@pytest.mark.parametrize("at", [5, 100, 300])
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
 def test_the_users_exception_is_the_one_that_surfaces(
     tiny: FakeDevice, at: int, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
@@ -177,7 +178,7 @@ def test_the_users_exception_is_the_one_that_surfaces(
     # An interrupt ends the job quietly in Lightning 2.0 to 2.2, is raised in 2.3, and is an exit from 2.4 on.
     interrupted = contextlib.suppress(KeyboardInterrupt, SystemExit)
     with interrupted if kind is KeyboardInterrupt else pytest.raises(kind):
-        trainer(callback).fit(Failing(), data(700))
+        trainer(callback).fit(Failing(), data(350))
     assert tiny.restored == 1
 
 
@@ -220,7 +221,7 @@ def test_failure_of_ours_in_a_job_is_soft(tiny: FakeDevice, caplog: pytest.LogCa
 def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path: Path) -> None:
     loggers = [TensorBoardLogger(tmp_path, name="tb"), CSVLogger(tmp_path, name="csv")]
     callback = powertrain(tiny, budget="13 W", max_modes=3)
-    trainer(callback, logger=loggers).fit(Model(), data(700))
+    trainer(callback, logger=loggers).fit(Model(), data(350))
     rows = (tmp_path / "csv" / "version_0" / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert "powertrain/time_ms" in rows[0]
     folder = tmp_path / "tb" / "version_0" / "powertrain"
@@ -235,15 +236,15 @@ def test_scalars_and_files_reach_tensorboard_and_csv(tiny: FakeDevice, tmp_path:
 
 def test_nothing_is_written_without_a_logger(tiny: FakeDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    trainer(powertrain(tiny, budget="13 W", max_modes=3, cache=False)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3, cache=False)).fit(Model(), data(350))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[str]) -> None:
-    trainer(powertrain(tiny, budget="13 W", max_modes=3)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3)).fit(Model(), data(350))
     quiet = capfd.readouterr()
     assert "PowerTrain" not in quiet.out + quiet.err
-    trainer(powertrain(tiny, budget="13 W", max_modes=3, verbose=True)).fit(Model(), data(700))
+    trainer(powertrain(tiny, budget="13 W", max_modes=3, verbose=True)).fit(Model(), data(350))
     assert "PowerTrain" in capfd.readouterr().out
 
 
@@ -288,6 +289,6 @@ def test_phase_is_off_afterwards(tiny: FakeDevice) -> None:
             if callback._tuner is not None:
                 phases.append(callback._tuner.phase)
 
-    trainer(callback, Watch()).fit(Model(), data(700))
+    trainer(callback, Watch()).fit(Model(), data(350))
     assert phases[-1] is Phase.LOCKED
     assert callback._tuner is None

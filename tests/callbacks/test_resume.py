@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -64,15 +65,31 @@ def test_a_job_goes_on_from_where_it_was(
     assert tiny.mode == tiny.found
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], dict[str, torch.Tensor]]:
+    """Weights of a job that broke off after so many minibatches and went on, without the callback."""
+
+    @lru_cache(maxsize=None)
+    def weights(at: int) -> dict[str, torch.Tensor]:
+        path = tmp_path_factory.mktemp("plain") / "broken-off.ckpt"
+        broken_off(path, at)
+        return gone_on(path)
+
+    return weights
+
+
 @pytest.mark.parametrize("at", [60, 420, 1100])
 @pytest.mark.parametrize(("before", "after"), [(True, True), (True, False), (False, True)])
 def test_weights_are_those_of_a_job_without_the_callback(
-    tiny: FakeDevice, tmp_path: Path, at: int, before: bool, after: bool
+    tiny: FakeDevice,
+    tmp_path: Path,
+    plain: Callable[[int], dict[str, torch.Tensor]],
+    at: int,
+    before: bool,
+    after: bool,
 ) -> None:
     """The callback absent before or afterwards: training knows nothing of it."""
-    plain, tuned = tmp_path / "plain.ckpt", tmp_path / "tuned.ckpt"
-    broken_off(plain, at)
-    expected = gone_on(plain)
+    tuned, expected = tmp_path / "tuned.ckpt", plain(at)
     broken_off(tuned, at, *([callback_for(tiny)] if before else []))
     second = callback_for(tiny)
     weights = gone_on(tuned, *([second] if after else []))

@@ -128,6 +128,7 @@ def test_recorded_experiments_need_the_data_folder(monkeypatch: pytest.MonkeyPat
     assert "POWERTRAIN_DATA is not set" in run("--experiment", "tx2-alexnet", exit_code=2)
 
 
+@pytest.mark.usefixtures("quick_networks")
 def test_without_scikit_learn(dataset: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     command = "pip install 'lightning-powertrain[evaluation]'"

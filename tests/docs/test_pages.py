@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ from virtual_board import why_unavailable
 import lightning_powertrain
 from lightning_powertrain import PowerTrainCallback, SimulatedDevice
 from lightning_powertrain.cli import app
+from lightning_powertrain.profiling import WindowPlan
 
 # What needs neither root nor a Jetson, and takes seconds. Other commands are only parsed.
 _RUN = {"cache", "demo", "modes", "reference", "report"}
+_has_run: list[list[str]] = []
 _MINIBATCHES = 25_000
 _AFTER_THE_CHOICE = 20
 
@@ -87,6 +90,9 @@ def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pl, "Trainer", QuietTrainer)
     monkeypatch.setattr("lightning_powertrain.devices.opening.find_jetson", lambda: SimulatedDevice("orin-agx-64gb"))
+    # How well a mode is measured is tested elsewhere: a third of the minibatches are enough to see the code run.
+    monkeypatch.setattr(SimulatedDevice, "settle_s", 0.2)
+    monkeypatch.setattr("lightning_powertrain.tuner.WindowPlan", partial(WindowPlan, minimum_s=0.25))
     loader = DataLoader(Images(), batch_size=None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -103,7 +109,8 @@ def test_the_code_of_a_page_runs(name: str, namespace: dict[str, Any], caplog: p
             if "class Test" in block.code:
                 _run_tests(so_far)
         for words in block.commands:
-            if block.is_run and words[0] in _RUN and is_complete(words):
+            if block.is_run and words[0] in _RUN and is_complete(words) and words not in _has_run:
+                _has_run.append(words)
                 done = CliRunner().invoke(app, words, input="y\n")
                 assert done.exit_code == 0, f"{name}:{block.line}: powertrain {' '.join(words)}\n{done.output}"
     ours = [record for record in caplog.records if record.name.startswith("lightning_powertrain")]
