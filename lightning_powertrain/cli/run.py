@@ -37,14 +37,16 @@ class Call:
 
 def run(
     context: typer.Context,
-    words: Annotated[
+    script: Annotated[
         List[str],
         typer.Argument(metavar="SCRIPT|COMMAND [ARGS]...", help="The program and its arguments.", show_default=False),
     ],
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
     budget: Annotated[
         Optional[str],
-        typer.Option(envvar="POWERTRAIN_BUDGET", help='"30 W", "120 ms", energy or edp; by default no slower.'),
+        typer.Option(
+            envvar="POWERTRAIN_BUDGET", help='"30 W", "120 ms", energy, edp or another form of docs/budgets.md.'
+        ),
     ] = None,
     device: Annotated[
         Optional[str],
@@ -78,15 +80,15 @@ def run(
         out=out.absolute(),  # The script may change the folder.
         verbose=not quiet,
     )
-    called = ["-m", *words] if is_module else words
+    called = ["-m", *script] if is_module else script
     call: Call = context.obj
-    given = [word for word in call.arguments[1 : len(call.arguments) - len(words)] if word != "-m"]
+    given = [word for word in call.arguments[1 : len(call.arguments) - len(script)] if word != "-m"]
     advice = launcher_advice(called, given)
     if advice is not None:
         what = f"a program that trains in this process; a launcher starts others, each of which tunes by: {advice}"
-        raise ArgumentError.of("SCRIPT", words[0], what)
-    program = find_program(words[0], is_module=is_module)
-    call.then = partial(_start, program, words[1:], options)
+        raise ArgumentError.of("SCRIPT", script[0], what)
+    program = find_program(script[0], is_module=is_module)
+    call.then = partial(_start, program, script[1:], options)
 
 
 def _start(program: Program, arguments: Sequence[str], options: RunOptions) -> None:
