@@ -59,17 +59,19 @@ class StepWatch:
 
         self._undo.append(import_module("torch.optim.optimizer").register_optimizer_step_post_hook(hook).remove)
         # The one of torch.cuda is derived from that of torch.amp, which torch has from 2.3 on.
-        self._watch_scaler(getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler)
+        self._watch_scaler(getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler, is_compiling)
 
     def _watch_compiled(self, dynamo: ModuleType) -> None:
         self._call_uncompiled = dynamo.disable(self._stepped)
 
-    def _watch_scaler(self, scaler: Any) -> None:
+    def _watch_scaler(self, scaler: Any, is_compiling: Callable[[], bool]) -> None:
         """See the steps that a gradient scaler skips; torch has no hook for these."""
         original = scaler.step
 
         @functools.wraps(original)
         def step(scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_compiling():
+                return original(scaler, optimizer, *args, **kwargs)
             self._is_in_scaler = True
             try:
                 result = original(scaler, optimizer, *args, **kwargs)

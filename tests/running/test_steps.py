@@ -126,6 +126,24 @@ def test_a_whole_minibatch_that_is_compiled(seen: list[Any]) -> None:
     assert seen == [optimizer] * 4
 
 
+@COMPILING
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+def test_a_gradient_scaler_in_a_compiled_minibatch(seen: list[Any]) -> None:
+    layer = model()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+
+    def minibatch() -> None:
+        scaler.scale(loss(layer)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    compiled = torch.compile(minibatch, backend="eager")
+    for _ in range(4):
+        compiled()
+    assert seen == [optimizer] * 4
+
+
 def test_a_graph_that_must_not_be_split_is_left_whole(seen: list[Any]) -> None:
     layer = model()
     optimizer = Own(layer.parameters())
