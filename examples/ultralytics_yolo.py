@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--task", choices=list(MODELS), default="detect")
     parser.add_argument("--budget", default="30 W")
     parser.add_argument("--device", default=None)
-    parser.add_argument("--max-modes", type=int, default=10)
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--max-modes", type=int, default=5)
+    parser.add_argument("--images", type=int, default=800)
     parser.add_argument("--epochs", type=int, default=4)
     arguments = parser.parse_args()
 
