@@ -27,7 +27,8 @@ from lightning_powertrain.profiling import Measurement, Profile, Provenance, Win
 from lightning_powertrain.tuning.acquisition import Candidate
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
-from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.job_length import JobLength
+from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.search import Search
 
 LIMIT_W = 30.0

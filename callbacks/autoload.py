@@ -20,8 +20,8 @@ def callbacks(environ: Mapping[str, str] = os.environ) -> list[AutomaticPowerTra
     """A callback if the environment asks for one, else none.
 
     Args:
-        environ: ``POWERTRAIN_BUDGET`` holds a budget in any of its forms; ``POWERTRAIN=auto`` asks for a mode that is
-            at least as fast as the one the job started in, with no more power. ``POWERTRAIN_BUDGET`` takes precedence.
+        environ: ``POWERTRAIN_BUDGET`` holds a budget in any of its forms; ``POWERTRAIN=auto`` asks for least
+            energy, no slower than the mode that the job started in. ``POWERTRAIN_BUDGET`` takes precedence.
             ``POWERTRAIN_DEVICE`` names a device, such as ``simulated:orin-agx-64gb``; by default it is this board.
             ``POWERTRAIN_RUN``, which ``powertrain run`` sets for its script, takes precedence over all of them: the
             arguments of the callback as JSON.

@@ -15,7 +15,7 @@ from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.jobs import JobTuner
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import BudgetLike, Selection
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
 from lightning_powertrain.tuning.claims import claim
 
@@ -31,7 +31,8 @@ class PowerTrainCallback(LightningCallback):
     Args:
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
             with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), or None (at least as fast as the mode that the job started in, with no more power).
+            product), ``"5 % slower"`` (least energy, compared with the mode that the job started in), or None (least
+            energy, no slower than that mode and with no more power). docs/budgets.md has all forms.
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device
             of your own.
@@ -59,7 +60,7 @@ class PowerTrainCallback(LightningCallback):
 
     def __init__(
         self,
-        budget: float | str | None = None,
+        budget: BudgetLike = None,
         *,
         device: str | BaseDevice | None = None,
         max_modes: int | Literal["auto"] | None = None,

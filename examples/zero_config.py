@@ -1,4 +1,4 @@
-"""No argument at all: a mode that is at least as fast as the start mode, with no more power.
+"""No argument at all: least energy per minibatch, no slower than the start mode, with no more power.
 
 On a Jetson:        python examples/zero_config.py
 Without a Jetson:   the same; it says so once, and trains unchanged.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
     from lightning_powertrain.profiling import Measurement, Profile
     from lightning_powertrain.reporting import ConsoleReporter
-    from lightning_powertrain.selection import Objective, Selection
+    from lightning_powertrain.selection import Objective, Schedule, Selection
     from lightning_powertrain.tuner import Tuner
     from lightning_powertrain.tuning import Observer, Outcome, Phase, ProfilingOptions
 
@@ -37,7 +37,7 @@ _ROOMS = {
     "prediction.baselines": ("PaperNetworks", "PaperTransfer"),
     "profiling": ("Measurement", "Profile"),
     "reporting": ("ConsoleReporter",),
-    "selection": ("Objective", "Selection"),
+    "selection": ("Objective", "Schedule", "Selection"),
     "tuner": ("Tuner",),
     "tuning": ("Observer", "Outcome", "Phase", "ProfilingOptions"),
 }
@@ -66,6 +66,7 @@ __all__ = [
     "Profile",
     "ProfilingOptions",
     "ReferenceProfile",
+    "Schedule",
     "Selection",
     "SimulatedDevice",
     "Tuner",

@@ -27,13 +27,14 @@ class ArgumentError(PowerTrainError, ValueError):
     """An argument has a value that is not allowed."""
 
     @classmethod
-    def of(cls, argument: str, value: object, allowed: str) -> ArgumentError:
-        """One message for every bad argument: which, what it was, what is allowed.
+    def of(cls, argument: str, value: object, allowed: str, meant: str | None = None) -> ArgumentError:
+        """One message for every bad argument: which, what it was, what was likely meant, what is allowed.
 
         >>> str(ArgumentError.of("modes", 1, "a whole number from 10 to 18096"))
         'modes=1 is not valid. Allowed: a whole number from 10 to 18096.'
         """
-        return cls(f"{argument}={value!r} is not valid. Allowed: {allowed}.")
+        question = f" Did you mean {meant}?" if meant else ""
+        return cls(f"{argument}={value!r} is not valid.{question} Allowed: {allowed}.")
 
 
 class FileFormatError(PowerTrainError, ValueError):

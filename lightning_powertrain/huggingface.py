@@ -15,7 +15,7 @@ from lightning_powertrain.jobs import BaseJob, JobTuner
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
 from lightning_powertrain.logs import swallowed
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import BudgetLike, Selection
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
 
 try:
@@ -66,7 +66,7 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
 
     def __init__(
         self,
-        budget: float | str | None = None,
+        budget: BudgetLike = None,
         *,
         device: str | BaseDevice | None = None,
         max_modes: int | Literal["auto"] | None = None,

@@ -12,14 +12,14 @@ from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter
-from lightning_powertrain.selection import Objective
-from lightning_powertrain.tuning import History, Outcome, Phase, ProfilingOptions, Status
+from lightning_powertrain.selection import BudgetLike
+from lightning_powertrain.tuning import History, Outcome, Phase, ProfilingOptions, Spent, Status
 from lightning_powertrain.tuning.checks import check_switches, count_modes
 from lightning_powertrain.tuning.claims import claim
 from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.mode_runner import ClosedError
 from lightning_powertrain.tuning.opening import open_session
-from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
 from lightning_powertrain.tuning.status import IDLE, disabled, failed, warn_not_restored
 from lightning_powertrain.tuning.tracked_loop import Batch, TrackedLoop
@@ -42,8 +42,9 @@ class Tuner:
     nothing is tuned, with one warning.
 
     Args:
-        budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, an objective of your
-            own, or None for "at least as fast as the mode that the job started in, with no more power".
+        budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, ``"5 % slower"``,
+            ``"8 h"``, ``"50 Wh"``, an objective of your own, or None for least energy per minibatch, no slower than the
+            mode that the job started in, with no more power. docs/budgets.md has all forms.
         device: None for the Jetson that this runs on; a name such as ``"simulated:orin-agx-64gb:resnet18"``; or a
             device of your own.
         max_modes: How many modes to measure, at least what the predictor needs; None for 50, or all that a smaller
@@ -70,7 +71,7 @@ class Tuner:
 
     def __init__(
         self,
-        budget: float | str | Objective | None = None,
+        budget: BudgetLike = None,
         *,
         device: str | BaseDevice | None = None,
         max_modes: int | Literal["auto"] | None = None,
@@ -123,6 +124,12 @@ class Tuner:
     def outcome(self) -> Outcome | None:
         """The result; None until a mode was chosen."""
         return self._session.outcome if self._session else None
+
+    @property
+    def spent(self) -> Spent | None:
+        """What the job has spent so far; None unless its budget is for the whole of it."""
+        plan = self._session.plan if self._session else None
+        return plan.ledger.spent if plan else None
 
     @property
     def watch_is_paused(self) -> bool:

@@ -14,7 +14,7 @@ from lightning_powertrain.jobs import BaseJob, JobTuner
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import BudgetLike, Selection
 from lightning_powertrain.terminal import print_line
 from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
 
@@ -27,7 +27,7 @@ _AUGMENTATION = ("mosaic", "mixup", "copy_paste", "degrees", "translate", "scale
 
 def powertrain(
     model: Any,
-    budget: float | str | None = None,
+    budget: BudgetLike = None,
     *,
     device: str | BaseDevice | None = None,
     max_modes: int | Literal["auto"] | None = None,

@@ -43,6 +43,13 @@ def test_zero_config_from_the_environment(tmp_path: Path) -> None:
     assert "AutomaticPowerTrain" in shown
 
 
+@pytest.mark.parametrize(("source", "watts"), [("solar", "45 W"), ("battery", "15 W"), ("carbon", "45 W")])
+def test_a_budget_that_changes(tmp_path: Path, source: str, watts: str) -> None:
+    shown = run(tmp_path, "changing_budget.py", source, "--minutes=32")
+    assert re.search(rf"PowerTrain \(simulated\): fastest within {watts}: [\d.]+ ms, [\d.]+ W \(\d+ cores?, ", shown)
+    assert re.search(r"32 minutes, [\d.]+ Wh \(SIMULATED\)", shown)
+
+
 def test_power_monitor(tmp_path: Path) -> None:
     shown = run(tmp_path, "power_monitor.py", "--device", RESNET)
     assert re.search(r"Energy of this job: [\d.]+ Wh .* a sample \(simulated\)", shown)

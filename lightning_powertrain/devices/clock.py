@@ -146,6 +146,10 @@ class Stopwatch:
         """Minibatches so far."""
         self.interrupted_s = 0.0
         """Seconds of all intervals so far in which something else happened."""
+        self.interruptions = 0
+        """How many intervals these are."""
+        self.interrupted_minibatches = 0
+        """Minibatches in them."""
         self.restart()
         self._clean = False  # It is not known when the first minibatch began.
 
@@ -186,6 +190,8 @@ class Stopwatch:
         # What came before the interruption counts all the same.
         interrupted = Interval(self._stretch_end_s, now_s, self._minibatches - self._stretch, clean=False)
         self.interrupted_s += interrupted.seconds
+        self.interruptions += 1
+        self.interrupted_minibatches += interrupted.minibatches
         if not self._stretch:
             return (interrupted,)
         return Interval(self._start_s, self._stretch_end_s, self._stretch), interrupted

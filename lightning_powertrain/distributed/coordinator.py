@@ -16,7 +16,7 @@ from lightning_powertrain.distributed.task_sequence import TaskSequence, TuningT
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.logs import log_swallowed, warn
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Objective
+from lightning_powertrain.selection import Budget
 from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import History, Outcome, Phase
 
@@ -32,7 +32,7 @@ class Coordinator:
         communicator: Connects the processes of the job. The rank of this process must be 0.
         device: The board of this process; None if it could not be opened, in which case call :meth:`give_up`.
         make_tuner: Returns a tuner for a task.
-        objective: The objective of the user.
+        budget: The budget of the user.
         hard_limit: See :class:`~lightning_powertrain.tuner.Tuner`.
         strict: Raise errors.
     """
@@ -43,7 +43,7 @@ class Coordinator:
         device: BaseDevice | None,
         make_tuner: Callable[[TuningTask], Tuner],
         *,
-        objective: Objective | None = None,
+        budget: Budget,
         hard_limit: bool = False,
         strict: bool = False,
     ) -> None:
@@ -52,7 +52,7 @@ class Coordinator:
         self._board = LocalBoard(communicator.rank, device)
         self._make_tuner = make_tuner
         self._strict = strict
-        self._objective = objective
+        self._budget = budget
         self._hard_limit = hard_limit
         self._tasks: TaskSequence | None = None
         self._task: TuningTask | None = None
@@ -101,7 +101,7 @@ class Coordinator:
         try:
             registrations = self._channel.all_gather(self._board.register())
             with self._requests():
-                self._tasks = task_sequence(self._groups(registrations), self._objective, self._hard_limit)
+                self._tasks = task_sequence(self._groups(registrations), self._budget, self._hard_limit)
                 self._start_task(next(self._tasks))
         except Exception as error:
             self._board.restore()

@@ -9,7 +9,7 @@ from typing import Generator
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.distributed.board_group import BoardGroup
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.selection import Objective, Selection, TimeBudget
+from lightning_powertrain.selection import Budget, ChangingBudget, JobBudget, Objective, Selection, TimeBudget
 
 # Steps that differ by less count as equally long: a measured time has this uncertainty.
 _STEP_TOLERANCE = 1.02
@@ -21,7 +21,7 @@ class TuningTask:
 
     Args:
         boards: The boards, all of the same kind.
-        objective: What to optimize; None for the objective of the user.
+        objective: What to optimize; None for the budget of the user.
         share: The part of the user's ``max_share`` that this task may take, from 0 to 1.
         is_last: Whether all boards keep their power modes after this task.
         name: The key of the boards, unique in the job; empty if this is the only task.
@@ -37,7 +37,7 @@ class TuningTask:
 TaskSequence = Generator[TuningTask, Selection, None]
 
 
-def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, hard_limit: bool) -> TaskSequence:
+def task_sequence(groups: Sequence[BoardGroup], budget: Budget, hard_limit: bool) -> TaskSequence:
     """Yield one task after the other, and receive the selection of each.
 
     The caller restores the boards of a task before it sends the selection. One group makes one task. Several groups
@@ -52,16 +52,20 @@ def task_sequence(groups: Sequence[BoardGroup], objective: Objective | None, har
 
     Args:
         groups: The boards of each kind.
-        objective: The objective of the user.
+        budget: The budget of the user.
         hard_limit: See :class:`~lightning_powertrain.tuner.Tuner`.
 
     Raises:
-        PowerTrainError: If there are several groups, and the objective is no power limit or the limit is hard.
+        PowerTrainError: If the budget is for the whole job, or changes. Or if there are several groups, and the budget
+            is no power limit or the limit is hard.
     """
+    if isinstance(budget, (JobBudget, ChangingBudget)):
+        kind = "that changes" if isinstance(budget, ChangingBudget) else "of the whole job"
+        raise PowerTrainError(f"a budget {kind} ({budget}) works on one board only, not on several together")
     if len(groups) == 1:
         yield TuningTask(groups[0])
         return
-    if hard_limit or objective is None or not objective.limits_only_power:
+    if hard_limit or not budget.limits_only_power:
         kinds = ", ".join(boards.board.key for boards in groups)
         raise PowerTrainError(
             f"boards of different kinds ({kinds}) can be tuned together only for a power budget: "

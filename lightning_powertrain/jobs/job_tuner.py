@@ -15,9 +15,9 @@ from lightning_powertrain.jobs.tuner_factory import TunerFactory
 from lightning_powertrain.jobs.workload import JobWorkload
 from lightning_powertrain.logs import swallowed
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import BudgetLike, Selection
 from lightning_powertrain.tuner import Tuner
-from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.tuning import Outcome, ProfilingOptions, Spent, Status
 from lightning_powertrain.tuning.checks import check_switches, count_modes
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history_store import HistoryStore
@@ -50,7 +50,7 @@ class JobTuner:
 
     def __init__(
         self,
-        budget: float | str | None,
+        budget: BudgetLike,
         *,
         device: str | BaseDevice | None,
         max_modes: int | Literal["auto"] | None,
@@ -67,7 +67,7 @@ class JobTuner:
         )
         self._factory = TunerFactory(config, device, verbose)
         self._strict = strict
-        self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.objective), strict)
+        self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.budget), strict)
         self._tuner: AnyTuner | None = None
         self._job: BaseJob | None = None
         self._begins = False
@@ -75,6 +75,7 @@ class JobTuner:
         self._outcome: Outcome | None = None
         self._profile: Profile | None = None
         self._reusable: Profile | None = None
+        self._spent: Spent | None = None
         self._has_failed = False
         self._status = IDLE
 
@@ -104,7 +105,8 @@ class JobTuner:
         """What a checkpoint holds: what was measured so far and the mode that is locked, as plain Python values."""
         outcome = self.outcome
         kept = outcome.selection.mode if outcome and outcome.selection.measured else None
-        return self._store.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept)
+        spent = self._tuner.spent if isinstance(self._tuner, Tuner) else self._spent
+        return self._store.state(self._tuner.reusable_profile if self._tuner else self._reusable, kept, spent)
 
     def load(self, state: Any) -> None:
         """Have the next job continue from the state of a checkpoint; its first minibatch reports what is wrong with it.
@@ -123,7 +125,7 @@ class JobTuner:
 
     def reset(self) -> None:
         """Forget the results of the job before; a job begins."""
-        self._outcome = self._profile = self._reusable = None
+        self._outcome = self._profile = self._reusable = self._spent = None
         self._has_failed = False
         self._store.job_started()
 
@@ -166,6 +168,7 @@ class JobTuner:
         if tuner is None:
             return
         self._outcome, self._profile, self._reusable = tuner.outcome, tuner.profile, tuner.reusable_profile
+        self._spent = tuner.spent if isinstance(tuner, Tuner) else None
         try:
             with ExitStack() as endings:  # The last one comes first, and all of them come, whatever one of them does.
                 endings.callback(self._factory.close)
@@ -176,6 +179,7 @@ class JobTuner:
                 raise
             warn_not_restored(error)
         finally:
+            self._outcome = tuner.outcome  # What it holds of the whole job is complete once the tuner has stopped.
             self._status = tuner.status if isinstance(tuner, Tuner) else Status("closed", "The job has ended.")
 
     def _tune(self, job: BaseJob) -> None:

@@ -88,7 +88,7 @@ class TunerFactory:
             observers=[*config.options.observers, *self._observers(job, run, store, device.simulated)],
         )
         return Tuner(
-            task.objective if task and task.objective else config.objective,
+            task.objective if task and task.objective else config.budget,
             device=device,
             max_modes=config.max_modes,
             max_share=config.max_share * (task.share if task else 1.0),
@@ -113,7 +113,7 @@ class TunerFactory:
                 communicator,
                 device,
                 lambda task: self._tuner(task.boards, job, folder, store, task),
-                objective=config.objective,
+                budget=config.budget,
                 hard_limit=config.hard_limit,
                 strict=config.strict,
             )

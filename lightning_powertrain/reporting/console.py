@@ -15,6 +15,7 @@ from rich.text import Text
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.breakdown import breakdown_notes
+from lightning_powertrain.reporting.course_text import course_text, spent_text
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.summary import summary
 from lightning_powertrain.reporting.tables import (
@@ -27,7 +28,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.terminal import wrapped
-from lightning_powertrain.tuning import Drift, History, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Drift, History, JobRecord, Observer, Outcome, Phase, Progress
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -57,11 +58,12 @@ class ConsoleReporter(Observer):
         self._prefix = f"PowerTrain{self._suffix}: "
         self._live: Live | None = None
         self._closed = False
-        self._is_correcting = False
+        self._is_correcting = self._has_shown = False
+        self._course: JobRecord | None = None
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
-            self._closed = self._is_correcting = False
+            self._closed = self._is_correcting = self._has_shown = False
             self._say("measuring the power mode that the job started in")
         if phase is not Phase.PROFILING:
             self._clear_progress()
@@ -89,7 +91,7 @@ class ConsoleReporter(Observer):
             self._say(f"mode {_progress_text(measurement, progress, room)}")
 
     def selected(self, outcome: Outcome) -> None:
-        if self._closed or self._is_correcting:
+        if self._closed or self._is_correcting or self._has_shown:
             return
         self._clear_progress()
         selection = outcome.selection
@@ -108,6 +110,10 @@ class ConsoleReporter(Observer):
             self._say(correction_text(outcome.corrections[-1]))
             return
         self._clear_progress()
+        if self._has_shown:
+            self._say(f"{outcome.selection.objective}: {time_and_power(outcome.selection)} ({outcome.selection.mode})")
+            return
+        self._has_shown = True
         self._show(self._summary(outcome))
         for note in (*notes(outcome), *breakdown_notes(outcome)):
             self._show(self._text(note))
@@ -121,8 +127,18 @@ class ConsoleReporter(Observer):
     def drifted(self, drift: Drift) -> None:
         self._is_correcting = True  # One line reports it once it is made.
 
+    def planned(self, outcome: Outcome) -> None:
+        before, self._course = self._course, outcome.course
+        if self._course is None or self._closed:
+            return
+        if before is None or before.now.mode != self._course.now.mode:
+            self._say(course_text(self._course))
+
     def closed(self) -> None:
         self._clear_progress()
+        course, self._course = self._course, None
+        if course is not None and not self._closed:
+            self._say(f"the job took {spent_text(course.now.spent)}; budget {course.budget}")
         self._closed = True
 
     # The progress line.

@@ -13,6 +13,7 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.reporting.breakdown import breakdown_section
 from lightning_powertrain.reporting.chart_svg import chart_svg
+from lightning_powertrain.reporting.course_text import course_section
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.markup import figure, row, wide_table
 from lightning_powertrain.reporting.pareto import pareto_chart
@@ -68,6 +69,7 @@ def html_report(run: SavedRun) -> str:
             _top(run, title),
             comparison(about),
             breakdown_section(about),
+            course_section(about),
             corrections(run),
             _pareto(run),
             _predictions(run),

@@ -23,7 +23,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.reporting.writing import LoggerWriter, separated
-from lightning_powertrain.tuning import Drift, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Drift, Observer, Outcome, Phase, PlannedJob, Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +47,11 @@ PROFILING_S = "powertrain/profiling_s"
 DRIFT_TIME = "powertrain/drift_time"
 DRIFT_POWER = "powertrain/drift_power"
 CORRECTIONS = "powertrain/corrections"
+JOB_HOURS = "powertrain/job_hours"
+JOB_WH = "powertrain/job_wh"
+EXPECTED_HOURS = "powertrain/expected_hours"
+EXPECTED_WH = "powertrain/expected_wh"
+CHANGE_HOURS = "powertrain/next_change_hours"
 MODES_TABLE = "powertrain/modes"
 CHOICE_TABLE = "powertrain/choice"
 PHASES_TABLE = "powertrain/phases"
@@ -58,6 +63,8 @@ CHARTS = {
     "minibatch time (ms)": [TIME_MS, PREDICTED_TIME_MS, BUDGET_TIME_MS],
     "power (W)": [POWER_W, PREDICTED_POWER_W, BUDGET_POWER_W, "power/power_w"],
     "minibatch energy (J)": [ENERGY_J, PREDICTED_ENERGY_J],
+    "time of the job (h)": [JOB_HOURS, EXPECTED_HOURS],
+    "energy of the job (Wh)": [JOB_WH, EXPECTED_WH],
 }
 """What belongs together: titles of charts, and patterns of the names in each. Those under power/ are PowerMonitor's.
 
@@ -135,6 +142,10 @@ class LoggerReporter(Observer):
         change = {DRIFT_TIME: drift.time_ratio - 1, DRIFT_POWER: drift.power_ratio - 1}
         self._log_scalars({**_measured_scalars(drift.now), **change})
 
+    def planned(self, outcome: Outcome) -> None:
+        if outcome.course is not None:
+            self._log_scalars(_course_scalars(outcome.course.now))
+
     def closed(self) -> None:
         self._closed = True
 
@@ -179,6 +190,18 @@ def _measured_scalars(measurement: Measurement) -> dict[str, float]:
         POWER_W: measurement.power_w,
         ENERGY_J: energy_j(measurement.time_ms, measurement.power_w),
         THROTTLED: bool(measurement.throttled_by),
+    }
+
+
+def _course_scalars(now: PlannedJob) -> dict[str, float]:
+    change = {} if now.change_s is None else {CHANGE_HOURS: now.change_s / 3600}
+    return {
+        **_mode_scalars(now.mode),
+        JOB_HOURS: now.spent.seconds / 3600,
+        JOB_WH: now.spent.joules / 3600,
+        EXPECTED_HOURS: now.total.seconds / 3600,
+        EXPECTED_WH: now.total.joules / 3600,
+        **change,
     }
 
 

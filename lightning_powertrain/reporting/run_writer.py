@@ -36,6 +36,7 @@ def write_run(outcome: Outcome, folder: str | Path) -> None:
 class RunWriter(Observer):
     """Writes the profile, a summary and the Pareto figure once the chosen mode was measured.
 
+    The files of a job with a budget for the whole of it are written once more at its end, with its course.
     A correction of the choice goes into a folder of its own in there, ``correction-1`` and so on, and is listed in the
     files of the first choice.
 
@@ -46,6 +47,15 @@ class RunWriter(Observer):
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._first: Outcome | None = None
+        self._planned: Outcome | None = None
+
+    def planned(self, outcome: Outcome) -> None:
+        self._planned = outcome
+
+    def closed(self) -> None:
+        planned, self._planned = self._planned, None
+        if planned is not None:
+            write_run(planned, self._folder)
 
     def verified(self, outcome: Outcome) -> None:
         if self._first is None or not outcome.corrections:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning_powertrain.profiling import Measurement, Provenance
 from lightning_powertrain.reporting.comparison import KnownMode, known_modes, stock_preset
+from lightning_powertrain.reporting.course_text import course_summary
 from lightning_powertrain.reporting.pareto import slowest_shown_ms
 from lightning_powertrain.reporting.predicted import predicted_modes, rounded_range
 from lightning_powertrain.reporting.saved_run import FORMAT
@@ -67,6 +68,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
             "chosen": _breakdown(outcome.chosen_breakdown),
         },
         "advice": [{"kind": each.kind, "saves": each.saves, "text": each.text} for each in outcome.advice],
+        "course": outcome.course and course_summary(outcome.course),
         "corrections": [_correction(each) for each in outcome.corrections],
         "reference": reference and _origin(reference),
         "details": dict(about.details),

@@ -1,19 +1,34 @@
 """Which mode is best: what a budget means, the Pareto front, the choice."""
 
+from lightning_powertrain.selection.budget import (
+    Budget,
+    FixedBudget,
+    JobBudget,
+    JobDeadline,
+    JobEnergy,
+    JobTime,
+    MinibatchBudget,
+    StartBudget,
+)
+from lightning_powertrain.selection.grammar import BUDGET_FORMS, BudgetLike, parse_budget
 from lightning_powertrain.selection.improvement import expected_improvement
 from lightning_powertrain.selection.objective import (
-    BUDGET_FORMS,
+    TIME_NOISE,
+    EnergyBudget,
     LeastEnergy,
     LeastEnergyDelay,
+    LeastEnergyWithin,
     NoWorse,
     Objective,
+    PaceBudget,
     PowerBudget,
+    PricedTime,
+    Slower,
     TimeBudget,
-    parse_budget,
 )
 from lightning_powertrain.selection.pareto import pareto_front
+from lightning_powertrain.selection.schedule import ChangingBudget, Schedule
 from lightning_powertrain.selection.selection import (
-    TIME_NOISE,
     Selection,
     best_index,
     excess_of,
@@ -25,12 +40,28 @@ from lightning_powertrain.selection.selection import (
 __all__ = [
     "BUDGET_FORMS",
     "TIME_NOISE",
+    "Budget",
+    "BudgetLike",
+    "ChangingBudget",
+    "EnergyBudget",
+    "FixedBudget",
+    "JobBudget",
+    "JobDeadline",
+    "JobEnergy",
+    "JobTime",
     "LeastEnergy",
     "LeastEnergyDelay",
+    "LeastEnergyWithin",
+    "MinibatchBudget",
     "NoWorse",
     "Objective",
+    "PaceBudget",
     "PowerBudget",
+    "PricedTime",
+    "Schedule",
     "Selection",
+    "Slower",
+    "StartBudget",
     "TimeBudget",
     "best_index",
     "excess_of",

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import sensor_noise
-from lightning_powertrain.selection.objective import Objective
-from lightning_powertrain.selection.selection import TIME_NOISE, guarded_excess
+from lightning_powertrain.selection.objective import TIME_NOISE, Objective
+from lightning_powertrain.selection.selection import guarded_excess
 
 FloatArray = npt.NDArray[np.float64]
 

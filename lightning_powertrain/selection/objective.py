@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_powertrain.errors import ArgumentError
-
 FloatArray = npt.NDArray[np.float64]
 
-BUDGET_FORMS = (
-    '30 or "30 W" (fastest mode that draws no more), "120 ms" (least power with minibatches no slower), '
-    '"energy" (least energy per minibatch), "edp" (least energy-delay product), '
-    "or None (at least as fast as the mode that the job started in, with no more power)"
-)
+TIME_NOISE = 0.005
+"""Relative standard error of a mean time that no longer window makes smaller: visits to a mode differ by as much."""
+
+# Of the difference of two such means.
+_EQUAL_TIMES = math.sqrt(2) * TIME_NOISE
 
 
 class Objective(ABC):
@@ -188,8 +184,82 @@ class LeastEnergyDelay(Objective):
 
 
 @dataclass(frozen=True)
-class NoWorse(Objective):
-    """The fastest mode that is at least as fast as a mode of ``time_ms`` and ``power_w``, with no more power."""
+class LeastEnergyWithin(LeastEnergy):
+    """The mode of least energy per minibatch within a limit of power and one of time."""
+
+    limit_w: float
+    limit_ms: float
+
+    @property
+    def power_limit_w(self) -> float:
+        return self.limit_w
+
+    @property
+    def time_limit_ms(self) -> float:
+        return self.limit_ms
+
+    def __str__(self) -> str:
+        return f"least energy within {self.limit_w:g} W and {self.limit_ms:g} ms a minibatch"
+
+
+@dataclass(frozen=True)
+class PaceBudget(LeastEnergy):
+    """The mode of least energy per minibatch that is fast enough for a job to end in time."""
+
+    limit_ms: float
+
+    @property
+    def time_limit_ms(self) -> float:
+        return self.limit_ms
+
+    @property
+    def limit(self) -> None:
+        """None: where no mode is fast enough, the fastest one is used however late the job ends."""
+        return None
+
+    def __str__(self) -> str:
+        return f"least energy within {self.limit_ms:.4g} ms a minibatch, to be done in time"
+
+
+@dataclass(frozen=True)
+class PricedTime(Objective):
+    """The mode of least energy per minibatch, where time has a price: the best of those that mixtures are made of."""
+
+    price_w: float
+
+    def cost(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
+        return time_ms * (power_w + self.price_w)
+
+    def __str__(self) -> str:
+        return f"least energy, at {self.price_w:.3g} J for a second"
+
+
+@dataclass(frozen=True)
+class EnergyBudget(Objective):
+    """The fastest mode that takes at most ``limit_mj`` millijoules per minibatch."""
+
+    limit_mj: float
+
+    @property
+    def unit(self) -> str:
+        return "mJ"
+
+    def cost(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
+        return time_ms
+
+    def excess(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
+        return np.maximum(time_ms * power_w - self.limit_mj, 0.0)
+
+    def __str__(self) -> str:
+        return f"fastest within {self.limit_mj / 1e3:.4g} J a minibatch"
+
+
+@dataclass(frozen=True)
+class NoWorse(LeastEnergy):
+    """The mode of least energy per minibatch that is no slower than a mode of ``time_ms``, and draws no more power.
+
+    Two measured times that differ by their noise alone count as equal.
+    """
 
     is_relative: ClassVar[bool] = True
     time_ms: float
@@ -201,57 +271,30 @@ class NoWorse(Objective):
 
     @property
     def time_limit_ms(self) -> float:
-        return self.time_ms
-
-    def cost(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
-        return time_ms
+        return self.time_ms * (1 + _EQUAL_TIMES)
 
     def after_drift(self, time_ratio: float, power_ratio: float) -> NoWorse:
         return NoWorse(self.time_ms * time_ratio, self.power_w * power_ratio)
 
     def __str__(self) -> str:
-        return f"fastest that is no worse than the start ({self.time_ms:.4g} ms, {self.power_w:.3g} W)"
+        start = f"{self.time_ms:.4g} ms, {self.power_w:.3g} W"
+        return f"least energy, no slower than the start and with no more power ({start})"
 
 
-def parse_budget(budget: float | str | Objective | None) -> Objective | None:
-    """The objective that a user's budget stands for.
+@dataclass(frozen=True)
+class Slower(LeastEnergy):
+    """The mode of least energy per minibatch that is slower by at most ``percent`` than a mode of ``time_ms``."""
 
-    Args:
-        budget: One of the forms in the message below, or an :class:`Objective` of your own.
+    is_relative: ClassVar[bool] = True
+    time_ms: float
+    percent: float
 
-    Returns:
-        The objective, or None for "no worse than the mode the job started in", which is known only once that mode
-        has been measured.
+    @property
+    def time_limit_ms(self) -> float:
+        return self.time_ms * (1 + self.percent / 100)
 
-    Raises:
-        ArgumentError: If the budget has none of the forms.
+    def after_drift(self, time_ratio: float, power_ratio: float) -> Slower:
+        return Slower(self.time_ms * time_ratio, self.percent)
 
-    >>> parse_budget("30 W"), parse_budget(30), parse_budget("120 ms")
-    (PowerBudget(limit_w=30.0), PowerBudget(limit_w=30.0), TimeBudget(limit_ms=120.0))
-
-    >>> parse_budget("30 X")
-    Traceback (most recent call last):
-    ...
-    lightning_powertrain.errors.ArgumentError: budget='30 X' is not valid. Allowed: 30 or "30 W" ...
-    """
-    if budget is None or isinstance(budget, Objective):
-        return budget
-    if isinstance(budget, str):
-        word = budget.strip().lower()
-        if word in ("energy", "edp"):
-            return LeastEnergy() if word == "energy" else LeastEnergyDelay()
-        parts = re.fullmatch(r"([0-9.]+(?:e[+-]?[0-9]+)?)\s*(w|ms)?", word)
-        limit, unit = (_number(parts[1]), parts[2] or "w") if parts else (math.nan, "")
-    else:
-        # Only true numbers: float() would also take bytes, and the booleans of numpy.
-        limit, unit = (_number(budget) if isinstance(budget, Real) and not isinstance(budget, bool) else math.nan), "w"
-    if not (math.isfinite(limit) and limit > 0):
-        raise ArgumentError.of("budget", budget, BUDGET_FORMS)
-    return PowerBudget(limit) if unit == "w" else TimeBudget(limit)
-
-
-def _number(value: str | Real) -> float:
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return math.nan
+    def __str__(self) -> str:
+        return f"least energy, at most {self.percent:g} % slower than the start ({self.time_ms:.4g} ms)"

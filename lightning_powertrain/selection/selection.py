@@ -11,12 +11,9 @@ import numpy.typing as npt
 
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement, Profile
-from lightning_powertrain.selection.objective import Objective
+from lightning_powertrain.selection.objective import TIME_NOISE, Objective
 
 FloatArray = npt.NDArray[np.float64]
-
-TIME_NOISE = 0.005
-"""Relative standard error of a mean time that no longer window makes smaller: visits to a mode differ by as much."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import REUSED_FROM, History
+from lightning_powertrain.tuning.job_ledger import Spent
+from lightning_powertrain.tuning.job_plan import PlannedJob
+from lightning_powertrain.tuning.job_record import JobRecord
 from lightning_powertrain.tuning.observers import Observer, Progress
 from lightning_powertrain.tuning.options import ProfilingOptions
 from lightning_powertrain.tuning.outcome import Correction, Outcome
@@ -19,10 +22,13 @@ __all__ = [
     "Drift",
     "Forecast",
     "History",
+    "JobRecord",
     "Observer",
     "Outcome",
     "Phase",
+    "PlannedJob",
     "ProfilingOptions",
     "Progress",
+    "Spent",
     "Status",
 ]

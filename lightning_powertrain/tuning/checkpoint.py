@@ -13,6 +13,7 @@ from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.errors import FileFormatError
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, Signals
 from lightning_powertrain.tuning.history import History
+from lightning_powertrain.tuning.job_ledger import Spent
 
 _VERSION = 1
 
@@ -29,7 +30,9 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 _LATER: dict[str, Any] = {"temperature_c": None, "signals": {}}
 
 
-def state_of(profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None) -> dict[str, Any]:
+def state_of(
+    profile: Profile, board: str, workload: str | None, budget: str, kept: PowerMode | None, spent: Spent | None = None
+) -> dict[str, Any]:
     """All that a resumed job needs, as dictionaries, lists, strings and numbers.
 
     Args:
@@ -38,6 +41,7 @@ def state_of(profile: Profile, board: str, workload: str | None, budget: str, ke
         workload: Fingerprint of the workload; None if it has none.
         budget: The budget, as text.
         kept: The mode that is locked; None before.
+        spent: What the job has spent, if its budget is for the whole of it.
     """
     about = profile.provenance
     state = {
@@ -47,6 +51,7 @@ def state_of(profile: Profile, board: str, workload: str | None, budget: str, ke
         "workload": _digest(workload),
         "budget": budget,
         "kept": None if kept is None else dict(kept),
+        "spent": None if spent is None else asdict(spent),
         "about": asdict(about),
         "measurements": [
             {**asdict(each), "mode": dict(each.mode), "signals": each.signals.as_columns()}
@@ -91,9 +96,19 @@ def history_from(state: Mapping[str, Any], knobs: tuple[Knob, ...], budget: str)
         )
         kept = None if state["kept"] is None else _mode(state["kept"], knobs)
         finished = kept is not None
-        return History(profile, "the checkpoint", finished, kept if state["budget"] == budget else None)
+        is_same = state["budget"] == budget
+        return History(profile, "the checkpoint", finished, kept if is_same else None, _spent(state["spent"]))
     except Exception as error:
         raise _damaged(error) from error
+
+
+def _spent(values: Mapping[str, Any] | None) -> Spent | None:
+    if values is None:
+        return None
+    spent = Spent(float(values["seconds"]), float(values["joules"]))
+    if not (0 <= spent.seconds < math.inf and 0 <= spent.joules < math.inf):
+        raise ValueError(f"it has spent {spent}")
+    return spent
 
 
 def _provenance(values: Mapping[str, Any]) -> Provenance:

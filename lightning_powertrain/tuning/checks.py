@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightning_powertrain.devices import BaseDevice, parse_simulated
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import BasePredictor
-from lightning_powertrain.selection import Objective
+from lightning_powertrain.selection import Budget
 
 
 def check_switches(**switches: object) -> None:
@@ -93,15 +93,15 @@ def check_max_modes(max_modes: int | str | None, minimum: int, available: int | 
         raise ArgumentError.of("max_modes", max_modes, f'{needed}; or "auto", as many as it takes to settle the choice')
 
 
-def check_hard_limit(hard_limit: bool, objective: Objective | None) -> None:
+def check_hard_limit(hard_limit: bool, budget: Budget) -> None:
     """Refuse a hard limit on anything but power.
 
     Raises:
-        ArgumentError: If it is true and the objective is no power budget.
+        ArgumentError: If it is true and the budget limits more than power, or no power.
     """
-    if hard_limit and (objective is None or not objective.limits_only_power):
+    if hard_limit and not budget.limits_only_power:
         raise ArgumentError.of(
-            "hard_limit", hard_limit, f'True only with a power budget, such as budget="30 W"; here {objective}'
+            "hard_limit", hard_limit, f'True only with a power budget, such as budget="30 W"; here {budget}'
         )
 
 

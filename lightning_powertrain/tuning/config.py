@@ -9,7 +9,7 @@ from lightning_powertrain.boards import ModeSpace
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.selection import NoWorse, Objective, parse_budget
+from lightning_powertrain.selection import Budget, BudgetLike, MinibatchBudget, Objective, parse_budget
 from lightning_powertrain.tuning.checks import check_hard_limit, check_max_modes, check_share, check_switches
 from lightning_powertrain.tuning.options import ProfilingOptions
 
@@ -21,7 +21,7 @@ MAX_MODES = 50
 class TuningConfig:
     """What a user decides about tuning; see :class:`~lightning_powertrain.tuner.Tuner`."""
 
-    objective: Objective | None
+    budget: Budget
     predictor: BasePredictor
     options: ProfilingOptions
     max_modes: int | Literal["auto"] | None = None
@@ -32,7 +32,7 @@ class TuningConfig:
     @classmethod
     def checked(
         cls,
-        budget: float | str | Objective | None,
+        budget: BudgetLike,
         max_modes: int | Literal["auto"] | None,
         max_share: float,
         hard_limit: bool,
@@ -56,15 +56,15 @@ class TuningConfig:
         """
         if options is not None and not isinstance(options, ProfilingOptions):
             raise ArgumentError.of("options", options, "None, or ProfilingOptions(...)")
-        objective = parse_budget(budget)
+        parsed = parse_budget(budget)
         check_switches(hard_limit=hard_limit, strict=strict)
         options = (options or ProfilingOptions()).with_predictor()
         predictor = options.predictor
         assert predictor is not None
         check_max_modes(max_modes, predictor.minimum_modes, available)
         check_share(max_share)
-        check_hard_limit(hard_limit, objective)
-        return cls(objective, predictor, options, max_modes, max_share, hard_limit, strict)
+        check_hard_limit(hard_limit, parsed)
+        return cls(parsed, predictor, options, max_modes, max_share, hard_limit, strict)
 
     @property
     def ends_early(self) -> bool:
@@ -80,5 +80,6 @@ class TuningConfig:
         return min(self.predictor.minimum_modes, len(space) - 1)
 
     def objective_from(self, start: Measurement) -> Objective:
-        """The objective; by default no worse than the mode that the job started in."""
-        return self.objective or NoWorse(start.time_ms, start.power_w)
+        """What the budget means for power modes, given the mode that the job started in."""
+        assert isinstance(self.budget, MinibatchBudget)  # A plan takes the place of a budget of the whole job.
+        return self.budget.objective(start)

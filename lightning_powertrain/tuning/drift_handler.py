@@ -11,15 +11,16 @@ from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import BoardPoller, Interval
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Profile
-from lightning_powertrain.selection import Selection
+from lightning_powertrain.selection import FixedBudget, Selection
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.correction import Backoff, WithEarlier, moved, rescaled
 from lightning_powertrain.tuning.drift import Blocks, Drift, DriftDetector, Sign
 from lightning_powertrain.tuning.explorer import Explorer
+from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.outcome import Action, Correction, Outcome
 from lightning_powertrain.tuning.plan import ProfilingPlan
-from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ class DriftHandler:
             runner.profile = runner.profile.with_measurements([drift.now])
         predictor = WithEarlier(session.config.predictor, earlier)
         objective = moved(locked.selection.objective, drift)
-        budget = self._budget(replace(session.config, predictor=predictor, objective=objective), session.job)
+        asked = FixedBudget(objective, str(objective))
+        budget = self._budget(replace(session.config, predictor=predictor, budget=asked), session.job)
         search = budget.search(drift.now, 0, with_first_modes=False)
         plan = ProfilingPlan(())
         search, expected = yield from Explorer(session, budget, TimeLeft(runner.window, plan, 0)).explore(search, plan)

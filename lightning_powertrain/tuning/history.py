@@ -14,6 +14,7 @@ from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import BasePredictor
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, Selection, select_measured
+from lightning_powertrain.tuning.job_ledger import Spent
 
 # What was measured before is contradicted by a difference of more than this. A window knows its means to 2 %; the
 # temperature of the room moves power by a few per cent. A change that matters (another dataset, another cooling, a
@@ -35,12 +36,14 @@ class History:
         source: Where they come from, for people.
         finished: Whether they were enough to choose a mode; else there is more to measure.
         kept: The mode that was chosen for the same budget; None if that is not known.
+        spent: What the job has spent by then, if it is this job that resumes; else None.
     """
 
     profile: Profile
     source: str = "an earlier run"
     finished: bool = True
     kept: PowerMode | None = None
+    spent: Spent | None = None
 
     def belongs_to(self, device: BaseDevice) -> bool:
         """Whether this was measured on a board with the same tables, and not simulated if that is real."""

@@ -14,6 +14,7 @@ from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Key, Profile, ProfileCache, board_fingerprint
 from lightning_powertrain.tuning.checkpoint import history_from, mismatch, state_of
 from lightning_powertrain.tuning.history import History
+from lightning_powertrain.tuning.job_ledger import Spent
 from lightning_powertrain.tuning.observers import Observer
 from lightning_powertrain.tuning.outcome import Outcome
 
@@ -51,17 +52,18 @@ class HistoryStore(Observer):
         """Keep the state of a job that is to be resumed, whatever it holds; :meth:`find` looks at it."""
         self._state, self._resumes = state, True
 
-    def state(self, profile: Profile | None, kept: PowerMode | None) -> dict[str, Any]:
+    def state(self, profile: Profile | None, kept: PowerMode | None, spent: Spent | None = None) -> dict[str, Any]:
         """The state for a checkpoint that is saved now.
 
         Args:
             profile: What this job has measured; None before its first measurement. The loaded state is returned then,
                 so that a job that continues for a while on another computer resumes on its own board.
             kept: The mode that is locked.
+            spent: What the job has spent, if its budget is for the whole of it.
         """
         if self._resumes or profile is None or self._board is None:
             return dict(self._state) if isinstance(self._state, dict) else {}
-        return state_of(profile, self._board, self._workload, self._budget, kept)
+        return state_of(profile, self._board, self._workload, self._budget, kept, spent)
 
     # A job, from its start to the mode that it keeps.
 

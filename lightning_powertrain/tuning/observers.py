@@ -71,6 +71,12 @@ class Observer:
     def drifted(self, drift: Drift) -> None:
         """The locked mode is not what it was, for good: a correction begins, which ends with :meth:`verified`."""
 
+    def planned(self, outcome: Outcome) -> None:
+        """The plan of a job with a budget for the whole of it was made anew: ``outcome.course.now`` holds it.
+
+        Comes after :meth:`verified`, and then about 200 times in a job. The mode may be another one since.
+        """
+
     def closed(self) -> None:
         """The tuner has stopped, for whatever reason; may come twice."""
 
@@ -111,6 +117,9 @@ class ObserverList(Observer):
 
     def drifted(self, drift: Drift) -> None:
         self._notify(lambda observer: observer.drifted(drift))
+
+    def planned(self, outcome: Outcome) -> None:
+        self._notify(lambda observer: observer.planned(outcome))
 
     def closed(self) -> None:
         self._closings += 1

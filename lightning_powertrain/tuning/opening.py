@@ -10,9 +10,9 @@ from lightning_powertrain.devices import BaseDevice, Pollers
 from lightning_powertrain.profiling import Profile, Provenance, WindowPlan
 from lightning_powertrain.tuning.breakdown import WORKERS
 from lightning_powertrain.tuning.config import MAX_MODES, TuningConfig
+from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.mode_runner import ModeRunner
 from lightning_powertrain.tuning.observers import Observer, ObserverList
-from lightning_powertrain.tuning.profiling_budget import JobLength
 from lightning_powertrain.tuning.session import TuningSession
 
 

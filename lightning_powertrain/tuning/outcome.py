@@ -12,6 +12,7 @@ from lightning_powertrain.tuning.advice import Advice, advice
 from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.forecast import Forecast
+from lightning_powertrain.tuning.job_record import JobRecord
 
 Action = Literal["kept", "chosen again", "profiled again"]
 
@@ -47,7 +48,8 @@ class Outcome:
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
         reused: Modes of the profile that were measured before this job, and not again.
         corrections: What was done about drifts since the first lock, oldest first.
-        minibatches: Length of the job; None if not known.
+        minibatches: Length of the job; None if not known, or if it does not stay in one mode.
+        course: The course of a job with a budget for the whole of it; None without one, and before the first plan.
     """
 
     modes: ModeSpace
@@ -58,6 +60,7 @@ class Outcome:
     reused: frozenset[PowerMode] = frozenset()
     corrections: tuple[Correction, ...] = ()
     minibatches: int | None = None
+    course: JobRecord | None = None
 
     @property
     def sampled(self) -> tuple[Measurement, ...]:

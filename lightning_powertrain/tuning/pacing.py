@@ -6,7 +6,7 @@ import math
 
 from lightning_powertrain.devices import Clock, Interval
 from lightning_powertrain.tuning.config import TuningConfig
-from lightning_powertrain.tuning.profiling_budget import JobLength
+from lightning_powertrain.tuning.job_length import JobLength
 
 
 class Until:

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import select_measured
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
+from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import MAX_VERIFICATIONS, Search
-
-
-@dataclass(frozen=True)
-class JobLength:
-    """How long a job is, as far as that is known.
-
-    Args:
-        minibatches: Its length; infinite if not known.
-        seconds: Its time limit, on the device's clock; infinite without one.
-    """
-
-    minibatches: float = math.inf
-    seconds: float = math.inf
-
-    @classmethod
-    def of(cls, minibatches: int | None, seconds: float | None) -> JobLength:
-        """The length of a job of which None marks what is not known."""
-        return cls(math.inf if minibatches is None else minibatches, math.inf if seconds is None else seconds)
-
-    @property
-    def known_minibatches(self) -> int | None:
-        """Its length, unless that is not known or depends on how fast it is."""
-        return int(self.minibatches) if math.isfinite(self.minibatches) and math.isinf(self.seconds) else None
-
-    def seconds_left(self, time_ms: float, done: int = 0, spent_s: float = 0.0) -> float:
-        """Seconds that it goes on, with minibatches of ``time_ms``."""
-        return min((self.minibatches - done) * time_ms / 1e3, self.seconds - spent_s)
 
 
 class ProfilingBudget:

@@ -11,6 +11,7 @@ Any phase may go to CLOSED; :data:`~lightning_powertrain.tuning.phase.TRANSITION
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Generator
 
 from lightning_powertrain.boards import PowerMode
@@ -19,17 +20,23 @@ from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Selection, select_measured
+from lightning_powertrain.selection.schedule import ChangingBudget
+from lightning_powertrain.tuning.budget_keeper import BudgetKeeper
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
 from lightning_powertrain.tuning.explorer import Explorer
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import ContradictionError, History
+from lightning_powertrain.tuning.job_ledger import JobLedger
+from lightning_powertrain.tuning.job_length import JobLength
+from lightning_powertrain.tuning.job_plan import JobPlan, plan_of
 from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
 from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.pacing import pace_of
 from lightning_powertrain.tuning.phase import Phase, is_legal
-from lightning_powertrain.tuning.profiling_budget import JobLength, ProfilingBudget
+from lightning_powertrain.tuning.plan_keeper import PlanKeeper
+from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
 from lightning_powertrain.tuning.search import Search
 from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
@@ -65,9 +72,15 @@ class TuningSession:
 
     def __init__(self, runner: ModeRunner, config: TuningConfig, job: JobLength, observers: ObserverList) -> None:
         self.runner = runner
-        self.config = config
         self.job = job
         self.observers = observers
+        self.stopwatch = Stopwatch(runner.device.clock)
+        """Times the minibatches of the job."""
+        self.plan: JobPlan | None = None
+        """The plan of a job with a budget for the whole of it."""
+        self.keeper: PlanKeeper | None = None
+        """Keeps to the plan."""
+        self.config = config
         self.budget = ProfilingBudget(runner.device.modes, config, runner.window, runner.warm, job)
         self.phase = Phase.IDLE
         """Where the session stands."""
@@ -80,8 +93,6 @@ class TuningSession:
         self.close_is_due = False
         """Whether :meth:`close` came during a switch of modes, and has to be called again after it."""
         self.drift = DriftHandler(self)
-        self.stopwatch = Stopwatch(runner.device.clock)
-        """Times the minibatches of the job."""
         self.awaited: Awaited
         """What the session waits for; takes the intervals of the job while the session is active."""
         self._steps = self._run()
@@ -111,10 +122,21 @@ class TuningSession:
 
         Raises:
             ClosedError: If an observer or a signal handler closed the session meanwhile, as in :meth:`warm_start`.
+            BudgetError: If a budget of the whole job is over already, or the length of the job is not known.
         """
-        self.runner.device.snapshot()
+        runner = self.runner
+        self.plan = plan_of(self.config.budget, self.job, JobLedger(runner.device, self.stopwatch))
+        if self.plan is not None:
+            self.keeper = PlanKeeper(self, self.plan)
+            self.config = replace(self.config, budget=self.plan)
+            self.budget = ProfilingBudget(runner.device.modes, self.config, runner.window, runner.warm, self.job)
+        if isinstance(self.config.budget, ChangingBudget):
+            self.config.budget.refresh()
+        runner.device.snapshot()
         self._holds_board = True
-        self.runner.start()
+        if self.plan is not None:
+            self.plan.ledger.start()
+        runner.start()
         self.is_active = True
         self.awaited = next(self._steps)
 
@@ -128,6 +150,8 @@ class TuningSession:
             warn("the measurements of %s are of another board: profiling starts over", history.source, see="cache.md")
             return
         runner.profile = runner.warm.begin(history, runner.profile)
+        if self.plan is not None and history.spent is not None:
+            self.plan.ledger.before = history.spent
         self.observers.warm_started(history)
         runner.check_open()
         start = runner.warm.find(runner.profile, runner.start_mode)
@@ -168,6 +192,8 @@ class TuningSession:
         self.phase = Phase.CLOSED
         if ended_early:
             self.observers.ended_early(self.status.sentence)
+        if self.keeper is not None:
+            self.keeper.close()
         self.observers.phase_changed(Phase.CLOSED)
         self.observers.closed()
 
@@ -197,8 +223,14 @@ class TuningSession:
         if outcome is None:
             self.is_too_short = True
             return
+        if self.keeper is not None:
+            outcome = yield from self.keeper.completed(outcome)
         self.lock(outcome)
-        if self.config.options.adapt:
+        if self.keeper is not None:
+            yield from self.keeper.run()
+        elif isinstance(self.config.budget, ChangingBudget):
+            yield from BudgetKeeper(self, self.config.budget).run()
+        elif self.config.options.adapt:
             yield from self.drift.run()
 
     def tune(self, budget: ProfilingBudget) -> Tuning:
@@ -263,7 +295,8 @@ class TuningSession:
         """The outcome, if a selection were final."""
         reused = frozenset(self.runner.warm.modes)
         forecast = search.forecast(self.profile)
-        length = self.job.known_minibatches
+        # A job with a plan does not stay in one mode: its course tells what it takes.
+        length = self.job.known_minibatches if self.plan is None else None
         return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused, minibatches=length)
 
     def _stay_in_lowest(self, lowest: Measurement, error: BudgetError) -> Outcome:
@@ -280,7 +313,7 @@ class TuningSession:
 
     def lock(self, outcome: Outcome) -> None:
         """Set the chosen mode, and stay in it."""
-        if outcome.selection.measured_excess and not self._has_warned_of_budget:
+        if outcome.selection.measured_excess and self.plan is None and not self._has_warned_of_budget:
             self._has_warned_of_budget = True
             # Hours into a job it is no error of the user that a drifting board no longer meets the budget.
             report_unmet(

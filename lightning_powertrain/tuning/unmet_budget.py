@@ -18,7 +18,8 @@ _SMALL_MISS = 0.05
 
 def is_far_off(selection: Selection) -> bool:
     """Whether the best mode that was measured misses a limit by more than 5 % of it."""
-    limit = selection.objective.limit
+    objective = selection.objective
+    limit = 100.0 if objective.unit == "%" else objective.limit
     return limit is not None and (selection.measured_excess or 0.0) > _SMALL_MISS * limit
 
 

@@ -122,7 +122,7 @@ def test_cli_builds_it_from_yaml(lightning: ModuleType, tmp_path: Path, monkeypa
     (callback,) = (each for each in made.trainer.callbacks if isinstance(each, PowerTrainCallback))
     assert callback._tuner._factory.config.max_modes == 7
     assert callback._tuner._factory.config.options.tolerance == 0.05
-    assert str(callback._tuner._factory.config.objective) == "fastest within 15 W"
+    assert str(callback._tuner._factory.config.budget) == "15 W"
     (monitor,) = (each for each in made.trainer.callbacks if isinstance(each, PowerMonitor))
     assert monitor._device == RESNET
 

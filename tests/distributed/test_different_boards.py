@@ -19,7 +19,7 @@ from lightning_powertrain.distributed.task_sequence import task_sequence
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, sensor_noise
-from lightning_powertrain.selection import PowerBudget, Selection, best_index, parse_budget
+from lightning_powertrain.selection import FixedBudget, PowerBudget, Selection, best_index
 
 FloatArray = npt.NDArray[np.float64]
 STEP_TOLERANCE = 1.02
@@ -208,7 +208,7 @@ def test_the_task_sequence_finds_the_best_combination(kinds: list[TableGroup], l
 def test_different_boards_reject_a_hard_budget() -> None:
     kinds: Any = [TableGroup(TINY.modes, np.ones(54), np.ones(54), key) for key in ("one", "two")]
     with pytest.raises(PowerTrainError, match=r"boards of different kinds \(one, two\)"):
-        next(task_sequence(kinds, parse_budget("10 W"), hard_limit=True))
+        next(task_sequence(kinds, FixedBudget(PowerBudget(10.0), "10 W"), hard_limit=True))
 
 
 def _step_ms(device: Slow) -> float:

@@ -64,7 +64,7 @@ class ThreadedJob:
             return Tuner(objective, device=boards, verbose=False, **given)
 
         self.coordinator = Coordinator(
-            self.communicators[0], devices[0], make_tuner, objective=parse_budget(budget), strict=strict
+            self.communicators[0], devices[0], make_tuner, budget=parse_budget(budget), strict=strict
         )
         pairs = zip(self.communicators[1:], devices[1:])
         workers = [Worker(communicator, device, strict=strict) for communicator, device in pairs]

@@ -333,6 +333,6 @@ def test_without_a_figure_tensorboard_still_gets_the_rest(
 def test_the_documentation_lists_every_name() -> None:
     names = [value for name, value in vars(loggers).items() if name.isupper() and isinstance(value, str)]
     documented = DOCS.read_text(encoding="utf-8")
-    assert len(names) == 22
+    assert len(names) == 27
     for name in names:
         assert f"`{name}{'<knob>' if name.endswith('/') else ''}`" in documented

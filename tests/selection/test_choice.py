@@ -17,10 +17,12 @@ from lightning_powertrain.profiling import Measurement, Profile, Provenance
 from lightning_powertrain.selection import (
     LeastEnergy,
     LeastEnergyDelay,
+    LeastEnergyWithin,
     NoWorse,
     Objective,
     PowerBudget,
     Selection,
+    Slower,
     TimeBudget,
     best_index,
     expected_improvement,
@@ -69,18 +71,22 @@ def test_best_mode_within_a_limit_lies_on_the_front(costs: Costs) -> None:
 # The best mode. For each objective: how far a mode is beyond the budget, and what to make small.
 
 Rule = Callable[[float, float, float, float], float]
+# Measured times that differ by less count as equal: twice as much variance as in one of them.
+EQUAL = 1 + math.sqrt(2) * 0.005
 RULES: dict[type[Objective], tuple[Rule, Rule]] = {
     PowerBudget: (lambda t, p, limit, _: p - limit if p > limit else 0.0, lambda t, p, *_: t),
     TimeBudget: (lambda t, p, limit, _: t - limit if t > limit else 0.0, lambda t, p, *_: p),
     LeastEnergy: (lambda *_: 0.0, lambda t, p, *_: t * p),
     LeastEnergyDelay: (lambda *_: 0.0, lambda t, p, *_: t * t * p),
-    NoWorse: (lambda t, p, t0, p0: max(0.0, max(t / t0, p / p0) - 1) * 100, lambda t, p, *_: t),
+    LeastEnergyWithin: (lambda t, p, p1, t1: max(0.0, max(t / t1, p / p1) - 1) * 100, lambda t, p, *_: t * p),
+    NoWorse: (lambda t, p, t0, p0: max(0.0, max(t / (t0 * EQUAL), p / p0) - 1) * 100, lambda t, p, *_: t * p),
+    Slower: (lambda t, p, t0, share: max(0.0, t - t0 * (1 + share / 100)), lambda t, p, *_: t * p),
 }
 
 
 def make(kind: type[Objective], one: float, two: float) -> Objective:
-    limits = {PowerBudget: (one,), TimeBudget: (one,), NoWorse: (one, two)}.get(kind, ())
-    return kind(*limits)
+    counts = {LeastEnergy: 0, LeastEnergyDelay: 0, PowerBudget: 1, TimeBudget: 1}
+    return kind(*(one, two)[: counts.get(kind, 2)])
 
 
 def brute_force(kind: type[Objective], costs: Costs, one: float, two: float) -> int:
@@ -143,7 +149,9 @@ def profile_of(measurements: list[Measurement]) -> Profile:
         (PowerBudget(30.0), 2.0),
         (PowerBudget(32.0), 0.0),
         (TimeBudget(40.0), 10.0),
-        (NoWorse(40.0, 32.0), 25.0),
+        (LeastEnergyWithin(32.0, 40.0), 25.0),
+        (NoWorse(40.0, 32.0), 100 * (1.25 / EQUAL - 1)),
+        (Slower(40.0, 5.0), 8.0),
         (LeastEnergy(), 0.0),
     ],
 )
@@ -208,11 +216,18 @@ def test_above_the_ceiling_nothing_is_chosen_unless_all_is(costs: Costs, indices
 
 def test_no_worse_keeps_the_start_when_nothing_beats_it() -> None:
     start = measurement(2, (50.0, 20.0))
-    others = [measurement(0, (49.0, 21.0)), measurement(1, (60.0, 5.0)), measurement(3, (51.0, 20.0))]
+    others = [measurement(0, (40.0, 21.0)), measurement(1, (60.0, 5.0)), measurement(3, (51.0, 19.0))]
     objective = NoWorse(start.time_ms, start.power_w)
     assert select_measured(objective, profile_of([start, *others]), start).mode == start.mode
-    better = measurement(4, (49.0, 19.9))
+    better, equal = measurement(4, (49.0, 19.9)), measurement(5, (50.3, 19.0))
     assert select_measured(objective, profile_of([start, *others, better]), start).mode == better.mode
+    assert select_measured(objective, profile_of([start, *others, better, equal]), start).mode == equal.mode
+
+
+def test_slower_is_measured_from_the_start() -> None:
+    start = measurement(2, (50.0, 20.0))
+    within, beyond = measurement(0, (52.4, 18.0)), measurement(1, (52.6, 10.0))
+    assert select_measured(Slower(50.0, 5.0), profile_of([start, within, beyond]), start).mode == within.mode
 
 
 # Where to measure next.

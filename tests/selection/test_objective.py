@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightning_powertrain import Objective, ProfilingOptions, Tuner
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.selection import LeastEnergy, NoWorse, PowerBudget, TimeBudget
+from lightning_powertrain.selection import LeastEnergy, LeastEnergyWithin, NoWorse, PowerBudget, Slower, TimeBudget
 
 FIGURES = st.lists(st.tuples(st.floats(1.0, 1e4), st.floats(0.1, 1e3)), min_size=1, max_size=20)
 
@@ -52,7 +52,12 @@ def test_an_objective_needs_its_score_only() -> None:
         (PowerBudget(30.0), "W", 30.0, True, "fastest within 30 W"),
         (TimeBudget(120.0), "ms", 120.0, False, "least power within 120 ms a minibatch"),
         (LeastEnergy(), "", None, False, "least energy per minibatch"),
-        (NoWorse(60.0, 30.0), "%", None, False, "fastest that is no worse than the start (60 ms, 30 W)"),
+        (
+            *(NoWorse(60.0, 30.0), "%", None, False),
+            "least energy, no slower than the start and with no more power (60 ms, 30 W)",
+        ),
+        (Slower(60.0, 5.0), "ms", 63.0, False, "least energy, at most 5 % slower than the start (60 ms)"),
+        (LeastEnergyWithin(30.0, 120.0), "%", None, False, "least energy within 30 W and 120 ms a minibatch"),
     ],
 )
 def test_what_follows_from_the_limits(

@@ -1,0 +1,93 @@
+"""What people and loggers see of a job with a budget for the whole of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from stories import BOARD, make_outcome, replay, verified
+
+from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter
+from lightning_powertrain.reporting.run_writer import RunWriter
+from lightning_powertrain.tuning import JobRecord, Observer, Outcome, PlannedJob, Spent
+
+FIRST, SECOND = BOARD.mode(0), BOARD.mode(1)
+POINTS = (
+    PlannedJob(Spent(600.0, 36_000.0), 1000, FIRST, Spent(28_000.0, 1_800_000.0), 9000.0, 20_000.0),
+    PlannedJob(Spent(1200.0, 72_000.0), 2000, FIRST, Spent(28_100.0, 1_800_000.0), 8400.0, 20_000.0),
+    PlannedJob(Spent(9600.0, 540_000.0), 16_000, SECOND, Spent(28_200.0, 1_700_000.0), None, 20_000.0),
+    PlannedJob(Spent(28_300.0, 1_710_000.0), 50_000, SECOND, Spent(28_300.0, 1_710_000.0), None, 28_300.0),
+)
+
+
+def outcomes() -> list[Outcome]:
+    """The outcome at each plan."""
+    course = JobRecord("8 h", "time", 28_800.0, 50_000)
+    found = []
+    for point in POINTS:
+        course = course.with_point(point)
+        found.append(replace(verified(make_outcome()), course=course))
+    return found
+
+
+def told(observer: Observer) -> None:
+    replay(observer, verified(make_outcome()))
+    for outcome in outcomes():
+        observer.planned(outcome)
+    observer.closed()
+
+
+def test_the_console_tells_of_the_first_plan_of_changes_and_of_the_end() -> None:
+    stream = io.StringIO()
+    told(ConsoleReporter(Console(file=stream, width=1000), simulated=True))
+    *_, first, change, last = stream.getvalue().splitlines()
+    assert first == (
+        f"PowerTrain (simulated): budget 8 h: 10:00 and 10.0 Wh so far, 7:46:40 and 500 Wh expected; "
+        f"next change in 2:30:00 ({FIRST})"
+    )
+    assert change == (
+        f"PowerTrain (simulated): budget 8 h: 2:40:00 and 150 Wh so far, 7:50:00 and 472 Wh expected; "
+        f"no change is planned ({SECOND})"
+    )
+    assert last == "PowerTrain (simulated): the job took 7:51:40 and 475 Wh; budget 8 h"
+
+
+def test_loggers_get_hours_and_watt_hours_with_each_plan() -> None:
+    sets: list[dict[str, float]] = []
+
+    class Recorder:
+        def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+            sets.append(dict(metrics))
+
+    told(LoggerReporter(lambda: [Recorder()], lambda: 0, simulated=True))
+    plans = [metrics for metrics in sets if "powertrain/job_wh" in metrics]
+    assert [metrics["powertrain/job_hours"] for metrics in plans] == pytest.approx([1 / 6, 1 / 3, 8 / 3, 283 / 36])
+    assert [metrics["powertrain/job_wh"] for metrics in plans] == pytest.approx([10, 20, 150, 475])
+    assert [metrics["powertrain/expected_wh"] for metrics in plans] == pytest.approx([500, 500, 17_000 / 36, 475])
+    assert plans[0]["powertrain/expected_hours"] == pytest.approx(28_000 / 3600)
+    assert ["powertrain/next_change_hours" in metrics for metrics in plans] == [True, True, False, False]
+    assert plans[2]["powertrain/mode/gpu_hz"] == SECOND["gpu_hz"]
+
+
+def test_the_run_has_the_course_of_the_job(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    told(writer)
+    course = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["course"]
+    assert (course["budget"], course["limited"], course["total"]) == ("8 h", "time", 28_800.0)
+    assert [point["seconds"] for point in course["points"]] == [600.0, 9600.0, 28_300.0]
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The job and its budget" in report
+    assert "Budget of the whole job: 8 h." in report
+    assert "7:51:40" in report
+
+
+def test_a_run_without_such_a_budget_has_none(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    replay(writer, verified(make_outcome()))
+    writer.closed()
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["course"] is None
+    assert "The job and its budget" not in (tmp_path / "report.html").read_text(encoding="utf-8")
