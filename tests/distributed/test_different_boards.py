@@ -19,7 +19,7 @@ from lightning_powertrain.distributed.task_sequence import task_sequence
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import Measurement, sensor_noise
-from lightning_powertrain.selection import FixedBudget, PowerBudget, Selection, best_index
+from lightning_powertrain.selection import FixedBudget, PowerBudget, Selection, best_index, parse_budget
 
 FloatArray = npt.NDArray[np.float64]
 STEP_TOLERANCE = 1.02
@@ -209,6 +209,13 @@ def test_different_boards_reject_a_hard_budget() -> None:
     kinds: Any = [TableGroup(TINY.modes, np.ones(54), np.ones(54), key) for key in ("one", "two")]
     with pytest.raises(PowerTrainError, match=r"boards of different kinds \(one, two\)"):
         next(task_sequence(kinds, FixedBudget(PowerBudget(10.0), "10 W"), hard_limit=True))
+
+
+@pytest.mark.parametrize(("budget", "kind"), [("8 h", "of the whole job"), ({"06:00": "15 W"}, "that changes")])
+def test_budgets_for_one_board_only_are_refused(budget: Any, kind: str) -> None:
+    one: Any = [TableGroup(TINY.modes, np.ones(54), np.ones(54), "one")]
+    with pytest.raises(PowerTrainError, match=f"a budget {kind} .* works on one board only"):
+        next(task_sequence(one, parse_budget(budget), hard_limit=False))
 
 
 def _step_ms(device: Slow) -> float:
