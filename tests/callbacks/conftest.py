@@ -15,7 +15,7 @@ from lightning_powertrain.profiling import WindowPlan
 @pytest.fixture
 def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Boards without noise need no second for each mode: 80 minibatches, and Lightning takes a millisecond for each."""
-    monkeypatch.setattr("lightning_powertrain.tuner.WindowPlan", partial(WindowPlan, minimum_s=0.25))
+    monkeypatch.setattr("lightning_powertrain.tuning.opening.WindowPlan", partial(WindowPlan, minimum_s=0.25))
 
 
 @pytest.fixture

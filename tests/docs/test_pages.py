@@ -92,7 +92,7 @@ def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[
     monkeypatch.setattr("lightning_powertrain.devices.opening.find_jetson", lambda: SimulatedDevice("orin-agx-64gb"))
     # How well a mode is measured is tested elsewhere: a third of the minibatches are enough to see the code run.
     monkeypatch.setattr(SimulatedDevice, "settle_s", 0.2)
-    monkeypatch.setattr("lightning_powertrain.tuner.WindowPlan", partial(WindowPlan, minimum_s=0.25))
+    monkeypatch.setattr("lightning_powertrain.tuning.opening.WindowPlan", partial(WindowPlan, minimum_s=0.25))
     loader = DataLoader(Images(), batch_size=None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
