@@ -17,6 +17,7 @@ from lightning_powertrain.prediction.kernel import FloatArray, KernelPrior, cova
 from lightning_powertrain.prediction.map_fit import Prior, fit_map, with_jacobian
 from lightning_powertrain.prediction.points import Points
 from lightning_powertrain.prediction.reference_model import ReferenceGreyBox
+from lightning_powertrain.prediction.trust import fit_trusting
 
 # Prior of the share of the reference's residual that another workload has: mean and standard deviation.
 _RESIDUAL_SHARE = (0.3, 0.3)
@@ -46,7 +47,7 @@ class Target:
         return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor))
 
 
-TIME = Target(0.03, 24, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5)))
+TIME = Target(0.03, 12, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5)))
 POWER = Target(0.02, 1, KernelPrior(amplitude=(0.05, 0.8), noise=(0.012, 0.5)))
 
 
@@ -59,12 +60,18 @@ class GreyBox:
         prior: Of the parameters of the curve.
         target: What to expect.
         seed: Of all draws.
+        has_reference: Whether the prior comes from a reference, which may not fit: how far to trust it is learned.
     """
 
-    def __init__(self, points: Points, log_values: FloatArray, prior: Prior, target: Target, seed: int) -> None:
-        self._prior = prior
+    def __init__(
+        self, points: Points, log_values: FloatArray, prior: Prior, target: Target, seed: int, has_reference: bool
+    ) -> None:
         starts = prior.starts(target.starts, np.random.default_rng(seed))
         self.parameters = fit_map(points.curve, log_values, prior, starts, target.scatter)
+        if has_reference:
+            fit = fit_trusting(points.curve, log_values, prior, self.parameters, target.scatter)
+            self.parameters, prior = fit
+        self._prior = prior
         base, features = self._linearised(points)
         self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
         squares = self._process.left_out_z**2

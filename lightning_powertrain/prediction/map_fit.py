@@ -76,15 +76,19 @@ def slope_along(curve: Curve, parameters: FloatArray, direction: FloatArray) -> 
     return np.asarray((curve(parameters + _DIFFERENCE * direction) - curve(parameters)) / _DIFFERENCE, dtype=np.float64)
 
 
-def fit_map(curve: Curve, log_values: FloatArray, prior: Prior, starts: FloatArray, scatter: float) -> FloatArray:
+def fit_map(
+    curve: Curve, log_values: FloatArray, prior: Prior, starts: FloatArray, scatter: float | FloatArray
+) -> FloatArray:
     """The most probable parameters, shape ``(p,)``.
+
+    Values of several kinds can be fitted together: a curve that gives them one after the other, and a scatter of each.
 
     Args:
         curve: What to fit.
         log_values: Logarithms of what was measured, shape ``(n,)``.
         prior: Of the parameters.
         starts: Where to start from, shape ``(s, p)``; the best end wins.
-        scatter: Relative scatter of the measured values about the curve to expect.
+        scatter: Relative scatter of the measured values about the curve to expect; one, or shape ``(n,)``.
     """
     parameters, damping = starts.copy(), np.full(len(starts), 1e-2)
     values, slopes = with_jacobian(curve, parameters)
@@ -97,7 +101,7 @@ def fit_map(curve: Curve, log_values: FloatArray, prior: Prior, starts: FloatArr
                 each[best] for each in (parameters, damping, values, slopes, losses)
             )
         residuals = log_values - values
-        weights = 1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2
+        weights = _weights(residuals, scatter)
         weighted = slopes * weights[..., None]
         curvature = np.swapaxes(slopes, 1, 2) @ weighted + np.diag(1 / prior.spread**2)
         descent = np.einsum("snp,sn->sp", weighted, residuals) - (parameters - prior.mean) / prior.spread**2
@@ -118,8 +122,22 @@ def fit_map(curve: Curve, log_values: FloatArray, prior: Prior, starts: FloatArr
     return np.asarray(parameters[np.argmin(losses)], dtype=np.float64)
 
 
+def parameter_variances(
+    curve: Curve, log_values: FloatArray, prior: Prior, parameters: FloatArray, scatter: float | FloatArray
+) -> FloatArray:
+    """Variances of the most probable parameters by the curvature there (Laplace's approximation), shape ``(p,)``."""
+    values, slopes = with_jacobian(curve, parameters)
+    weights = _weights(log_values - values, scatter)
+    curvature = slopes.T @ (slopes * weights[:, None]) + np.diag(1 / prior.spread**2)
+    return np.asarray(np.diag(np.linalg.inv(curvature)), dtype=np.float64)
+
+
+def _weights(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray:
+    return np.asarray(1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2, dtype=np.float64)
+
+
 def _loss(
-    parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float
+    parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float | FloatArray
 ) -> FloatArray:
     soft = np.sqrt(1 + ((log_values - values) / (_SOFT * scatter)) ** 2) - 1
     penalty = ((parameters - prior.mean) / prior.spread) ** 2

@@ -1,8 +1,9 @@
 """A small physical model of the time of a minibatch: three stages that overlap, each with a few parameters.
 
 The GPU computes and waits for memory; a main thread launches kernels; data loader workers make minibatches. The slowest
-sets the pace, and how sharply it does is learnt too. The time of a stage is a sum of terms that go with one over a
-clock, as in a roofline under DVFS (arXiv 2509.20189 fits such a one to an Orin AGX).
+sets the pace, and how sharply it does is learnt too. The GPU's is the longer of computing and traffic, as in a roofline
+under DVFS (arXiv 2509.20189 fits such a one to an Orin AGX), with a corner as round as it is learnt to be. The others
+are sums of terms that go with one over a clock.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _PARAMETERS = (
     ("sharpness", log(4.0), 0.6, False),
     ("background", log(0.02), 0.4, False),
     ("spreading", log(0.03), 1.2, True),
+    ("gpu_sharpness", log(2.5), 0.5, False),
+    ("reach", log(0.3), 0.8, False),
 )
 _SHARE_OF_CLUSTER = (0.0, 1.5)
 _EXPONENT_OF_OTHER = (0.0, 0.5)
@@ -45,13 +48,15 @@ class Activity:
 
     Args:
         gpu: The GPU runs kernels; at most 1.
-        memory: The GPU moves data; at most 1.
+        compute: The GPU computes; at most 1.
+        traffic: The GPU moves data, as long as that takes at the highest clocks; at most 1.
         host: The main thread works; at most 1.
         loader: Cores that load data.
     """
 
     gpu: FloatArray
-    memory: FloatArray
+    compute: FloatArray
+    traffic: FloatArray
     host: FloatArray
     loader: FloatArray
 
@@ -60,7 +65,8 @@ class _Stages(NamedTuple):
     """Times of the stages and of a minibatch, and how many cores the workers keep busy; shape ``(..., n)``."""
 
     gpu: FloatArray
-    memory: FloatArray
+    compute: FloatArray
+    traffic: FloatArray
     host: FloatArray
     loader: FloatArray
     busy_cores: FloatArray
@@ -73,7 +79,8 @@ class TimeModel:
 
     With the GPU clock g, the CPU clock c and the memory clock m relative to their maxima, and n cores:
 
-    * GPU: ``gpu / g + gpu_memory / m``
+    * GPU: the p-norm of computing, ``gpu / g``, and traffic, ``gpu_memory hypot(1 / m, reach / g)``,
+      ``p = gpu_sharpness``
     * main thread: ``(host / c + host_memory / m) (1 + contention max(0, (threads + 1) / n' - 1))``
     * workers: ``(loader / c + loader_memory / m) / speedup(n')``, which stops to grow at ``threads`` cores
     * minibatch: ``fixed``, ``spreading (1 - 1 / n)`` and the p-norm of the three, ``p = sharpness``
@@ -117,7 +124,8 @@ class TimeModel:
         total = np.exp(log_time + parameters[..., parameters.shape[-1] - len(others) :] @ others)
         return Activity(
             gpu=np.minimum(stages.gpu / total, 1.0),
-            memory=np.minimum(stages.memory / total, 1.0),
+            compute=np.minimum(stages.compute / total, 1.0),
+            traffic=np.minimum(stages.traffic / total, 1.0),
             host=np.minimum(stages.host / total, 1.0),
             loader=stages.loader / total * stages.busy_cores,
         )
@@ -145,44 +153,44 @@ class _StageTimes:
 
     def __call__(self, parameters: FloatArray) -> _Stages:
         values = np.exp(np.clip(parameters, -50, 50))[..., None]
-        (
-            fixed,
-            gpu,
-            gpu_memory,
-            host,
-            host_memory,
-            loader,
-            loader_memory,
-            threads,
-            contention,
-            sharpness,
-            background,
-            spreading,
-        ) = (values[..., index, :] for index in range(len(_PARAMETERS)))
-        weights = [np.ones_like(fixed)]
+        learned = {name: values[..., index, :] for index, (name, *_) in enumerate(_PARAMETERS)}
+        weights = [np.ones_like(learned["fixed"])]
         weights += [values[..., len(_PARAMETERS) + cluster, :] for cluster in range(len(self.cores) - 1)]
-        clock_of_thread = self._mean_clock(weights, (self.cores > 0).astype(np.float64))
         clock_of_cores = self._mean_clock(weights, self.cores)
         online = np.maximum(self.cores.sum(axis=0), 1.0)
-        cores = np.maximum(online - background / clock_of_cores, _NEAREST_TO_STARVED * online)
+        cores = np.maximum(online - learned["background"] / clock_of_cores, _NEAREST_TO_STARVED * online)
 
-        memory = gpu_memory / self.memory_clock
-        gpu_time = gpu / self.gpu_clock + memory
-        crowding = 1 + contention * np.maximum(0.0, (threads + 1) / cores - 1)
-        host_time = (host / clock_of_thread + host_memory / self.memory_clock) * crowding
-        busy_cores = _saturating(cores, threads)
-        work = loader / clock_of_cores + loader_memory / self.memory_clock
-        loader_time = work * _saturating(self.most_cores, threads) / busy_cores
-        slowest = np.maximum(np.maximum(gpu_time, host_time), loader_time)
-        overlap = sum((stage / slowest) ** sharpness for stage in (gpu_time, host_time, loader_time))
-        total = fixed + spreading * (1 - 1 / online) + slowest * overlap ** (1 / sharpness)
-        return _Stages(gpu_time, memory, host_time, loader_time, busy_cores, total)
+        compute = learned["gpu"] / self.gpu_clock
+        gpu = self._gpu(learned, compute)
+        clock_of_thread = self._mean_clock(weights, (self.cores > 0).astype(np.float64))
+        crowding = 1 + learned["contention"] * np.maximum(0.0, (learned["threads"] + 1) / cores - 1)
+        host = (learned["host"] / clock_of_thread + learned["host_memory"] / self.memory_clock) * crowding
+        busy_cores = _saturating(cores, learned["threads"])
+        work = learned["loader"] / clock_of_cores + learned["loader_memory"] / self.memory_clock
+        loader = work * _saturating(self.most_cores, learned["threads"]) / busy_cores
+        alone = learned["fixed"] + learned["spreading"] * (1 - 1 / online)
+        total = alone + _slowest(learned["sharpness"], gpu, host, loader)
+        return _Stages(gpu, compute, learned["gpu_memory"], host, loader, busy_cores, total)
+
+    def _gpu(self, learned: dict[str, FloatArray], compute: FloatArray) -> FloatArray:
+        """Computing hides behind traffic, or traffic behind computing; a slow GPU cannot ask for all bandwidth."""
+        asked = np.hypot(1 / self.memory_clock, learned["reach"] / self.gpu_clock)
+        return _slowest(learned["gpu_sharpness"], compute, learned["gpu_memory"] * asked)
 
     def _mean_clock(self, weights: list[FloatArray], cores: FloatArray) -> FloatArray:
         """Mean clock over clusters, weighted by what runs on each."""
         share = sum(weight * count for weight, count in zip(weights, cores))
         clock = sum(weight * count * clock for weight, count, clock in zip(weights, cores, self.clocks))
         return np.asarray(clock / share, dtype=np.float64)
+
+
+def _slowest(sharpness: FloatArray, *times: FloatArray) -> FloatArray:
+    """The longest of times that overlap, with a rounded corner: their p-norm, with ``p = sharpness``."""
+    longest = times[0]
+    for time in times[1:]:
+        longest = np.maximum(longest, time)
+    overlap = sum((time / longest) ** sharpness for time in times)
+    return np.asarray(longest * overlap ** (1 / sharpness), dtype=np.float64)
 
 
 def _saturating(cores: FloatArray | float, threads: FloatArray) -> FloatArray:

@@ -19,7 +19,9 @@ from lightning_powertrain.profiling import Profile
 
 # With a reference, the priors of the parameters and hyperparameters are centred on those of the reference, and their
 # standard deviations are multiplied by this.
-_SPREAD_FACTOR = 0.5
+_SPREAD_FACTOR = 0.7
+# A design is made for workloads that are closer to the reference, so that it tells those apart which are likely.
+_DESIGN_FACTOR = 0.5
 # Half a 90 % interval, in standard deviations.
 _HALF_WIDTH = 1.645
 
@@ -46,7 +48,7 @@ class WorkloadModel:
         modes, log_time = profile.modes, np.log(profile.time_ms)
         residuals = Residuals() if reference is None else reference.residuals(layout, modes)
         points, (prior, target) = time_points(layout, modes, residuals.time), _time_prior(layout, reference)
-        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed)
+        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed, reference is not None)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
         return cls(layout, time, _fit_power(profile, layout, seed, time, residuals, reference))
@@ -88,15 +90,17 @@ def initial_design(
     """Rows of the ``count`` modes that most reduce the variance of the times of all ``modes``, row 0 first."""
     residuals = Residuals() if reference is None else reference.residuals(layout, modes)
     points = time_points(layout, modes, residuals.time)
-    covariance, noise = prior_covariance(points, *_time_prior(layout, reference), seed)
+    covariance, noise = prior_covariance(points, *_time_prior(layout, reference, _DESIGN_FACTOR), seed)
     return greedy_design(covariance, noise, 0, count)
 
 
-def _time_prior(layout: KnobLayout, reference: ReferenceModel | None) -> tuple[Prior, Target]:
+def _time_prior(
+    layout: KnobLayout, reference: ReferenceModel | None, factor: float = _SPREAD_FACTOR
+) -> tuple[Prior, Target]:
     prior = TimeModel(layout).prior
     if reference is None:
         return prior, TIME
-    return prior.tightened(reference.time.parameters, _SPREAD_FACTOR), TIME.tightened(reference.time, _SPREAD_FACTOR)
+    return prior.tightened(reference.time.parameters, factor), TIME.tightened(reference.time, factor)
 
 
 def _fit_power(
@@ -116,7 +120,7 @@ def _fit_power(
     # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
     if reference is None or reference.power is None or reference.layout != layout:
         prior = prior.centred_on(points.curve, log_power)
-    return GreyBox(points, log_power, prior, target, seed)
+    return GreyBox(points, log_power, prior, target, seed, reference is not None)
 
 
 def greedy_design(covariance: FloatArray, noise: float, first: int, count: int) -> IntArray:

@@ -139,7 +139,7 @@ def test_what_is_unsure_widens_predictions_where_it_matters_and_is_learnt() -> N
                 nuisance_slopes=None if slopes is None else lambda _: slopes,
             )
 
-        box = GreyBox(points(rows), values[rows], PRIOR, target, 0)
+        box = GreyBox(points(rows), values[rows], PRIOR, target, 0, has_reference=False)
         return box.predict(points(slice(None)))[1]
 
     few, many = slice(0, 6), slice(None)
@@ -153,10 +153,10 @@ def test_a_slower_minibatch_keeps_the_board_less_busy() -> None:
     parameters = model.prior.mean
     physics = model.curve(modes)(parameters)
     as_thought, slower = (model.activity(modes, parameters, physics + extra) for extra in (0.0, np.log(2.0)))
-    for name in ("gpu", "memory", "loader"):
+    for name in ("gpu", "compute", "traffic", "loader"):
         np.testing.assert_allclose(getattr(slower, name), getattr(as_thought, name) / 2)
     hurried = model.activity(modes, parameters, physics - 10.0)
-    assert max(hurried.gpu.max(), hurried.memory.max(), hurried.host.max()) <= 1.0
+    assert max(hurried.gpu.max(), hurried.compute.max(), hurried.traffic.max(), hurried.host.max()) <= 1.0
 
 
 def test_far_away_the_process_knows_nothing() -> None:

@@ -67,7 +67,7 @@ def test_power_intervals_know_that_activity_is_uncertain(reference: Profile) -> 
         prediction = predictor.predict(starved)
         assert prediction.power_low_w is not None and prediction.power_high_w is not None  # noqa: PT018
         held.append(np.mean((prediction.power_low_w <= truth) & (truth <= prediction.power_high_w)))
-    assert np.mean(held) > 0.8
+    assert np.mean(held) > 0.75
 
 
 def test_reference_helps(reference: Profile) -> None:

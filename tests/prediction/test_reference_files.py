@@ -178,7 +178,7 @@ def drop_model(tensors: dict[str, np.ndarray]) -> None:
         (stop, "not a positive number"),
         (halve, "not one of 15 modes of 4 knobs"),
         (drop_model, "KeyError: 'time.dual_coefficients'"),
-        (shorten, "grey box of time is not one of 12 parameters and 4 knobs"),
+        (shorten, "grey box of time is not one of 14 parameters and 4 knobs"),
         (cloud, "numbers that are not finite"),
         (add, "grey box has other tensors than parameters, shift"),
         (add_network, "other tensors than those of a profile and of a model"),

@@ -87,8 +87,8 @@ def test_voltages_have_a_floor_and_a_steep_end() -> None:
         domain = physics.gpu.domain
         clocks = np.linspace(0.05, 1, 40) * domain.highest_hz
         volts = domain.voltage(clocks)
-        assert (volts[clocks < domain.knee * domain.highest_hz] == domain.floor_v).all()
-        assert volts[-1] == pytest.approx(domain.top_v)
+        assert np.ptp(volts[clocks < domain.knee * domain.highest_hz]) == 0
+        assert volts[-1] > volts[0] + 0.15
         assert (np.diff(volts) >= 0).all()
 
 

@@ -19,6 +19,7 @@ _TWIN = "orin-agx-64gb"
 _GRID = "study"
 _MOST_IN_GRID = {"cores": 6, "cpu_khz": 10, "gpu_hz": 10, "emc_hz": 5}
 _START = "MIDDLE"
+_VOLTAGE_STEPS = 6
 _LAYOUTS = (
     (
         "sum",
@@ -166,14 +167,16 @@ def _some(knob: Knob) -> tuple[int, ...]:
 
 
 def _domain(draw: _Draw, highest_hz: float, leakage_w: float) -> Domain:
-    floor_v = draw.between(0.52, 0.7)
+    # Rises from point to point, in any order but mostly the steeper the higher: process corners differ in that too.
+    floor_v, rise_v, bend = draw.between(0.52, 0.7), draw.between(0.2, 0.5), draw.between(0.0, 1.6)
+    shares = np.arange(1, _VOLTAGE_STEPS + 1) / _VOLTAGE_STEPS
+    rises = shares**bend * [draw.ratio(0.5, 2.0) for _ in shares]
+    volts = floor_v + rise_v * np.concatenate([[0.0], np.cumsum(rises) / rises.sum()])
     return Domain(
         highest_hz=highest_hz,
         held_at=draw.between(0.72, 0.96) if draw.happens(0.3) else 1.0,
-        floor_v=floor_v,
-        top_v=floor_v + draw.between(0.2, 0.5),
-        knee=draw.between(0.25, 0.75),
-        bend=draw.between(1.0, 2.4),
+        knee=draw.between(0.2, 0.7),
+        volts=tuple(volts.tolist()),
         leakage_w=leakage_w,
         leakage_per_v=draw.between(1.0, 4.0),
     )

@@ -9,6 +9,8 @@ import numpy as np
 from lightning_powertrain.simulation.physics import FloatArray, Rail, Scatter, Thermal
 from lightning_powertrain.simulation.timing import Clocks
 
+_STEP_V = 0.01
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -17,20 +19,16 @@ class Domain:
     Args:
         highest_hz: Highest clock of its table.
         held_at: Share of that clock above which the domain never runs, whatever is set; 1 if none.
-        floor_v: Voltage up to the knee.
-        top_v: Voltage at the highest clock.
         knee: Share of the highest clock up to which the voltage stands still.
-        bend: Exponent with which it rises from there.
+        volts: Voltage at the knee and at clocks from there to the highest, equally far apart.
         leakage_w: Leakage at the highest voltage and 50 C.
         leakage_per_v: Growth of the logarithm of the leakage per volt.
     """
 
     highest_hz: float
     held_at: float
-    floor_v: float
-    top_v: float
     knee: float
-    bend: float
+    volts: tuple[float, ...]
     leakage_w: float
     leakage_per_v: float
 
@@ -39,18 +37,19 @@ class Domain:
         return np.minimum(clock_hz, self.held_at * self.highest_hz)
 
     def voltage(self, clock_hz: FloatArray) -> FloatArray:
-        """Voltage at a clock at which it runs."""
-        above = np.maximum(clock_hz / self.highest_hz - self.knee, 0) / (1 - self.knee)
-        return np.asarray(self.floor_v + (self.top_v - self.floor_v) * above**self.bend, dtype=np.float64)
+        """Voltage at a clock at which it runs: the next step of the regulator above the curve."""
+        points = np.linspace(self.knee, 1.0, len(self.volts))
+        needed = np.interp(clock_hz / self.highest_hz, points, self.volts)
+        return np.asarray(np.ceil(needed / _STEP_V - 1e-9) * _STEP_V, dtype=np.float64)
 
     def leakage(self, clock_hz: FloatArray) -> FloatArray:
         """Leakage at 50 C."""
-        volts = self.voltage(clock_hz)
-        return self.leakage_w * volts / self.top_v * np.exp(self.leakage_per_v * (volts - self.top_v))
+        volts, top_v = self.voltage(clock_hz), self.volts[-1]
+        return self.leakage_w * volts / top_v * np.exp(self.leakage_per_v * (volts - top_v))
 
     def switching(self, clock_hz: FloatArray) -> FloatArray:
         """``V^2 f``, relative to what it would be at the highest clock of the table."""
-        return (self.voltage(clock_hz) / self.top_v) ** 2 * clock_hz / self.highest_hz
+        return (self.voltage(clock_hz) / self.volts[-1]) ** 2 * clock_hz / self.highest_hz
 
 
 @dataclass(frozen=True)
