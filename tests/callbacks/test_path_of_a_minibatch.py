@@ -14,6 +14,7 @@ from jobs import LIGHTNING_WARNINGS, Model, data, trainer
 
 import lightning_powertrain
 from lightning_powertrain import PowerTrainCallback
+from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import Phase
 
 pytestmark = LIGHTNING_WARNINGS
@@ -40,8 +41,8 @@ class Traced(PowerTrainCallback):
     seen: dict[Phase, Counter[tuple[frozenset[str], int]]]
 
     def on_train_batch_end(self, *details: Any) -> None:
-        assert self._tuner is not None
-        phase, files, calls = self._tuner.phase, set(), 0
+        assert isinstance(self._tuner._tuner, Tuner)
+        phase, files, calls = self._tuner._tuner.phase, set(), 0
 
         def profile(frame: FrameType, event: str, argument: object) -> None:
             nonlocal calls
@@ -68,9 +69,11 @@ def traced(oracle: Oracle) -> Traced:
 
 def test_a_plain_minibatch_passes_through_few_files(traced: Traced) -> None:
     (profiling, calls), count = traced.seen[Phase.PROFILING].most_common(1)[0]
-    assert profiling == {"powertrain.py", "tuner.py", "clock.py", "window.py"}
-    assert calls < 40
+    # The hook of Lightning, what all frameworks have in common, and the tuner that a plain loop calls itself.
+    adapter = {"powertrain.py", "job_tuner.py", "lightning_job.py"}
+    assert profiling == {*adapter, "tuner.py", "clock.py", "window.py"}
+    assert calls < 25
     assert count > 0.4 * sum(traced.seen[Phase.PROFILING].values())
     (locked, calls), _ = traced.seen[Phase.LOCKED].most_common(1)[0]
-    assert locked == {"powertrain.py", "tuner.py", "clock.py"}
-    assert calls < 30
+    assert locked == {*adapter, "tuner.py", "clock.py"}
+    assert calls < 15
