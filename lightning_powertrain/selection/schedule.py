@@ -41,7 +41,8 @@ class Schedule:
         self.is_daily = bool(times) and all(each is not None and each.year == 1900 for each in times)
         if not times or any(each is None or (each.year == 1900) != self.is_daily for each in times):
             raise ArgumentError.of("budgets", dict(budgets), _ALLOWED)
-        self._entries = sorted((each, budget) for each, budget in zip(times, budgets.values()) if each is not None)
+        known = [(each, budget) for each, budget in zip(times, budgets.values()) if each is not None]
+        self._entries = sorted(known, key=lambda entry: entry[0])  # Budgets have no order.
         self._now = now
 
     @classmethod

@@ -32,6 +32,10 @@ def test_a_time_of_day_holds_until_the_next_also_over_midnight(hour: int, minute
     assert Schedule(DAY, Now(2026, 12, 1, hour, minute))() == budget
 
 
+def test_two_spellings_of_a_time_are_no_error() -> None:
+    assert Schedule({"06:00": "15 W", "6:00": None}, Now(2026, 12, 1, 7, 0))() is None
+
+
 def test_dates_hold_once() -> None:
     now = Now(2026, 11, 30, 12, 0)
     schedule = Schedule({"2026-12-02T00:00": "20 W", "2026-12-01T00:00": "10 W"}, now)
