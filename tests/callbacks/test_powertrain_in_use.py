@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 
 from lightning_powertrain import PaperNetworks, PaperTransfer
 from lightning_powertrain.errors import ArgumentError, FileFormatError, PowerTrainError
-from lightning_powertrain.tuning import Phase
 
 pytestmark = [*LIGHTNING_WARNINGS, pytest.mark.usefixtures("short_windows")]
 
@@ -254,7 +253,7 @@ def test_silent_unless_verbose(tiny: FakeDevice, capfd: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": "30 X"}, r"budget='30 X' is not valid\. Allowed: 30 or \"30 W\""),
+        ({"budget": "30 X"}, r"budget='30 X' is not valid\. Did you mean \"30 W\"\? Allowed: 30 or \"30 W\""),
         ({"budget": -5}, "budget=-5"),
         ({"budget": float("nan")}, "budget=nan"),
         ({"budget": ""}, "budget=''"),
@@ -280,15 +279,14 @@ def test_damaged_reference_fails_in_the_constructor(tmp_path: Path) -> None:
         powertrain(reference=tmp_path / "mine.safetensors")
 
 
-def test_phase_is_off_afterwards(tiny: FakeDevice) -> None:
+def test_it_is_locked_to_the_end_and_closed_afterwards(tiny: FakeDevice) -> None:
     callback = powertrain(tiny, budget="13 W", max_modes=3)
-    phases = []
+    words = []
 
     class Watch(pl.Callback):
         def on_train_batch_end(self, *details: Any) -> None:
-            if callback._tuner is not None:
-                phases.append(callback._tuner.phase)
+            words.append(callback.status.word)
 
     trainer(callback, Watch()).fit(Model(), data(350))
-    assert phases[-1] is Phase.LOCKED
-    assert callback._tuner is None
+    assert words[-1] == "locked"
+    assert callback.status.word == "closed"
