@@ -58,6 +58,8 @@ _SLOW = [
     "test_board_sequences.py",
     "test_sysfs_throttling.py",
     "test_search.py",
+    "test_warm_start.py",
+    "test_advice.py",
     "test_warm_board.py",
     "test_time_left.py",
     "test_diagnosis.py",
