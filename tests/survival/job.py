@@ -166,7 +166,7 @@ class LightningJob:
         )
 
     def _moment(self) -> str:
-        return moment_of(self._tuning._tuner, self._device)
+        return moment_of(self._tuning._tuner._tuner, self._device)
 
     def train(self) -> None:
         trainer = pl.Trainer(
