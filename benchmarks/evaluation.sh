@@ -47,6 +47,8 @@ for board in agx-xavier orin-nano; do
       --workloads mobilenetv3,yolov8n --methods grey-box-informed
   done
 done
+evaluate foreign --experiment foreign
+evaluate foreign-jobs --experiment foreign-jobs
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-informed --seeds 2
 evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-informed --seeds 1 --verify
