@@ -67,7 +67,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress and no summary.")] = False,
 ) -> None:
     """Run a training script, a module (-m) or a Python command, and tune the power mode on the way."""
-    from lightning_powertrain.running import RunOptions, find_program, launcher_advice
+    from lightning_powertrain.running import RunOptions, find_program, launcher_advice, without_python
 
     options = RunOptions(
         budget=budget or None,
@@ -80,9 +80,11 @@ def run(
         out=out.absolute(),  # The script may change the folder.
         verbose=not quiet,
     )
-    called = ["-m", *script] if is_module else script
     call: Call = context.obj
     given = [word for word in call.arguments[1 : len(call.arguments) - len(script)] if word != "-m"]
+    if not is_module:
+        script, is_module = without_python(script)
+    called = ["-m", *script] if is_module else script
     advice = launcher_advice(called, given)
     if advice is not None:
         what = f"a program that trains in this process; a launcher starts others, each of which tunes by: {advice}"

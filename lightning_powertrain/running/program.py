@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import io
+import re
 import shutil
 import sys
 import threading
@@ -88,6 +89,34 @@ class Program:
         code = _prepared(main, spec, self.name)
         sys.argv[0] = vars(main)["__file__"]
         return code
+
+
+def without_python(words: Sequence[str]) -> tuple[list[str], bool]:
+    """What a call such as ``python train.py`` runs.
+
+    Args:
+        words: Of a command; at least one.
+
+    Returns:
+        The program and its arguments, and whether the program is a module. This is the command itself if it does not
+        begin with a Python.
+
+    Raises:
+        ArgumentError: If it begins with another Python than this one, or with options of Python's own.
+    """
+    python, *rest = words
+    command = shutil.which(python)
+    if command is None or not re.fullmatch(r"python(3(\.\d+)?)?", Path(python).name):
+        return list(words), False
+    if Path(command).resolve() != Path(sys.executable).resolve():
+        what = f"this Python, {sys.executable}; for another one install lightning-powertrain there, and call"
+        raise ArgumentError.of("SCRIPT", python, f"{what} {command} -m lightning_powertrain.run")
+    is_module = rest[:1] == ["-m"]
+    program = rest[1:] if is_module else rest
+    if not program or program[0].startswith("-"):
+        what = "python and a script, or python -m and a module; with other options of Python's own call"
+        raise ArgumentError.of("SCRIPT", " ".join(words), f"{what} python OPTIONS -m lightning_powertrain.run")
+    return program, is_module
 
 
 def find_program(name: str, *, is_module: bool) -> Program:

@@ -59,6 +59,34 @@ def test_a_wrong_call_is_refused_before_the_script_runs(
     assert reason in refusal(capsys, *arguments)
 
 
+@pytest.mark.parametrize("python", ["python", "python3", sys.executable])
+@pytest.mark.parametrize("program", [["script.py"], ["-m", "script"]], ids=["script", "module"])
+def test_the_name_of_python_itself_may_come_first(
+    python: str, program: list[str], capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("python", "python3"):
+        (tmp_path / name).symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "script.py").write_text("import sys\nprint(sys.argv[1:])", encoding="utf-8")
+    main(["run", "--quiet", python, *program, "--epochs", "3"])
+    assert capsys.readouterr().out.splitlines()[0] == "['--epochs', '3']"
+
+
+@pytest.mark.parametrize("given", [["-u", "script.py"], ["-c", "pass"], ["-m"], []], ids=str)
+def test_options_of_python_itself_are_answered_with_the_command_that_works(given: list[str], capsys: Output) -> None:
+    assert "python OPTIONS -m lightning_powertrain.run" in refusal(capsys, sys.executable, *given)
+
+
+def test_another_python_is_answered_with_the_command_that_works(
+    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\n", encoding="utf-8")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert f"{other} -m lightning_powertrain.run" in refusal(capsys, "python3", "script.py")
+
+
 def test_a_module_that_is_not_there_is_refused_in_words(capsys: Output) -> None:
     assert "MODULE='no_such.module' is not valid" in refusal(capsys, "-m", "no_such.module")
 
