@@ -40,6 +40,9 @@ _REFUSALS = 2
 # A sensor that shows one and the same figure in so many modes, one after the other, shows nothing.
 _STUCK = 4
 
+# Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
+_WARM_UP_MINIBATCHES = 10
+
 
 class Awaited(Protocol):
     """What a step of a session waits for, such as a measurement window."""
@@ -58,6 +61,18 @@ Measuring = Generator[Awaited, None, Measurement]
 
 class ClosedError(Exception):
     """The session was closed in the middle of a step: no mode may be set any more."""
+
+
+class WarmUp:
+    """Waits for the first minibatches of a job."""
+
+    def __init__(self) -> None:
+        self._minibatches = 0
+
+    def add(self, interval: Interval) -> bool:
+        """Take an interval as it ends; returns whether the wait is over."""
+        self._minibatches += interval.minibatches
+        return self._minibatches >= _WARM_UP_MINIBATCHES
 
 
 class Cooling:

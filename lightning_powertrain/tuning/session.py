@@ -15,22 +15,21 @@ from dataclasses import replace
 from typing import Generator
 
 from lightning_powertrain.boards import PowerMode
-from lightning_powertrain.devices import Interval, Stopwatch
+from lightning_powertrain.devices import Stopwatch
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.logs import warn
-from lightning_powertrain.profiling import Measurement, Profile
+from lightning_powertrain.profiling import Profile
 from lightning_powertrain.selection import Selection, select_measured
 from lightning_powertrain.selection.schedule import ChangingBudget
 from lightning_powertrain.tuning.budget_keeper import BudgetKeeper
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
 from lightning_powertrain.tuning.explorer import Explorer
-from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import ContradictionError, History
 from lightning_powertrain.tuning.job_ledger import JobLedger
 from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.job_plan import JobPlan, plan_of
-from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting
+from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting, WarmUp
 from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.pacing import pace_of
@@ -40,24 +39,9 @@ from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
 from lightning_powertrain.tuning.search import Search
 from lightning_powertrain.tuning.status import TOO_SHORT, Status, at_work, ended
-from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying
-
-# Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
-_WARM_UP_MINIBATCHES = 10
+from lightning_powertrain.tuning.unmet_budget import is_far_off, report_unmet, staying, staying_in_lowest
 
 Tuning = Generator[Awaited, None, "Outcome | None"]
-
-
-class WarmUp:
-    """Waits for the first minibatches of a job."""
-
-    def __init__(self) -> None:
-        self._minibatches = 0
-
-    def add(self, interval: Interval) -> bool:
-        """Take an interval as it ends; returns whether the wait is over."""
-        self._minibatches += interval.minibatches
-        return self._minibatches >= _WARM_UP_MINIBATCHES
 
 
 class TuningSession:
@@ -240,7 +224,8 @@ class TuningSession:
             with self.runner.computing():
                 search, plan = budget.plan(start, self.profile)
         except BudgetError as error:
-            return self._stay_in_lowest(start, error)
+            self._has_warned_of_budget = True
+            return staying_in_lowest(start, self.runner.space, self.profile, self.config, self.job, error)
         pace = pace_of(self.config, self.job, start.time_ms, self.runner.device.clock)
         explorer = Explorer(self, budget, TimeLeft(self.runner.window, plan, len(search.first_modes)), pace)
         if start.mode not in self.runner.warm.modes:
@@ -298,18 +283,6 @@ class TuningSession:
         # A job with a plan does not stay in one mode: its course tells what it takes.
         length = self.job.known_minibatches if self.plan is None else None
         return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused, minibatches=length)
-
-    def _stay_in_lowest(self, lowest: Measurement, error: BudgetError) -> Outcome:
-        """Where not even the lowest mode keeps a hard limit: no other mode draws less."""
-        if self.config.strict:
-            raise error
-        self._has_warned_of_budget = True
-        warn("%s. The board stays in that mode", error, see="budgets.md#a-hard-limit")
-        objective = self.config.objective_from(lowest)
-        chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
-        forecast = Forecast(self.runner.space, self.config.predictor, self.profile)
-        length = self.job.known_minibatches
-        return Outcome(self.runner.space, self.profile, forecast, chosen, 0.0, minibatches=length)
 
     def lock(self, outcome: Outcome) -> None:
         """Set the chosen mode, and stay in it."""

@@ -7,9 +7,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from lightning_powertrain.boards import ModeSpace
 from lightning_powertrain.errors import BudgetError
 from lightning_powertrain.logs import warn
+from lightning_powertrain.profiling import Measurement, Profile
 from lightning_powertrain.selection import Objective, Selection
+from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.forecast import Forecast
+from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.outcome import Outcome
 
 # A mode that misses a limit by no more than this is used all the same.
@@ -28,6 +33,36 @@ def staying(outcome: Outcome) -> Outcome:
     start, objective = outcome.selection.start, outcome.selection.objective
     chosen = Selection(start.mode, objective, start.time_ms, start.power_w, start, measured=start)
     return replace(outcome, selection=chosen)
+
+
+def staying_in_lowest(
+    lowest: Measurement,
+    modes: ModeSpace,
+    profile: Profile,
+    config: TuningConfig,
+    job: JobLength,
+    error: BudgetError,
+) -> Outcome:
+    """The outcome where not even the lowest mode keeps a hard limit: no other mode draws less.
+
+    Args:
+        lowest: The lowest mode, as measured.
+        modes: The modes of the board.
+        profile: What was measured.
+        config: What the user decided.
+        job: How long the job is.
+        error: Why the limit is not kept.
+
+    Raises:
+        BudgetError: ``error``, under ``strict``.
+    """
+    if config.strict:
+        raise error
+    warn("%s. The board stays in that mode", error, see="budgets.md#a-hard-limit")
+    objective = config.objective_from(lowest)
+    chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
+    forecast = Forecast(modes, config.predictor, profile)
+    return Outcome(modes, profile, forecast, chosen, 0.0, minibatches=job.known_minibatches)
 
 
 def report_unmet(outcome: Outcome, *, hard_limit: bool, strict: bool) -> None:
