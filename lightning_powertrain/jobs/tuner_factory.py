@@ -10,6 +10,7 @@ from lightning_powertrain.devices import BaseDevice, open_device, parse_simulate
 from lightning_powertrain.distributed import Coordinator, TorchCommunicator, TuningTask, Worker
 from lightning_powertrain.jobs.job import BaseJob
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter, RunWriter
+from lightning_powertrain.selection import JobBudget
 from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import Observer
 from lightning_powertrain.tuning.config import TuningConfig
@@ -124,7 +125,9 @@ class TunerFactory:
         return part, device
 
     def _observers(self, job: BaseJob, run: Path | None, store: HistoryStore, simulated: bool) -> list[Observer]:
-        observers: list[Observer] = [LoggerReporter(job.loggers, job.step, simulated=simulated), store]
+        has_course = isinstance(self.config.budget, JobBudget)
+        loggers = LoggerReporter(job.loggers, job.step, simulated=simulated, has_course=has_course)
+        observers: list[Observer] = [loggers, store]
         if run is not None:
             observers.append(RunWriter(run))
         if self._verbose:

@@ -63,14 +63,18 @@ CHARTS = {
     "minibatch time (ms)": [TIME_MS, PREDICTED_TIME_MS, BUDGET_TIME_MS],
     "power (W)": [POWER_W, PREDICTED_POWER_W, BUDGET_POWER_W, "power/power_w"],
     "minibatch energy (J)": [ENERGY_J, PREDICTED_ENERGY_J],
-    "time of the job (h)": [JOB_HOURS, EXPECTED_HOURS],
-    "energy of the job (Wh)": [JOB_WH, EXPECTED_WH],
 }
 """What belongs together: titles of charts, and patterns of the names in each. Those under power/ are PowerMonitor's.
 
 TensorBoard smooths the lines of a chart and joins their points, so only what is continuous has one: tables show the
 phases, the throttled windows, and the cores and clocks of each mode.
 """
+
+COURSE_CHARTS = {
+    "time of the job (h)": [JOB_HOURS, EXPECTED_HOURS],
+    "energy of the job (Wh)": [JOB_WH, EXPECTED_WH],
+}
+"""The same of a job with a budget for the whole of it."""
 
 
 class LoggerReporter(Observer):
@@ -83,14 +87,23 @@ class LoggerReporter(Observer):
         loggers: Gives the loggers; asked at each event.
         step: Gives the step that loggers put on their x-axis.
         simulated: Whether the figures come from a simulation; each set of scalars says so.
+        has_course: Whether the budget is one for the whole job, whose course is then logged too.
     """
 
-    def __init__(self, loggers: Callable[[], Sequence[Any]], step: Callable[[], int], *, simulated: bool) -> None:
+    def __init__(
+        self,
+        loggers: Callable[[], Sequence[Any]],
+        step: Callable[[], int],
+        *,
+        simulated: bool,
+        has_course: bool = False,
+    ) -> None:
         self._writer = LoggerWriter(loggers, step, about="the power mode")
         # A table that fails is not worth the scalars.
         self._display_writer = LoggerWriter(self._writer.working, step, about="the tables of power modes")
         self._step = step
         self._simulated = simulated
+        self._charts = {**CHARTS, **COURSE_CHARTS} if has_course else CHARTS
         self._phases: list[tuple[int, Phase]] = []
         self._budget: dict[str, float] = {}
         self._closed = False
@@ -152,7 +165,7 @@ class LoggerReporter(Observer):
     def _lay_out(self, logger: Any, step: int) -> None:
         display = display_of(logger)
         if isinstance(display, TensorBoardDisplay):
-            display.lay_out(marked("powertrain", self._simulated), CHARTS)
+            display.lay_out(marked("powertrain", self._simulated), self._charts)
 
     def _log_scalars(self, scalars: Mapping[str, float]) -> None:
         if not self._closed:

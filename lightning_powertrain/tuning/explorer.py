@@ -69,8 +69,8 @@ class Explorer:
         expected: dict[PowerMode, Selection] = {}
         start_s, spent_s = session.uninterrupted_s(), 0.0
         while candidate := self._next(search, spent_s <= budget.allowance_s(search, plan, runner.profile)):
-            yield from self._paced(search)
             session.enter(Phase.VERIFYING if candidate.is_verification else Phase.PROFILING)
+            yield from self._paced(search)
             space = runner.space
             mode = runner.apply(candidate.mode)
             if mode != candidate.mode:
@@ -102,7 +102,6 @@ class Explorer:
         spent_s = session.uninterrupted_s() - self._start_s
         pause = self._pace.until(spent_s + runner.window.seconds(search.start.time_ms))
         if not pause.is_over:
-            session.enter(Phase.PROFILING)
             runner.keep(search.best(runner.profile, runner.warm.modes).mode)
             start_s = session.uninterrupted_s()
             yield pause

@@ -88,6 +88,7 @@ class QuietTrainer(pl.Trainer):
 def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """What the pages take for granted: a job, and a Jetson, which is simulated."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "solar_day.csv").write_text("time,budget\n06:00,15 W\n10:00,40 W\n", encoding="utf-8")
     monkeypatch.setattr(pl, "Trainer", QuietTrainer)
     monkeypatch.setattr("lightning_powertrain.devices.opening.find_jetson", lambda: SimulatedDevice("orin-agx-64gb"))
     # How well a mode is measured is tested elsewhere: a third of the minibatches are enough to see the code run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
@@ -47,16 +47,17 @@ def deterministic_algorithms() -> Iterator[None]:
         torch.set_deterministic_debug_mode("default")
 
 
-HOSTILE_STATES: dict[str, AbstractContextManager[object]] = {
-    "float64 by default": default_dtype(torch.float64),
-    "bfloat16 by default": default_dtype(torch.bfloat16),
-    "another device by default": torch.device("meta"),
-    "no_grad": torch.no_grad(),
-    "inference_mode": torch.inference_mode(),
-    "enable_grad": torch.enable_grad(),
-    "autocast": torch.autocast("cpu", dtype=torch.bfloat16),
-    "deterministic algorithms": deterministic_algorithms(),
-    "anomaly detection": torch.autograd.set_detect_anomaly(True, check_nan=True),
+# Made when they are needed: some of torch's change the process as soon as they are made.
+HOSTILE_STATES: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "float64 by default": lambda: default_dtype(torch.float64),
+    "bfloat16 by default": lambda: default_dtype(torch.bfloat16),
+    "another device by default": lambda: torch.device("meta"),
+    "no_grad": lambda: torch.no_grad(),
+    "inference_mode": lambda: torch.inference_mode(),
+    "enable_grad": lambda: torch.enable_grad(),
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "deterministic algorithms": lambda: deterministic_algorithms(),
+    "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True, check_nan=True),
 }
 
 
@@ -64,7 +65,7 @@ HOSTILE_STATES: dict[str, AbstractContextManager[object]] = {
 @pytest.mark.parametrize("state", HOSTILE_STATES)
 def test_fit_is_the_same_whatever_the_process_has_set(state: str) -> None:
     expected = quick_weights()
-    with HOSTILE_STATES[state]:
+    with HOSTILE_STATES[state]():
         found = quick_weights()
     np.testing.assert_array_equal(found, expected)
 

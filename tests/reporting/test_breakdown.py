@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from stories import make_outcome, measured_as, tell, verified
+from stories import make_outcome, measured_as, replay, verified
 
 from lightning_powertrain.profiling import Signals
 from lightning_powertrain.reporting import ConsoleReporter, summary, write_run
@@ -73,7 +73,7 @@ def test_without_signals_nothing_is_said() -> None:
 
 def test_the_terminal_says_it(outcome: Outcome) -> None:
     stream = io.StringIO()
-    tell(ConsoleReporter(Console(file=stream, width=300)), outcome)
+    replay(ConsoleReporter(Console(file=stream, width=300)), outcome)
     assert set(breakdown_notes(outcome)) <= set(stream.getvalue().splitlines())
 
 

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Callable
@@ -20,8 +21,9 @@ from tensorboard.plugins.base_plugin import TBContext
 
 from lightning_powertrain.callbacks import power_log
 from lightning_powertrain.reporting import LoggerReporter
-from lightning_powertrain.reporting.loggers import CHARTS
+from lightning_powertrain.reporting.loggers import CHARTS, COURSE_CHARTS
 from lightning_powertrain.selection import LeastEnergy
+from lightning_powertrain.tuning import JobRecord, PlannedJob, Spent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Of a package that TensorBoard brings along.
@@ -95,6 +97,21 @@ def test_every_chart_shows_every_line(opened: Open, prefix: str) -> None:
             lines = served.lines(pattern)
             assert lines
             assert lines == {before + name}
+
+
+def test_a_job_with_a_budget_for_the_whole_of_it_has_charts_of_its_course(opened: Open) -> None:
+    logger = opened()
+    outcome = verified(make_outcome())
+    now = PlannedJob(Spent(600.0, 36_000.0), 1000, outcome.selection.mode, Spent(28_000.0, 1.8e6), None, 20_000.0)
+    course = JobRecord("8 h", "time", 28_800.0, 50_000).with_point(now)
+    observer = LoggerReporter(lambda: [logger], count().__next__, simulated=True, has_course=True)
+    replay(observer, outcome)
+    observer.planned(replace(outcome, course=course))
+    served = Served(logger)
+    (charts,) = served.layout().values()
+    assert list(charts) == [*CHARTS, *COURSE_CHARTS]
+    for title, names in COURSE_CHARTS.items():
+        assert [served.lines(pattern) for pattern in charts[title]] == [{name} for name in names]
 
 
 def test_what_is_not_continuous_has_no_chart(opened: Open) -> None:
