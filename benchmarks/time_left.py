@@ -4,15 +4,15 @@
     python benchmarks/time_left.py [--board orin-agx-64gb ...] [--workload resnet18 ...] [--seed 0 ...]
 
 Each job is a real ``Tuner`` on the virtual clock of a simulated board, with computing charged to that clock. What the
-console prints is compared with what profiling took, from the end of the first measurement to the lock: the first
+console prints is compared with what profiling took, without training on while the board warms: the first
 line ("profiling up to 10 power modes takes about 0:51", but "up to 3:55" for more than 30, as long searches end early,
-and it is not known when) and the later ones ("mode 12 of 50, 0:51 of ~3:20").
+and it is not known when) and the later ones ("mode 12 of 50, 0:51 of ~3:20"; "of at most" before the first decision).
 
 About: share of first lines with "about" that are off by no more than a quarter of what profiling took. Up to: share of
 those with "up to" that it did not exceed. Later: share of later estimates that are off by no more than a quarter of
-what profiling took in all; "left" by no more than a quarter of what was left, which nobody can know near the end.
-Ratio: later estimate over truth, median, with the least and the most in brackets. Jobs under a hard limit and with
-``modes="auto"`` print no time.
+what profiling took in all, or were not exceeded; "left" by no more than a quarter of what was left, which nobody can
+know near the end. Ratio: later estimate over truth, median, with the least and the most in brackets. Jobs under a hard
+limit and with ``modes="auto"`` print no time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def row(title: str, jobs: Iterable[Sequence[Estimate]]) -> str:
     first, later = [each[0] for each in estimated], [one for each in estimated for one in each[1:]]
     shares = (
         share([each.is_kept for each in first if each.most_s is None]),
-        share([each.is_not_exceeded for each in first if each.most_s is not None]),
+        share([each.is_kept for each in first if each.most_s is not None]),
         share([each.is_kept for each in later]),
         share([each.is_left_kept for each in later]),
     )

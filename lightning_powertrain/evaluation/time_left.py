@@ -66,13 +66,10 @@ class Estimate:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is off by no more than a quarter of what profiling took in all."""
+        """Whether it is off by no more than a quarter of what profiling took in all, or was not exceeded."""
+        if self.most_s is not None:
+            return self.left_s <= self.most_s
         return abs(self.ratio - 1) <= _WITHIN
-
-    @property
-    def is_not_exceeded(self) -> bool:
-        """Whether profiling went on for no longer than was said."""
-        return self.most_s is not None and self.left_s <= self.most_s
 
     @property
     def is_left_kept(self) -> bool:
@@ -81,29 +78,29 @@ class Estimate:
 
 
 class Watch(Observer):
-    """Notes all estimates, and when a mode was locked.
+    """Notes all estimates, and what profiling took."""
 
-    Args:
-        device: Its clock counts.
-    """
-
-    def __init__(self, device: SimulatedDevice) -> None:
-        self._clock = device.clock
-        self._seen: list[tuple[float, Progress]] = []
-        self._locked_s = 0.0
+    def __init__(self) -> None:
+        self._seen: list[Progress] = []
+        self._profiling_s = 0.0
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
-        self._seen.append((self._clock.now(), progress))
+        self._seen.append(progress)
 
     def verified(self, outcome: Outcome) -> None:
-        self._locked_s = self._clock.now()
+        self._profiling_s = outcome.profiling_s  # Without training on while the board warms, which is announced.
 
     @property
     def estimates(self) -> list[Estimate]:
         """In order; none of a job that was left alone."""
         return [
-            Estimate(progress.seconds_spent, progress.seconds_left, self._locked_s - now_s, progress.most_seconds_left)
-            for now_s, progress in self._seen
+            Estimate(
+                progress.seconds_spent,
+                progress.seconds_left,
+                self._profiling_s - progress.seconds_spent,
+                progress.most_seconds_left,
+            )
+            for progress in self._seen
             if progress.total
         ]
 
@@ -113,7 +110,7 @@ def estimates_of(job: Job) -> list[Estimate]:
     device = SimulatedDevice(job.board, job.workload, job.seed)
     start = simulated_profile(job.board, job.workload, device.modes.rows([device.current_mode()])).measurements[0]
     length = None if job.minutes is None else round(job.minutes * 60e3 / start.time_ms)
-    watch = Watch(device)
+    watch = Watch()
     budget = BUDGETS[job.budget](start)
     tuner = Tuner(
         budget,

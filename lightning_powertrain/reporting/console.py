@@ -239,8 +239,13 @@ def _progress_text(measurement: Measurement, progress: Progress, width: int | No
     if progress.is_open:
         text = f"{progress.done} of at most {progress.total}, {time_and_power(measurement)}"
     else:
-        spent_s = progress.seconds_spent
-        so_far = f"{duration(spent_s)} of ~{duration(spent_s + progress.seconds_left)}"
+        spent_s, most_s = progress.seconds_spent, progress.most_seconds_left
+        end = (
+            f"~{duration(spent_s + progress.seconds_left)}"
+            if most_s is None
+            else f"at most {duration(spent_s + most_s)}"
+        )
+        so_far = f"{duration(spent_s)} of {end}"
         text = f"{progress.done} of {progress.total}, {so_far}, {time_and_power(measurement)}"
     with_mode = f"{text} ({measurement.mode})"
     return with_mode if width is None or len(with_mode) <= width else text

@@ -88,7 +88,7 @@ class Explorer:
                 if measurement.throttled_by and self._done <= len(search.first_modes):
                     plan = plan.with_one_more()
                 self._time_left.measured(measurement)
-                self.notify_measured(measurement, search, plan, session.uninterrupted_s() - start_s)
+                self.notify_measured(measurement, search, plan, session.uninterrupted_s() - self._start_s)
             spent_s = session.uninterrupted_s() - start_s
             if runner.space is not space:
                 search = budget.renewed(search, runner.space)

@@ -28,9 +28,9 @@ _FAR_SHORT = 18
 _SURE = 30
 # Windows of which every tenth whole search of them takes more are this much longer.
 _MARGIN = 1.1
-# Each window rules out other modes too: of n that may improve on the best about sqrt(n) to 2.5 sqrt(n) are measured.
+# Each window rules out other modes too: of n that may improve on the best about sqrt(n) to 1.7 sqrt(n) are measured.
 _LEAST_PER_ROOT = 1.0
-_PER_ROOT = 2.5
+_PER_ROOT = 1.7
 # So many of those with the largest values are measured next.
 _NEXT = 8
 
@@ -59,6 +59,7 @@ class Remaining:
         self._most = most
         self._enough = min(others, _ENOUGH_TO_SETTLE if until_settled else _ENOUGH)
         self._end = float(self._enough)
+        self._has_looked = False
         self.time_ms = time_of_best_ms(objective, start)
         """Mean time of a minibatch in the modes that the search chooses."""
 
@@ -70,6 +71,7 @@ class Remaining:
             value: Expected improvements of those modes for which it is large enough to be measured, shape ``(n,)``.
             time_ms: Predicted times of a minibatch in these.
         """
+        self._has_looked = True
         count, root = len(value), math.sqrt(len(value))
         usual = min(_PER_ROOT * root, self._enough - done)
         self._end = done + min(count, max(usual, _LEAST_PER_ROOT * root))
@@ -82,8 +84,11 @@ class Remaining:
         return max(0.0, min(self._end, self._most + verifications) - done)
 
     def most_windows(self, done: int) -> float | None:
-        """As :meth:`windows`, if the search goes on to the end; None if it is known well enough when it ends."""
-        return None if self._most <= _SURE else _MARGIN * max(self.windows(done), self._most - done)
+        """As :meth:`windows`, if the search goes on to the end; None if it is known well enough when it ends.
+
+        Before the first decision of a long search nobody knows.
+        """
+        return None if self._most <= _SURE or self._has_looked else _MARGIN * max(self.windows(done), self._most - done)
 
 
 class TimeLeft:

@@ -66,8 +66,8 @@ def test_the_fewer_modes_may_improve_the_sooner_it_ends(done: int) -> None:
 
 def test_a_decision_that_sees_nothing_left_ends_the_estimate_too() -> None:
     estimate = remaining(50)
-    estimate.looked(20, *seen(3))
-    assert [estimate.windows(done) for done in (20, 21, 23, 24)] == [3, 2, 0, 0]
+    estimate.looked(20, *seen(2))
+    assert [estimate.windows(done) for done in (20, 21, 22, 23)] == [2, 1, 0, 0]
 
 
 def test_the_modes_to_come_are_those_of_the_largest_values() -> None:
@@ -109,3 +109,10 @@ def test_first_modes_cost_what_was_planned_and_the_rest_what_they_are_expected_t
 
 def test_a_search_without_a_plan_takes_what_its_windows_take() -> None:
     assert TimeLeft(WINDOW, ProfilingPlan(()), first=7).seconds(2.0, 100.0, 0.0) == pytest.approx(12.0, rel=0.1)
+
+
+def test_a_long_search_says_at_most_until_it_has_decided_once() -> None:
+    estimate = remaining(50)
+    assert estimate.most_windows(0) is not None
+    estimate.looked(7, *seen(100))
+    assert estimate.most_windows(7) is None
