@@ -12,15 +12,14 @@ from lightning_powertrain.callbacks.lightning_job import LightningJob
 from lightning_powertrain.callbacks.wrong_trainer import LightningCallback
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import PowerTrainError
-from lightning_powertrain.jobs import JobTuner
+from lightning_powertrain.jobs import JobTuner, TuningResults
 from lightning_powertrain.logs import warn
-from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import BudgetLike, Selection
-from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.selection import BudgetLike
+from lightning_powertrain.tuning import ProfilingOptions
 from lightning_powertrain.tuning.claims import claim
 
 
-class PowerTrainCallback(LightningCallback):
+class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc]  # `pl` is either of two packages
     r"""Finds the power mode in which this job should train, and keeps the board in it.
 
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
@@ -85,26 +84,6 @@ class PowerTrainCallback(LightningCallback):
         self._strict = strict
         self._guard = ExceptionGuard(self._stop)
         self._trainer: pl.Trainer | None = None
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """All that tuning found out; None until a mode was chosen."""
-        return self._tuner.outcome
-
-    @property
-    def status(self) -> Status:
-        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
-        return self._tuner.status
-
-    @property
-    def selection(self) -> Selection | None:
-        """The choice: the mode, what was predicted, and what was measured once it was set; None until then."""
-        return self._tuner.selection
-
-    @property
-    def profile(self) -> Profile | None:
-        """What was measured so far, mode by mode; None before the first measurement."""
-        return self._tuner.profile
 
     def state_dict(self) -> dict[str, Any]:
         """What was measured so far and the mode that is locked, as plain Python values."""

@@ -11,12 +11,11 @@ from torch import nn
 
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import MissingPackageError, PowerTrainError
-from lightning_powertrain.jobs import BaseJob, JobTuner
+from lightning_powertrain.jobs import BaseJob, JobTuner, TuningResults
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
 from lightning_powertrain.logs import swallowed
-from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import BudgetLike, Selection
-from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.selection import BudgetLike
+from lightning_powertrain.tuning import ProfilingOptions
 
 try:
     from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -30,7 +29,7 @@ _STATE = "lightning_powertrain"
 """Key of the state in ``trainer_state.json``, beside those of the callbacks that the Trainer creates anew itself."""
 
 
-class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers may not be installed
+class PowerTrainCallback(TuningResults, TrainerCallback):  # type: ignore[misc]  # transformers may not be installed
     """Finds the power mode in which a job of Hugging Face's Trainer should train, and keeps the board in it.
 
     It does what :class:`lightning_powertrain.PowerTrainCallback` does in a job of Lightning. What is measured goes to
@@ -41,7 +40,8 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
     Args:
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
             with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), or None (at least as fast as the mode that the job started in, with no more power).
+            product), ``"5 % slower"`` (least energy, compared with the mode that the job started in), or None (least
+            energy, no slower than that mode and with no more power). docs/budgets.md has all forms.
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:bert-base"`` for one that trains a given workload; or a device
             of your own.
@@ -92,26 +92,6 @@ class PowerTrainCallback(TrainerCallback):  # type: ignore[misc]  # transformers
         self._job: _TrainerJob | None = None
         self._watch: CallWatch | None = None
         self._in_state: tuple[object, object] = (None, None)
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """All that tuning found out; None until a mode was chosen."""
-        return self._tuner.outcome
-
-    @property
-    def status(self) -> Status:
-        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
-        return self._tuner.status
-
-    @property
-    def selection(self) -> Selection | None:
-        """The choice: the mode, what was predicted, and what was measured once it was set; None until then."""
-        return self._tuner.selection
-
-    @property
-    def profile(self) -> Profile | None:
-        """What was measured so far, mode by mode; None before the first measurement."""
-        return self._tuner.profile
 
     @property
     def state_key(self) -> str:

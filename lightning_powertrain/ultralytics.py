@@ -10,13 +10,12 @@ from torch import nn
 
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.jobs import BaseJob, JobTuner
+from lightning_powertrain.jobs import BaseJob, JobTuner, TuningResults
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
 from lightning_powertrain.logs import warn
-from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import BudgetLike, Selection
+from lightning_powertrain.selection import BudgetLike
 from lightning_powertrain.terminal import print_line
-from lightning_powertrain.tuning import Outcome, ProfilingOptions, Status
+from lightning_powertrain.tuning import ProfilingOptions
 
 __all__ = ["ModelTuning", "powertrain"]
 
@@ -47,7 +46,8 @@ def powertrain(
         model: A model of Ultralytics, such as ``YOLO("yolo11n.pt")``.
         budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
             with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), or None (at least as fast as the mode that the job started in, with no more power).
+            product), ``"5 % slower"`` (least energy, compared with the mode that the job started in), or None (least
+            energy, no slower than that mode and with no more power). docs/budgets.md has all forms.
         device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
             this very model, ``"simulated:orin-agx-64gb:yolov8n"`` for one that trains a given workload; or a device of
             your own.
@@ -94,7 +94,7 @@ def powertrain(
     return tuning
 
 
-class ModelTuning:
+class ModelTuning(TuningResults):
     """The tuning of the training jobs of a model: what :func:`powertrain` returns.
 
     Args:
@@ -107,26 +107,6 @@ class ModelTuning:
         self._strict = strict
         self._job: _TrainerJob | None = None
         self._watch: CallWatch | None = None
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """All that tuning found out; None until a mode was chosen."""
-        return self._tuner.outcome
-
-    @property
-    def status(self) -> Status:
-        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
-        return self._tuner.status
-
-    @property
-    def selection(self) -> Selection | None:
-        """The choice: the mode, what was predicted, and what was measured once it was set; None until then."""
-        return self._tuner.selection
-
-    @property
-    def profile(self) -> Profile | None:
-        """What was measured so far, mode by mode; None before the first measurement."""
-        return self._tuner.profile
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
         """The callbacks for a model, by the names of their events."""

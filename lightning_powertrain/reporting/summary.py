@@ -35,29 +35,14 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "board": about.board,
         "workload": about.workload,
         "budget": _budget(selection),
-        "start": {
-            "mode": dict(selection.start.mode),
-            **_costs(selection.start),
-            "is_lowest": starts_lowest(outcome),
-        },
-        "chosen": {
-            "mode": dict(selection.mode),
-            "predicted": {
-                **_costs(selection),
-                "time_error": _finite(selection.time_error),
-                "power_error": _finite(selection.power_error),
-            },
-            "measured": selection.measured and _costs(selection.measured),
-        },
+        "start": {"mode": dict(selection.start.mode), **_costs(selection.start), "is_lowest": starts_lowest(outcome)},
+        "chosen": _chosen(selection),
         "profiling": {
             "modes": len(outcome.measured_now),
             "seconds": _finite(outcome.profiling_s),
             "reused": _reused(outcome),
         },
-        "throttled": [
-            {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in outcome.profile.throttling_modes}
-            for each in outcome.profile.throttled
-        ],
+        "throttled": _throttled(outcome),
         "profiling_extra": _profiling_extra(outcome),
         "break_even_minibatches": break_even_minibatches(outcome, selection.start),
         "compared": [_compared(outcome, each) for each in known],
@@ -74,6 +59,25 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "details": dict(about.details),
         "versions": versions(),
     }
+
+
+def _chosen(selection: Selection) -> dict[str, Any]:
+    """The chosen mode, as predicted and as measured."""
+    errors = {"time_error": _finite(selection.time_error), "power_error": _finite(selection.power_error)}
+    return {
+        "mode": dict(selection.mode),
+        "predicted": {**_costs(selection), **errors},
+        "measured": selection.measured and _costs(selection.measured),
+    }
+
+
+def _throttled(outcome: Outcome) -> list[dict[str, Any]]:
+    """The windows in which the board throttled."""
+    avoided = outcome.profile.throttling_modes
+    return [
+        {"mode": dict(each.mode), "by": each.throttled_by, "avoided": each.mode in avoided}
+        for each in outcome.profile.throttled
+    ]
 
 
 def _reused(outcome: Outcome) -> dict[str, Any] | None:
