@@ -49,12 +49,15 @@ for board in agx-xavier orin-nano; do
 done
 evaluate foreign --experiment foreign
 evaluate foreign-jobs --experiment foreign-jobs
+if wanted energy; then
+  powertrain evaluate --experiment energy | record energy "powertrain evaluate --experiment energy"
+fi
 evaluate profiling-cost --experiment profiling-cost --methods random-pareto,paper,boosting,grey-box-informed --seeds 2
 evaluate decisions --experiment decisions --methods search,auto
 evaluate verified --experiment decisions --methods grey-box-informed --seeds 1 --verify
 evaluate hard-budget --experiment hard-budget --methods hard --seeds 3
 jobs=(--seeds 5 --workload mobilenetv3 --workload yolov8n --workload bert-base --workload lstm --method oracle)
-stock=(--method "stock MAXN" --method "stock MODE_15W" --method "stock MODE_30W" --method "stock MODE_50W")
+stock=(--method "stock MAXN" --method "stock MODE_50W") # the others switch off a part of the GPU
 benchmark job job "${jobs[@]}" "${stock[@]}" --method ours --method "ours, auto"
 benchmark job-paper job "${jobs[@]}" --method paper
 benchmark decide decide

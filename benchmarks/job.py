@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,8 +32,9 @@ import torch
 
 from lightning_powertrain import ProfilingOptions
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import Interval, Pollers, SimulatedDevice
+from lightning_powertrain.devices import Interval, Pollers
 from lightning_powertrain.evaluation import simulated_profile
+from lightning_powertrain.evaluation.whole_job import Total, WholeJob
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, GreyBoxTransfer, load_reference
 from lightning_powertrain.prediction.baselines import PaperNetworks, PaperTransfer
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, Window, WindowPlan, random_modes
@@ -46,8 +46,8 @@ from lightning_powertrain.tuning import Phase
 BOARD, LIMIT_W, PAPERS_MODES = "orin-agx-64gb", 30.0, 50
 
 
-class Job(SimulatedDevice):
-    """A job of so many minibatches, which counts how long it runs in which mode.
+class Job(WholeJob):
+    """A job of so many minibatches; counts fits.
 
     Args:
         workload: What it trains.
@@ -56,49 +56,20 @@ class Job(SimulatedDevice):
     """
 
     def __init__(self, workload: str, minutes: float, seed: int) -> None:
-        super().__init__(BOARD, workload, seed)
+        super().__init__(BOARD, workload, minutes, seed)
         self.name = workload
-        self.minibatches = round(minutes * 60e3 / truth(workload)[self.current_mode()].time_ms)
-        self.done = 0
         self.fits = 0
-        self.computing_s = self._computing_j = 0.0
-        self._seconds: dict[PowerMode, float] = defaultdict(float)
 
-    @property
-    def is_over(self) -> bool:
-        return self.done >= self.minibatches
-
-    def minibatch_ended(self) -> None:
-        mode, start_s = self.current_mode(), self.clock.now()
-        super().minibatch_ended()
-        self._seconds[mode] += self.clock.now() - start_s
-        self.done += 1
-
-    def wait(self, seconds: float) -> None:
-        super().wait(seconds)
-        self.computing_s += seconds
-        self._computing_j += seconds * self.read_power().total_w
-
-    def ended_in(self, mode: PowerMode, modes: int = 0) -> Ended:
+    def ended(self, mode: PowerMode, modes: int = 0) -> Ended:
         """What it took in all, if the rest of it runs in ``mode``."""
-        known = truth(self.name)
-        profiling_s = self.clock.now()
-        seconds = {**self._seconds}
-        seconds[mode] = seconds.get(mode, 0.0) + (self.minibatches - self.done) * known[mode].time_ms / 1e3
-        energy_j = sum(each * known[mode].power_w for mode, each in seconds.items()) + self._computing_j
-        in_all_s = sum(seconds.values()) + self.computing_s
-        return Ended(in_all_s, energy_j, profiling_s, self.computing_s, modes, self.fits, known[mode].power_w)
+        return Ended(self.ended_in(mode), modes, self.fits, self.settled(mode)[1])
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a job took: seconds and joules in all, seconds of profiling and, of these, of computing, modes measured,
-    fits, power at its end."""
+    """What a job took: in all, modes measured, fits, power at its end."""
 
-    seconds: float
-    energy_j: float
-    profiling_s: float
-    computing_s: float
+    total: Total
     modes: int
     fits: int
     power_w: float
@@ -112,11 +83,11 @@ def truth(workload: str) -> dict[PowerMode, Measurement]:
 
 def oracle(job: Job, seed: int) -> Ended:
     within = (each for each in truth(job.name).values() if each.power_w <= LIMIT_W)
-    return job.ended_in(min(within, key=lambda each: each.time_ms).mode)
+    return job.ended(min(within, key=lambda each: each.time_ms).mode)
 
 
 def stock(preset: str) -> Callable[[Job, int], Ended]:
-    return lambda job, seed: job.ended_in(job.board.preset(preset))
+    return lambda job, seed: job.ended(job.board.preset(preset))
 
 
 def papers(job: Job, seed: int) -> Ended:
@@ -136,7 +107,7 @@ def papers(job: Job, seed: int) -> Ended:
                 break
     pollers.stop()
     if job.is_over:
-        return job.ended_in(start, len(measurements))
+        return job.ended(start, len(measurements))
     predictor = PaperTransfer(PaperNetworks.load(DEFAULT_REFERENCE), seed)
     with job.computing():
         predictor.fit(Profile(job.modes.knobs, Provenance(BOARD, job.name, simulated=True), tuple(measurements)))
@@ -146,7 +117,7 @@ def papers(job: Job, seed: int) -> Ended:
         row = job.modes.index(each.mode)
         time_ms[row], power_w[row] = each.time_ms, each.power_w
     job.fits = 1
-    return job.ended_in(job.modes.mode(best_index(PowerBudget(LIMIT_W), time_ms, power_w)), len(measurements))
+    return job.ended(job.modes.mode(best_index(PowerBudget(LIMIT_W), time_ms, power_w)), len(measurements))
 
 
 def ours(**settings: object) -> Callable[[Job, int], Ended]:
@@ -164,7 +135,7 @@ def ours(**settings: object) -> Callable[[Job, int], Ended]:
         while not job.is_over and tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
             tuner.minibatch_ended()
         mode, profile = job.current_mode(), tuner.profile
-        ended = job.ended_in(mode, 0 if profile is None else len(profile))
+        ended = job.ended(mode, 0 if profile is None else len(profile))
         tuner.stop()
         return ended
 
@@ -222,15 +193,15 @@ def run(name: str, workload: str, seed: int, minutes: float) -> tuple[Ended, End
 
 
 def row(name: str, pairs: Sequence[tuple[Ended, Ended]]) -> str:
-    time = spread([100 * own.seconds / best.seconds for own, best in pairs], "{:.1f}")
-    energy = spread([100 * own.energy_j / best.energy_j for own, best in pairs], "{:.0f}")
+    time = spread([100 * own.total.seconds / best.total.seconds for own, best in pairs], "{:.1f}")
+    energy = spread([100 * own.total.energy_j / best.total.energy_j for own, best in pairs], "{:.0f}")
     ended = [own for own, _ in pairs]
     modes, fits = (np.median([getattr(each, figure) for each in ended]) for figure in ("modes", "fits"))
     watts = [each.power_w for each in ended]
     above = np.mean([each > LIMIT_W + 0.5 for each in watts])
     power = f"{np.median(watts):.1f} W, {100 * above:.0f} % over"
-    profiling = spread([each.profiling_s for each in ended], "{:.0f}")
-    computing = spread([each.computing_s for each in ended], "{:.1f}")
+    profiling = spread([each.total.profiling_s for each in ended], "{:.0f}")
+    computing = spread([each.total.computing_s for each in ended], "{:.1f}")
     return f"{name:<15}{time:>21}{energy:>16}{profiling:>18}{computing:>18}{modes:>7.0f}{fits:>5.0f}{power:>21}"
 
 

@@ -14,6 +14,7 @@ TITLES = {
     "paper": "The paper's workloads, simulated",
     "foreign": "Boards drawn at random, from five references, simulated",
     "foreign-jobs": "Choices of a tuned job on boards drawn at random, simulated",
+    "energy": "Energy saved at nearly equal speed, simulated",
     "decisions": "Choices of a tuned job, simulated",
     "hard-budget": "Choices under a hard limit, simulated",
     "verified": "Predicted choices before and after they are measured, simulated",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time as clock
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from lightning_powertrain.logs import page
 
 if TYPE_CHECKING:
     from lightning_powertrain.evaluation.bench import Run
+    from lightning_powertrain.evaluation.energy import EnergyExperiment
     from lightning_powertrain.evaluation.experiments import Experiment
 
 # All options default to None, so that only those given replace an experiment's; what holds without one is in its help.
@@ -67,6 +69,8 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print every run as JSON and nothing else.")] = False,
 ) -> None:
     """Compare methods: errors, choices under power limits, and what they cost."""
+    from lightning_powertrain.evaluation.experiments import Experiment
+
     if experiment == "?":
         _list_experiments()
         return
@@ -88,7 +92,12 @@ def evaluate(
     }
     _check_methods(given["methods"] or ())
     asked = {name: value for name, value in given.items() if value is not None}
-    _run(replace(_experiment(experiment), **asked), plots, as_json)
+    found = _experiment(experiment)
+    if isinstance(found, Experiment):
+        _run(replace(found, **asked), plots, as_json)
+    else:
+        _check_given([*asked, *(["plots"] if plots else [])], experiment)
+        _run_jobs(replace(found, **asked), as_json)
 
 
 def _run(experiment: Experiment, plots: Path | None, as_json: bool) -> None:
@@ -118,22 +127,55 @@ def _run(experiment: Experiment, plots: Path | None, as_json: bool) -> None:
             typer.echo(f"Wrote {path}", err=as_json)
 
 
-def _list_experiments() -> None:
-    from lightning_powertrain.evaluation.experiments import EXPERIMENTS
+def _run_jobs(experiment: EnergyExperiment, as_json: bool) -> None:
+    from lightning_powertrain.evaluation.energy_summary import energy_tables, sentence, untuned
 
-    width = max(map(len, EXPERIMENTS))
-    for name, experiment in EXPERIMENTS.items():
+    start_s = clock.perf_counter()
+    runs = list(experiment.runs())
+    minutes = (clock.perf_counter() - start_s) / 60
+    if as_json:
+        typer.echo(json.dumps([run.record() for run in runs], indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(f"SIMULATED: {', '.join(experiment.boards)}; jobs of {experiment.minutes:g} minutes")
+    console.print(f"Workloads: {', '.join(experiment.workloads)}\n")
+    for table in energy_tables(runs):
+        console.print(table)
+        console.print("")
+    console.print(f"{sentence(runs)}\n{untuned(runs)} Simulating them took {minutes:.1f} minutes.")
+    console.print(f"{page('evaluation.md')} explains the columns.", style="dim")
+
+
+def _check_given(given: Sequence[str], experiment: str | None) -> None:
+    """Refuse options that an experiment of whole jobs cannot follow."""
+    options = {"boards": "--board", "workloads": "--workloads", "seeds": "--seeds"}
+    refused = [name for name in given if name not in options]
+    if refused:
+        raise ArgumentError(f"--experiment {experiment} takes {', '.join(options.values())} and --json only.")
+
+
+def _list_experiments() -> None:
+    known = _experiments()
+    width = max(map(len, known))
+    for name, experiment in known.items():
         typer.echo(f"{name:{width}}  {experiment.about}")
 
 
-def _experiment(name: str | None) -> Experiment:
-    from lightning_powertrain.evaluation.experiments import EXPERIMENTS, Experiment
+def _experiments() -> dict[str, Experiment | EnergyExperiment]:
+    from lightning_powertrain.evaluation.experiments import EXPERIMENTS, JOB_EXPERIMENTS
+
+    return {**EXPERIMENTS, **JOB_EXPERIMENTS}
+
+
+def _experiment(name: str | None) -> Experiment | EnergyExperiment:
+    from lightning_powertrain.evaluation.experiments import Experiment
 
     if name is None:
         return Experiment()
-    if name not in EXPERIMENTS:
-        raise ArgumentError.of("--experiment", name, f"one of {', '.join(EXPERIMENTS)}, or ? to list them")
-    return EXPERIMENTS[name]
+    known = _experiments()
+    if name not in known:
+        raise ArgumentError.of("--experiment", name, f"one of {', '.join(known)}, or ? to list them")
+    return known[name]
 
 
 def _check_methods(names: Sequence[str]) -> None:

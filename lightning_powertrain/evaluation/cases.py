@@ -150,8 +150,18 @@ def _simulated_reference(board: Board, name: str, modes: IntArray) -> ReferenceW
     return ReferenceWorkload(profile, studied, bundled)
 
 
+def whole_gpu_presets(board: Board) -> dict[str, PowerMode]:
+    """The stock modes that leave the whole GPU on, by name: the simulation has no boards with a part of it.
+
+    >>> list(whole_gpu_presets(simulated_board("orin-agx-64gb")))
+    ['MAXN', 'MODE_50W']
+    """
+    off = {preset.name: bin(preset.tpc_pg_mask or 0).count("1") for preset in board.presets}
+    return {name: board.preset(name) for name, clusters in off.items() if clusters == min(off.values())}
+
+
 def _presets(board: Board, workload: str) -> tuple[Profile, Profile]:
-    modes = board.modes.rows(dict.fromkeys(board.preset(preset.name) for preset in board.presets))
+    modes = board.modes.rows(dict.fromkeys(whole_gpu_presets(board).values()))
     return simulated_profile(board, workload, modes, _SCATTER_SEED), simulated_profile(board, workload, modes)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.evaluation.cases import Case, Columns, recorded_cases, simulated_cases
+from lightning_powertrain.evaluation.energy import EnergyExperiment
 from lightning_powertrain.evaluation.metrics import FloatArray
 
 DATA_FOLDER = "POWERTRAIN_DATA"
@@ -236,3 +237,12 @@ EXPERIMENTS = {
     ),
 }
 """By name."""
+
+JOB_EXPERIMENTS = {
+    "energy": EnergyExperiment(
+        "How much less energy does a training job take at nearly equal speed, from each stock mode?",
+        boards=(*_FOREIGN, "orin-agx-64gb"),
+        workloads=("resnet18", "mobilenetv3", "yolov8n", "bert-base", "lstm"),
+    )
+}
+"""Experiments that tune whole jobs, by name."""

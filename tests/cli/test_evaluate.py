@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lightning_powertrain.cli import app
-from lightning_powertrain.evaluation.experiments import EXPERIMENTS
+from lightning_powertrain.evaluation.experiments import EXPERIMENTS, JOB_EXPERIMENTS
 
 CSV = "net,cores,gpu_hz,ms,watts\n" + "".join(
     f"{net},{cores},{gpu},{work / gpu + 30 / cores:.2f},{2 + cores + gpu / 50:.2f}\n"
@@ -75,7 +76,7 @@ def test_simulated_figures_say_so() -> None:
 
 def test_experiments_are_listed() -> None:
     lines = run("--experiment", "?").splitlines()
-    assert [each.split()[0] for each in lines] == list(EXPERIMENTS)
+    assert [each.split()[0] for each in lines] == [*EXPERIMENTS, *JOB_EXPERIMENTS]
     assert all(each.endswith("?") for each in lines)
 
 
@@ -145,6 +146,25 @@ def test_without_scikit_learn(dataset: list[str], monkeypatch: pytest.MonkeyPatc
         assert result.stderr.startswith("Left out: boosting; scikit-learn is not installed")
         assert command in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_saved_energy_of_whole_jobs_is_simulated_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("--experiment", "energy", "--board", "foreign-200", "--workloads", "lstm", "--seeds", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setitem(JOB_EXPERIMENTS, "energy", replace(JOB_EXPERIMENTS["energy"], allowed=(3.0,), minutes=0.1))
+    text = run(*few)
+    assert text.startswith("SIMULATED: foreign-200; jobs of 0.1 minutes\nWorkloads: lstm\n")
+    assert "than in the highest mode" in text
+    assert "2 of 2 jobs were not tuned" in text
+    assert "…" not in text
+    records = json.loads(run(*few, "--json"))
+    assert [record["start"] for record in records] == ["highest", "MIDDLE"]
+
+
+@pytest.mark.parametrize("option", [("--methods", "paper"), ("--modes", "10"), ("--plots", "figures"), ("--verify",)])
+def test_whole_jobs_refuse_what_they_cannot_follow(option: tuple[str, ...]) -> None:
+    message = run("--experiment", "energy", *option, exit_code=2)
+    assert "--experiment energy takes --board, --workloads, --seeds and --json only." in message
 
 
 @pytest.mark.parametrize(

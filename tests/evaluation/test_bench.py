@@ -64,7 +64,8 @@ def test_measured_modes_are_known_and_never_surprise_much(runs: dict[str, list[R
     for name in ("random-pareto", "presets"):
         decisions = runs[name][-1].decisions
         assert decisions is not None
-        assert decisions.largest_excess_w < 1.5
+        can_be_met = decisions.limits_w > 21  # No stock mode with the whole GPU draws less than 20 W.
+        assert decisions.excesses_w[can_be_met].max() < 1.5
         assert decisions.penalty > 0
 
 

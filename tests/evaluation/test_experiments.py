@@ -10,7 +10,7 @@ import pytest
 from lightning_powertrain.boards import load_board
 from lightning_powertrain.errors import ArgumentError, FileFormatError, MissingPackageError
 from lightning_powertrain.evaluation.bench import run_bench
-from lightning_powertrain.evaluation.experiments import EXPERIMENTS, Experiment
+from lightning_powertrain.evaluation.experiments import EXPERIMENTS, JOB_EXPERIMENTS, Experiment
 from lightning_powertrain.evaluation.methods import METHODS, check_methods, installed_methods
 
 
@@ -31,6 +31,7 @@ def test_each_experiment_asks_something_and_names_real_methods() -> None:
     for experiment in EXPERIMENTS.values():
         assert experiment.about.endswith("?")
         assert set(experiment.methods) <= set(METHODS)
+    assert all(experiment.about.endswith("?") for experiment in JOB_EXPERIMENTS.values())
 
 
 def test_a_reference_may_be_of_another_board() -> None:
