@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection.ladder import Limited
@@ -16,13 +16,21 @@ class Budget(ABC):
     """What a user asks for.
 
     ``str()`` gives a form that :func:`~lightning_powertrain.selection.grammar.parse_budget` reads as the same budget,
-    except for no budget at all and for an objective of the user.
+    except for no budget at all, for an objective of the user, and for what :meth:`at_module` returns.
     """
 
     @property
     def limits_only_power(self) -> bool:
         """Whether power is all that is limited. Such a budget may be a hard limit."""
         return False
+
+    def at_module(self, supply_overhead: float) -> Budget:
+        """The budget for the module's own sensors, where its watts are meant at the plug; the same if it has none.
+
+        Args:
+            supply_overhead: How much more than the module the plug draws: 0.28 for 28 %.
+        """
+        return self
 
     @abstractmethod
     def __str__(self) -> str: ...
@@ -58,6 +66,10 @@ class FixedBudget(MinibatchBudget):
 
     def objective(self, start: Measurement) -> Objective:
         return self.goal
+
+    def at_module(self, supply_overhead: float) -> FixedBudget:
+        goal = self.goal.at_module(supply_overhead)
+        return self if goal is self.goal else FixedBudget(goal, str(goal))
 
     def __str__(self) -> str:
         return self.text
@@ -139,16 +151,22 @@ class JobDeadline(JobBudget):
 
 @dataclass(frozen=True)
 class JobEnergy(JobBudget):
-    """The whole job within so many watt-hours, as fast as possible."""
+    """The whole job within so many watt-hours, ``plug_watt_hours`` at the plug, as fast as possible."""
 
     limited: ClassVar[Limited] = "energy"
     watt_hours: float
+    plug_watt_hours: Optional[float] = None
 
     def total(self, now: datetime) -> float:
         return self.watt_hours * 3600.0
 
+    def at_module(self, supply_overhead: float) -> JobEnergy:
+        return JobEnergy(self.watt_hours / (1 + supply_overhead), self.watt_hours)
+
     def __str__(self) -> str:
-        return f"{number_text(self.watt_hours)} Wh"
+        if self.plug_watt_hours is None:
+            return f"{number_text(self.watt_hours)} Wh"
+        return f"{self.watt_hours:.4g} Wh ({number_text(self.plug_watt_hours)} Wh at the plug)"
 
 
 def number_text(value: float) -> str:

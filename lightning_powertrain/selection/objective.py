@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 import numpy as np
 import numpy.typing as npt
+
+from lightning_powertrain.errors import ArgumentError
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -120,6 +122,22 @@ class Objective(ABC):
         """
         return self
 
+    def at_module(self, supply_overhead: float) -> Objective:
+        """The objective for the module's own sensors, where its limits are meant at the plug; by default the same.
+
+        Called once, before the job, if the user gave a ``supply_overhead``.
+
+        Args:
+            supply_overhead: How much more than the module the plug draws: 0.28 for 28 %.
+
+        Raises:
+            ArgumentError: If it limits power and does not say what that means at the plug.
+        """
+        if self.power_limit_w is not None:
+            allowed = "0.0 with an objective of your own that limits power and has no at_module()"
+            raise ArgumentError.of("supply_overhead", supply_overhead, allowed)
+        return self
+
     def __str__(self) -> str:
         """For messages and reports; by default the name of the class and its limits."""
         limits = ((self.power_limit_w, "W"), (self.time_limit_ms, "ms"))
@@ -129,9 +147,10 @@ class Objective(ABC):
 
 @dataclass(frozen=True)
 class PowerBudget(Objective):
-    """The fastest mode that draws at most ``limit_w`` watts."""
+    """The fastest mode that draws at most ``limit_w`` watts, which are ``plug_w`` watts at the plug."""
 
     limit_w: float
+    plug_w: Optional[float] = None
 
     @property
     def power_limit_w(self) -> float:
@@ -140,8 +159,11 @@ class PowerBudget(Objective):
     def cost(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
         return time_ms
 
+    def at_module(self, supply_overhead: float) -> PowerBudget:
+        return PowerBudget(self.limit_w / (1 + supply_overhead), self.limit_w)
+
     def __str__(self) -> str:
-        return f"fastest within {self.limit_w:g} W"
+        return f"fastest within {_watts(self.limit_w, self.plug_w)}"
 
 
 @dataclass(frozen=True)
@@ -185,10 +207,11 @@ class LeastEnergyDelay(Objective):
 
 @dataclass(frozen=True)
 class LeastEnergyWithin(LeastEnergy):
-    """The mode of least energy per minibatch within a limit of power and one of time."""
+    """The mode of least energy per minibatch within a limit of power, ``plug_w`` at the plug, and one of time."""
 
     limit_w: float
     limit_ms: float
+    plug_w: Optional[float] = None
 
     @property
     def power_limit_w(self) -> float:
@@ -198,8 +221,11 @@ class LeastEnergyWithin(LeastEnergy):
     def time_limit_ms(self) -> float:
         return self.limit_ms
 
+    def at_module(self, supply_overhead: float) -> LeastEnergyWithin:
+        return LeastEnergyWithin(self.limit_w / (1 + supply_overhead), self.limit_ms, self.limit_w)
+
     def __str__(self) -> str:
-        return f"least energy within {self.limit_w:g} W and {self.limit_ms:g} ms a minibatch"
+        return f"least energy within {_watts(self.limit_w, self.plug_w)} and {self.limit_ms:g} ms a minibatch"
 
 
 @dataclass(frozen=True)
@@ -250,6 +276,9 @@ class EnergyBudget(Objective):
     def excess(self, time_ms: FloatArray, power_w: FloatArray) -> FloatArray:
         return np.maximum(time_ms * power_w - self.limit_mj, 0.0)
 
+    def at_module(self, supply_overhead: float) -> EnergyBudget:
+        return EnergyBudget(self.limit_mj / (1 + supply_overhead))
+
     def __str__(self) -> str:
         return f"fastest within {self.limit_mj / 1e3:.4g} J a minibatch"
 
@@ -298,3 +327,12 @@ class Slower(LeastEnergy):
 
     def __str__(self) -> str:
         return f"least energy, at most {self.percent:g} % slower than the start ({self.time_ms:.4g} ms)"
+
+
+def _watts(limit_w: float, plug_w: float | None) -> str:
+    """A limit on the module, and what it is at the plug.
+
+    >>> _watts(30.0, None), _watts(30 / 1.28, 30.0)
+    ('30 W', '23.44 W (30 W at the plug)')
+    """
+    return f"{limit_w:g} W" if plug_w is None else f"{limit_w:.4g} W ({plug_w:g} W at the plug)"

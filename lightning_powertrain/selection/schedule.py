@@ -11,7 +11,7 @@ from pathlib import Path
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
-from lightning_powertrain.selection.budget import MinibatchBudget, StartBudget
+from lightning_powertrain.selection.budget import Budget, MinibatchBudget, StartBudget
 from lightning_powertrain.selection.objective import Objective
 
 _FORMATS = ("%H:%M", "%Y-%m-%dT%H:%M")
@@ -99,7 +99,7 @@ class ChangingBudget(MinibatchBudget):
         parse: Reads those forms.
     """
 
-    def __init__(self, source: Callable[[], object], parse: Callable[[object], object]) -> None:
+    def __init__(self, source: Callable[[], object], parse: Callable[[object], Budget]) -> None:
         self._source = source
         self._parse = parse
         self._now: MinibatchBudget = StartBudget()
@@ -127,6 +127,9 @@ class ChangingBudget(MinibatchBudget):
 
     def objective(self, start: Measurement) -> Objective:
         return self._now.objective(start)
+
+    def at_module(self, supply_overhead: float) -> ChangingBudget:
+        return ChangingBudget(self._source, lambda found: self._parse(found).at_module(supply_overhead))
 
     def __str__(self) -> str:
         return repr(self._source) if isinstance(self._source, Schedule) else "what a function returns"

@@ -117,6 +117,18 @@ def check_share(max_share: float) -> None:
         )
 
 
+def check_supply_overhead(supply_overhead: float) -> None:
+    """Refuse an overhead of a power supply that cannot be.
+
+    Raises:
+        ArgumentError: If it is no number from 0 up to 2: a percentage, most likely.
+    """
+    is_number = isinstance(supply_overhead, (int, float)) and not isinstance(supply_overhead, bool)
+    if not (is_number and 0.0 <= supply_overhead <= 2.0):
+        allowed = "a number from 0 to 2, such as 0.28 if the plug draws 28 % more than the module"
+        raise ArgumentError.of("supply_overhead", supply_overhead, allowed)
+
+
 def check_tolerance(tolerance: float | None) -> None:
     """Refuse a tolerance that is no share.
 

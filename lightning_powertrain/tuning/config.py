@@ -56,9 +56,12 @@ class TuningConfig:
         """
         if options is not None and not isinstance(options, ProfilingOptions):
             raise ArgumentError.of("options", options, "None, or ProfilingOptions(...)")
+        options = options or ProfilingOptions()
         parsed = parse_budget(budget)
+        if options.supply_overhead:
+            parsed = parsed.at_module(options.supply_overhead)
         check_switches(hard_limit=hard_limit, strict=strict)
-        options = (options or ProfilingOptions()).with_predictor()
+        options = options.with_predictor()
         predictor = options.predictor
         assert predictor is not None
         check_max_modes(max_modes, predictor.minimum_modes, available)

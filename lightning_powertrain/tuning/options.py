@@ -9,7 +9,13 @@ from pathlib import Path
 from lightning_powertrain.devices import Pollers
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.prediction import DEFAULT_REFERENCE, BasePredictor, default_predictor
-from lightning_powertrain.tuning.checks import check_predictor, check_seed, check_switches, check_tolerance
+from lightning_powertrain.tuning.checks import (
+    check_predictor,
+    check_seed,
+    check_supply_overhead,
+    check_switches,
+    check_tolerance,
+)
 from lightning_powertrain.tuning.observers import Observer
 
 
@@ -31,6 +37,9 @@ class ProfilingOptions:
             in it; see docs/drift.md. Jobs over several boards do not adapt.
         spread: In a job of unknown length, measure a mode only once profiling has time for it in ``max_share`` of the
             time so far, and train in the best mode known in between. Otherwise such a job counts as long enough.
+        supply_overhead: How much more the plug draws than the module's sensors show, as a share of what they show:
+            0.28 for 28 %. Watts and watt-hours of the budget then mean the plug, and ``"30 W"`` is 30 / 1.28 = 23.4 W
+            on the module; see docs/budgets.md. By default 0, and the budget means the module.
         pollers: Read power and health of the board; None for every 0.1 s and every 1 s.
         observers: Are notified of every step.
 
@@ -49,12 +58,14 @@ class ProfilingOptions:
     match_threads: bool = False
     adapt: bool = True
     spread: bool = False
+    supply_overhead: float = 0.0
     pollers: Pollers | None = None
     observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_tolerance(self.tolerance)
+        check_supply_overhead(self.supply_overhead)
         check_switches(match_threads=self.match_threads, adapt=self.adapt, spread=self.spread)
         if self.predictor is not None:
             check_predictor(self.predictor)
