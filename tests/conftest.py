@@ -63,6 +63,7 @@ _SLOW = [
     "test_warm_board.py",
     "test_time_left.py",
     "test_diagnosis.py",
+    "characterization",
     "test_html_report.py",
     "test_layout.py",
     "test_loggers.py",

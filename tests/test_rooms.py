@@ -25,6 +25,7 @@ ALLOWED = {
     "prediction": {"boards", "devices", "profiling"},
     "selection": {"boards", "devices", "profiling", "prediction"},
     "tuning": {"boards", "devices", "profiling", "prediction", "selection"},
+    "characterization": {"boards", "devices", "profiling", "prediction", "selection", "tuning"},
     "reporting": {"boards", "profiling", "prediction", "selection", "tuning"},
     "tuner": {"boards", "devices", "profiling", "prediction", "selection", "tuning", "reporting"},
     "distributed": {"boards", "devices", "profiling", "prediction", "selection", "tuning", "reporting", "tuner"},
@@ -39,7 +40,7 @@ ALLOWED = {
 }
 ALLOWED["callbacks"] = ALLOWED["huggingface"] = ALLOWED["ultralytics"] = {*ALLOWED["jobs"], "jobs"}
 ALLOWED["running"] = ALLOWED["callbacks"]
-ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks", "running"}
+ALLOWED["cli"] = {*ALLOWED["callbacks"], "evaluation", "callbacks", "characterization", "running"}
 ALLOWED["run"] = {"cli"}
 
 

@@ -21,6 +21,7 @@ from typing_extensions import Annotated
 from lightning_powertrain.cli import (
     cache,
     capture,
+    characterize,
     demo,
     doctor,
     evaluate,
@@ -57,6 +58,7 @@ app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_en
 
 app.add_typer(cache.app, name="cache")
 app.command("capture")(capture.capture)
+app.command("characterize")(characterize.characterize)
 app.command("demo")(demo.run_demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)

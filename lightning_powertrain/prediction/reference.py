@@ -135,15 +135,18 @@ def load_reference(name: str | Path) -> ReferenceProfile:
 
     Args:
         name: A bundled name, such as ``orin-agx-64gb-resnet18``; or a path: a :class:`~pathlib.Path`, or a string that
-            holds a separator or ends in ``.json`` or ``.safetensors``.
+            holds a separator or ends in ``.json`` or ``.safetensors``. A path that ends in ``.csv`` is that of a
+            profile, to which a reference is fitted.
 
     Raises:
-        ArgumentError: If it is a name, and there is no such reference.
+        ArgumentError: If it is a name, and there is no such reference; or if a profile has too few modes.
         FileFormatError: If a file is missing, damaged, of another version, or not a reference at all.
 
     >>> load_reference("orin-agx-64gb-resnet18").provenance.simulated
     True
     """
+    if str(name).endswith(".csv"):
+        return fit_reference(Profile.load(name))
     return ReferenceProfile.load(bundled_path(name, _FOLDER, "reference"))
 
 

@@ -42,14 +42,14 @@ def open_session(
     window = WindowPlan(max(1, prefetched), device.settle_s, tolerance=config.options.tolerance)
     asked = {"seed": config.options.seed, "max_modes": config.max_modes, "window": asdict(window)}
     loader = {} if workers is None else {WORKERS: workers}
-    details = {**_described(device.board), **asked, **loader}
+    details = {**described(device.board), **asked, **loader}
     about = Provenance(device.board.key, workload, device.simulated, details)
     pollers = config.options.pollers or Pollers(device)
     runner = ModeRunner(device, pollers, config, window, Profile(device.modes.knobs, about))
     return TuningSession(runner, config, job, ObserverList([*config.options.observers, *observers], config.strict))
 
 
-def _described(board: Board) -> dict[str, str]:
+def described(board: Board) -> dict[str, str]:
     """Which kind of board it is, and what runs on it; its serial number is left out."""
     known = {"board_model": board.title, "l4t_release": board.identity.get("release", "")}
     known["tpc_pg_mask"] = board.identity.get("tpc_pg_mask", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -48,6 +49,15 @@ class SafeSearch(Search):
     def _limit_w(self) -> float:
         assert self.objective.power_limit_w is not None
         return self.objective.power_limit_w
+
+    def safe_among(self, modes: Sequence[PowerMode], profile: Profile) -> list[PowerMode]:
+        """Those of some modes that may be measured, as far as is known from a profile."""
+        self._fit(profile)
+        rows = self._space.rows_of(modes)
+        rows = rows[self._is_near(profile)[rows]]
+        if not len(rows):
+            return []
+        return [self._space.mode(int(row)) for row in rows[self._is_within(self._predict(rows))]]
 
     def _other_modes(self) -> list[PowerMode]:
         return []  # It is not known whether they are within the budget.
