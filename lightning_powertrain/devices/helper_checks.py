@@ -109,6 +109,9 @@ def _check_leftovers(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "snapshot", "note", "a killed job had left a power mode behind; the board is now as it was before"
         )
+    elif helper.status.get("kept"):
+        text = "`powertrain apply` has set a power mode that stays until a reboot; this restores the board's own"
+        yield Finding("snapshot", "note", text, "powertrain restore")
     else:
         yield Finding("snapshot", "ok", "no power mode was left behind by a killed job")
 

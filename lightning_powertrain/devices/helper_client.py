@@ -18,7 +18,7 @@ from lightning_powertrain.devices.helper_transport import HelperProcess, HelperS
 from lightning_powertrain.devices.helper_ways import UNIT, powertrain_command, usual_transport
 from lightning_powertrain.errors import DeviceError
 
-_PROTOCOL = 1
+_PROTOCOL = 2
 _PATIENCE_S = 30.0
 _LONGEST_ERROR = 4096
 _HARMLESS = re.compile(r"sudo: (unable to resolve host|unable to send audit message|setrlimit\()")

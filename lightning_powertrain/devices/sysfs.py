@@ -238,6 +238,19 @@ class SysfsDevice(BaseDevice):
             )
             warn(what, ", ".join(map(str, sorted(lost))), see="containers.md", once=True)
 
+    def keep(self) -> tuple[str, ...]:
+        """Leave the mode that was applied when this device is closed, until ``powertrain restore`` or a reboot.
+
+        Returns:
+            What the helper reports besides, such as that the settings of an earlier call are damaged.
+
+        Raises:
+            DeviceError: If no mode was applied, or the helper cannot keep it; the board is restored at the end then.
+        """
+        notes = self._running_helper().ask("keep")["notes"]
+        self._held = False
+        return tuple(notes)
+
     def close(self) -> None:
         """Restore the board, and end the helper and the power source; happens automatically when the process ends."""
         if self._helper is not None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -42,7 +43,9 @@ def keeper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Keeper, PlainBoard
     return Keeper(board.root, Store(board.root / STATE, board.root)), board
 
 
-OWN_FILES = ("lock", "snapshot.json", "snapshot.draft")
+VERBS = ("hold", "apply", "status", "restore", "keep", "revert")
+REVERT = b'{"do": "revert"}'
+OWN_FILES = ("lock", "snapshot.json", "snapshot.draft", "kept.json")
 OPENED: list[str] | None = None
 
 
@@ -116,7 +119,7 @@ MODES = st.one_of(
     st.lists(VALUES, max_size=2),
 )
 REQUESTS = st.fixed_dictionaries(
-    {"do": st.sampled_from(["hold", "apply", "status", "restore", "write", "_hold", "answer", "", None, 1, []])},
+    {"do": st.sampled_from([*VERBS, "write", "_hold", "answer", "", None, 1, []])},
     optional={"mode": MODES, "path": st.just("/etc/passwd"), "self": st.just(1)},
 )
 ANY_JSON = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner))
@@ -127,9 +130,8 @@ LINES = st.one_of(
     st.fixed_dictionaries(
         {"do": st.just("apply"), "mode": st.fixed_dictionaries({n: st.sampled_from(v) for n, v in TABLES.items()})}
     ).map(lambda value: json.dumps(value).encode()),
-    st.sampled_from(
-        [b'{"do": "hold"}', b'{"do": "restore"}', b"[" * 4000, b'{"do":"apply","mode":{"cores":' + b"9" * 4000]
-    ),
+    st.sampled_from([f'{{"do": "{verb}"}}'.encode() for verb in VERBS]),
+    st.sampled_from([b"[" * 4000, b'{"do":"apply","mode":{"cores":' + b"9" * 4000]),
 )
 
 
@@ -164,7 +166,9 @@ def test_no_request_breaks_it_or_makes_it_write_what_is_not_in_a_table(
                 assert answer["ok"] is True or isinstance(answer["error"], str)
                 assert "\n" not in json.dumps(answer)
         helper.end()
+        assert helper.answer(REVERT)["ok"]
     assert board.settings() == before
+    assert not (board.root / STATE / "kept.json").exists()
 
 
 @settings(max_examples=25, deadline=None)
@@ -222,13 +226,14 @@ def test_no_snapshot_breaks_it_or_makes_it_write_elsewhere(
     keeper: tuple[Keeper, PlainBoard], snapshots: list[bytes]
 ) -> None:
     helper, board = keeper
-    file = board.root / STATE / "snapshot.json"
     before = board.settings()
-    for text in snapshots:
+    for text, (name, verb) in product(snapshots, (("snapshot.json", b"restore"), ("kept.json", b"revert"))):
+        file = board.root / STATE / name
         file.write_bytes(text)
         with only_knobs_are_written(board, before, SOUND_TEXTS):
-            assert isinstance(helper.answer(b'{"do": "restore"}')["ok"], bool)
+            assert isinstance(helper.answer(b'{"do": "%s"}' % verb)["ok"], bool)
         file.unlink(missing_ok=True)
+        (board.root / STATE / "snapshot.json").unlink(missing_ok=True)
     for path, original in before.items():
         (board.root / path[1:]).write_text(f"{original}\n")
 
@@ -240,6 +245,7 @@ CONVERSATIONS = st.lists(
     st.sampled_from(
         [
             *(b'{"do": "hold"}', b'{"do": "restore"}', b'{"do": "status"}', b'{"do": "apply", "mode": {"cores": 2}}'),
+            *(b'{"do": "keep"}', REVERT),
             b'{"do": "apply", "mode": {"gpu_hz": 114750000, "emc_hz": 204000000}}',
             b'{"do": "apply", "mode": {"cores": 8, "cpu_khz": 2201600}}',
         ]
@@ -308,7 +314,7 @@ def as_found(board: PlainBoard) -> Iterator[None]:
 def test_whatever_call_fails_the_board_comes_back(
     keeper: tuple[Keeper, PlainBoard], lines: list[bytes], faults: dict[tuple[str, int], int], killed: bool
 ) -> None:
-    """At the latest when the next helper starts, and nothing fails any more."""
+    """At the latest when the next helper starts, or reverts what was kept, and nothing fails any more."""
     board = keeper[1]
     before = board.settings()
     with as_found(board), only_knobs_are_written(board, before):
@@ -326,8 +332,11 @@ def test_whatever_call_fails_the_board_comes_back(
         following = Keeper(board.root, Store(board.root / STATE, board.root))
         following.recover()
         assert following.answer(b'{"do": "status"}')["notes"] == []
+        if not following.answer(b'{"do": "status"}')["kept"]:
+            assert board.settings() == before
+        assert following.answer(REVERT)["differing"] == []
         assert board.settings() == before
-        assert not (board.root / STATE / "snapshot.json").exists()
+        assert not {"snapshot.json", "kept.json"} & {path.name for path in (board.root / STATE).iterdir()}
 
 
 @settings(max_examples=80, deadline=None)
@@ -349,5 +358,6 @@ def test_no_nonsense_in_sysfs_stops_it_or_any_helper_after_it(
         following = Keeper(board.root, Store(board.root / STATE, board.root))
         following.recover()
         assert following.answer(b'{"do": "status"}')["notes"] == []
+        following.answer(REVERT)
         del before[board.root / EMC_RATE]  # it moves by itself
         assert {path: path.read_bytes().strip() for path in before} == before

@@ -43,14 +43,14 @@ def test_a_refusal_of_sudo_is_not_taken_for_what_it_says_in_passing(said: str) -
 
 @pytest.mark.parametrize("answers", [True, False], ids=["after an answer", "before any"])
 def test_a_host_name_that_sudo_cannot_resolve_is_no_refusal(answers: bool) -> None:
-    answer = """read line; echo '{"ok": true, "protocol": 1}'; read line;""" if answers else ""
+    answer = """read line; echo '{"ok": true, "protocol": 2}'; read line;""" if answers else ""
     script = f"echo 'sudo: unable to resolve host orin: Name or service not known' >&2; {answer} exit 1"
     with pytest.raises(DeviceError, match=r"^the root helper has ended\. `sudo .*restore` restores the board"):
         HelperClient(shell(script)).ask("hold")
 
 
 def test_what_sudo_says_of_a_helper_that_had_answered_is_no_refusal() -> None:
-    script = """read line; echo '{"ok": true, "protocol": 1}'; read line; echo 'sudo: killed' >&2; exit 1"""
+    script = """read line; echo '{"ok": true, "protocol": 2}'; read line; echo 'sudo: killed' >&2; exit 1"""
     with pytest.raises(DeviceError, match=r"^the root helper has ended \(sudo: killed\)"):
         HelperClient(shell(script)).ask("hold")
 
@@ -71,7 +71,7 @@ def test_sudo_is_asked_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_helper_may_say_much_on_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helper_client, "_PATIENCE_S", 10.0)
     flood = "head -c 300000 /dev/zero | tr '\\0' x >&2"
-    answer = """echo '{"ok": true, "protocol": 1}'"""
+    answer = """echo '{"ok": true, "protocol": 2}'"""
     client = HelperClient(
         shell(f"read line; {flood}; {answer}; read line; {flood}; {answer}; cat > /dev/null; {flood}")
     )
@@ -82,7 +82,7 @@ def test_a_helper_may_say_much_on_standard_error(monkeypatch: pytest.MonkeyPatch
 
 def test_errors_that_stay_open_are_not_waited_for() -> None:
     outliving = "exec 3<&0; cat <&3 > /dev/null &"
-    client = HelperClient(shell(f"""read line; echo '{{"ok": true, "protocol": 1}}'; {outliving} exit"""))
+    client = HelperClient(shell(f"""read line; echo '{{"ok": true, "protocol": 2}}'; {outliving} exit"""))
     with pytest.raises(DeviceError, match="the root helper has ended"):
         client.ask("hold")
 

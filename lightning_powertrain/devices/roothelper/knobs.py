@@ -228,12 +228,21 @@ class Knobs:
 
     def unsaved(self, saved: Mapping[Path, str]) -> list[Path]:
         """The files that a mode may write and that ``saved`` does not know: nothing could restore them."""
-        unlocked = {each.rate for each in self.clocks if isinstance(each, EmcClock) and not _says_one(each.lock, saved)}
+        unlocked = self._unlocked(saved)
         return [
             path
             for path in self.files()
             if path not in saved and path not in unlocked and path.name != "scaling_governor"
         ]
+
+    def joined(self, first: Mapping[Path, str], later: Mapping[Path, str]) -> dict[Path, str]:
+        """What the files said at first, and what those said later that were not there at first."""
+        unlocked = self._unlocked(first)
+        return {**{path: text for path, text in later.items() if path not in unlocked}, **first}
+
+    def _unlocked(self, texts: Mapping[Path, str]) -> set[Path | None]:
+        """The rates of the EMC that moved by themselves when the files said so."""
+        return {each.rate for each in self.clocks if isinstance(each, EmcClock) and not _says_one(each.lock, texts)}
 
     def limits(self) -> set[Path]:
         """The files that show something else than what was set while the board throttles."""

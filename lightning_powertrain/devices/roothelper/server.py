@@ -5,10 +5,13 @@
 ``{"do": "hold"}``                                      lock the board and save its state to disk
 ``{"do": "apply", "mode": {"gpu_hz": 306000000, ...}}``  set knobs to values of their tables; only while held
 ``{"do": "restore"}``                                   restore everything, and release the board
+``{"do": "keep"}``                                      leave the mode as it is, and release the board; while held
+``{"do": "revert"}``                                    restore what was there before the first ``keep``
 ======================================================  ====================================================
 
 Anything else is refused. The helper restores when the client closes its end, dies or stops reading, and when a signal
-asks the helper to end. A snapshot that a killed helper left behind is restored by the next one when it starts.
+asks the helper to end. A snapshot that a killed helper left behind is restored by the next one when it starts. A mode
+that was kept stays until ``revert`` or a reboot: later clients find it, and ``restore`` leads back to it.
 """
 
 from __future__ import annotations
@@ -28,8 +31,9 @@ from lightning_powertrain.devices.roothelper.heat import lowering
 from lightning_powertrain.devices.roothelper.process import shed_inheritance, wake_on_signals
 from lightning_powertrain.devices.roothelper.snapshot import StateError, Store, restorable
 
-PROTOCOL = 1
+PROTOCOL = 2
 STATE = "run/lightning-powertrain"
+_VERBS = ("status", "hold", "apply", "restore", "keep", "revert")
 
 
 class RequestError(Exception):
@@ -90,6 +94,7 @@ class Keeper:
             "protocol": PROTOCOL,
             "held": self._held,
             "recovered": self._recovered,
+            "kept": self._store.keeps,
             "knobs": {name: {"role": knob.role, "values": knob.values} for name, knob in known.items()},
             "asleep": [clock.name for clock in sleepers if clock.role == "cpu" and not clock.values],
             "mode": self._knobs.read(),
@@ -172,6 +177,29 @@ class Keeper:
             "notes": self._notes(),
         }
 
+    def _keep(self) -> dict[str, Any]:
+        if not self._held:
+            raise RequestError("hold the board first")
+        texts = self._store.load()
+        if self._store.reclaim():  # What the board was like before the first mode that was kept takes precedence.
+            texts = self._knobs.joined(self._store.load(), texts)
+        self._store.keep(texts)
+        self._held = False
+        self._store.unlock()
+        return {"mode": self._knobs.read(), "notes": self._notes()}
+
+    def _revert(self) -> dict[str, Any]:
+        """Restore the mode before a job that was killed first, and then the one before all that was kept."""
+        if not self._store.lock():
+            raise RequestError("another process holds this board")
+        try:
+            _, differing = self._restore_saved()
+            reverted = not differing and self._store.reclaim()
+            return {"reverted": reverted, **self._restore()}
+        finally:
+            self._held = False
+            self._store.unlock()
+
     def _restore_and_release(self) -> tuple[bool, list[Path]]:
         try:
             return self._restore_saved()
@@ -196,8 +224,9 @@ def _parsed(line: bytes) -> dict[str, Any]:
         request = json.loads(line)
     except (ValueError, RecursionError):
         request = None
-    if not isinstance(request, dict) or request.get("do") not in ("status", "hold", "apply", "restore"):
-        raise RequestError('a request is {"do": "status"}, "hold", "apply" with a "mode", or "restore", in one line')
+    if not isinstance(request, dict) or request.get("do") not in _VERBS:
+        verbs = ", ".join(_VERBS)
+        raise RequestError(f'a request is {{"do": VERB}} in one line, "apply" with a "mode"; a VERB is one of {verbs}')
     if set(request) != ({"do", "mode"} if request["do"] == "apply" else {"do"}):
         raise RequestError("a request has no other fields")
     return request

@@ -19,6 +19,8 @@ _TEXT = re.compile(r"(-?[0-9]{1,20}|[A-Za-z0-9_-]{1,32})\n?")
 """What a file of a knob says: a number, or the name of a governor."""
 _LARGEST = 1 << 20
 _LOCK, _SNAPSHOT, _DRAFT, _DAMAGED = "lock", "snapshot.json", "snapshot.draft", "snapshot.damaged"
+_KEPT = "kept.json"
+"""A snapshot that no helper restores unasked: the board's own settings, while it stays in a mode that was kept."""
 _NO_PLAIN_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 _WAYS_OUT = {
     errno.EROFS: "`sudo mount -o remount,rw /run` makes it writable; a container mounts it with `-v {0}:{0}`",
@@ -105,7 +107,7 @@ class Store:
                     target.write(content)
                 os.fsync(draft)
                 self._close_file()
-                os.rename(_DRAFT, _SNAPSHOT, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                self._rename(_DRAFT, _SNAPSHOT)
                 os.fsync(self._folder)
             except BaseException:
                 os.close(draft)
@@ -161,6 +163,40 @@ class Store:
                     raise
         self._saved = None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether something was kept, in this boot or an earlier one."""
+        return os.access(self._path / _KEPT, os.F_OK)
+
+    def keep(self, texts: Mapping[Path, str]) -> None:
+        """Save texts for :meth:`reclaim` alone, in place of the snapshot.
+
+        Raises:
+            StateError: If that is not possible; then there is still a snapshot.
+        """
+        self.save(texts)
+        with self._explained():
+            self._rename(_SNAPSHOT, _KEPT)
+            os.fsync(self._folder)
+        self._close_file()
+        self._saved = None
+
+    def reclaim(self) -> bool:
+        """Make what was kept the snapshot, in place of any other; whether anything was kept.
+
+        Raises:
+            StateError: If that is not possible.
+        """
+        with self._explained():
+            try:
+                self._rename(_KEPT, _SNAPSHOT)
+            except FileNotFoundError:
+                return False
+            self._close_file()
+            self._saved = None
+            os.fsync(self._folder)
+        return True
+
     def _emptied(self) -> bool:
         try:
             os.ftruncate(self._file if self._file is not None else -1, 0)
@@ -186,8 +222,11 @@ class Store:
         os.unlink(_SNAPSHOT, dir_fd=self._folder)
         os.fsync(self._folder)
 
+    def _rename(self, name: str, new_name: str) -> None:
+        os.rename(name, new_name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
     def _put_aside(self) -> None:
-        os.rename(_SNAPSHOT, _DAMAGED, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        self._rename(_SNAPSHOT, _DAMAGED)
         self.damaged = self._path / _DAMAGED
 
     def _boot_id(self) -> str:
