@@ -53,6 +53,7 @@ _SLOW = [
     "test_conformance.py",
     "test_sysfs.py",
     "test_roothelper_server.py",
+    "test_roothelper_kept.py",
     "test_paper_fitting.py",
     "test_paper_transfer.py",
     "test_board_sequences.py",

@@ -19,12 +19,14 @@ from typer.core import TyperGroup
 from typing_extensions import Annotated
 
 from lightning_powertrain.cli import (
+    apply,
     cache,
     capture,
     characterize,
     demo,
     doctor,
     evaluate,
+    export,
     modes,
     reference,
     report,
@@ -56,12 +58,14 @@ def _say(error: PowerTrainError) -> int:
 
 app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False)
 
+app.command("apply")(apply.apply)
 app.add_typer(cache.app, name="cache")
 app.command("capture")(capture.capture)
 app.command("characterize")(characterize.characterize)
 app.command("demo")(demo.run_demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("modes")(modes.show_modes)
 app.add_typer(reference.app, name="reference")
 app.command("report")(report.report)

@@ -1,4 +1,4 @@
-"""``powertrain restore``: restore the board as it was before a tuning job that was killed."""
+"""``powertrain restore``: restore the board as it was before ``powertrain apply``, or before a job that was killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROOT = Path("/")
 
 
 def restore() -> None:
-    """Restore the board if a job was killed in the middle of tuning, together with its helper."""
+    """Restore the board: after `powertrain apply`, or after a job that was killed together with its helper."""
     from lightning_powertrain.boards import PowerMode
     from lightning_powertrain.devices.helper_client import HelperClient
     from lightning_powertrain.devices.inspection import STATE_FOLDER
@@ -22,8 +22,8 @@ def restore() -> None:
         return
     client = HelperClient()
     try:
-        left_behind = client.ask("status")["recovered"]
-        answer = client.ask("restore")
+        recovered = client.ask("status")["recovered"]
+        answer = client.ask("revert")
     finally:
         client.close()
     for note in answer.get("notes", ()):
@@ -33,5 +33,6 @@ def restore() -> None:
             f"these settings could not be restored: {', '.join(answer['differing'])}. A reboot resets them"
         )
     mode = PowerMode(**answer["mode"])
-    found = "The board is as it was" if left_behind else "There is nothing to restore. The board's mode"
+    has_restored = recovered or answer["reverted"]
+    found = "The board is as it was" if has_restored else "There is nothing to restore. The board's mode"
     print_line(f"{found}: {mode}.")

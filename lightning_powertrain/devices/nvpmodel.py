@@ -130,7 +130,7 @@ def parse_conf(text: str) -> tuple[tuple[StockMode, ...], int | None]:
     """
     modes: dict[int, StockMode] = {}
     default = None
-    for title, attributes, lines in _sections(text):
+    for title, attributes, lines in sections(text):
         if title == "POWER_MODEL" and (number := _number(attributes.get("ID", ""))) is not None:
             modes[number] = StockMode(number, attributes.get("NAME", ""), dict(_settings(lines)))
         elif title == "PM_CONFIG":
@@ -138,7 +138,7 @@ def parse_conf(text: str) -> tuple[tuple[StockMode, ...], int | None]:
     return tuple(modes.values()), default
 
 
-def _sections(text: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
+def sections(text: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
     """Title, attributes and lines of each section; comments and what stands before the first are skipped."""
     section: tuple[str, dict[str, str], list[str]] | None = None
     for raw in text.splitlines():

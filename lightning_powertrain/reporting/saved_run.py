@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.errors import ArgumentError, FileFormatError
 from lightning_powertrain.profiling import Profile
 
@@ -43,6 +44,11 @@ class SavedRun:
         if kind != FORMAT:
             raise FileFormatError(f"{path} has the format {kind!r}, expected {FORMAT!r}: another version wrote it.")
         return cls(found, Profile.load(folder / "profile.csv"))
+
+    @property
+    def mode(self) -> PowerMode:
+        """The power mode that the job ended in: the chosen one, or the one after its last correction."""
+        return PowerMode(**(self.summary["corrections"] or [self.summary["chosen"]])[-1]["mode"])
 
 
 def run_folder(path: Path) -> Path:

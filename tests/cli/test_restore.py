@@ -65,9 +65,7 @@ def test_on_a_pc_it_speaks_of_no_board(tmp_path: Path, monkeypatch: pytest.Monke
 def test_it_leaves_a_job_that_runs_alone(board: PlainBoard) -> None:
     client = start_helper(board.root)
     client.ask("hold")
-    assert run(exit_code=1).startswith(
-        "powertrain: the root helper could not restore: another process holds this board"
-    )
+    assert run(exit_code=1).startswith("powertrain: the root helper could not revert: another process holds this board")
     client.close()
 
 

@@ -148,7 +148,7 @@ def test_it_takes_a_client_that_holds_the_board(tmp_path: Path) -> None:
     assert revert(board)
 
 
-def test_a_client_that_reverts_lets_go_of_the_board(tmp_path: Path) -> None:
+def test_a_client_that_reverts_releases_the_board(tmp_path: Path) -> None:
     board = PlainBoard(tmp_path)
     before = board.settings()
     keep(board, level=1)
