@@ -25,6 +25,7 @@ from lightning_powertrain.cli import (
     characterize,
     demo,
     doctor,
+    estimate,
     evaluate,
     export,
     modes,
@@ -64,6 +65,7 @@ app.command("capture")(capture.capture)
 app.command("characterize")(characterize.characterize)
 app.command("demo")(demo.run_demo)
 app.command("doctor")(doctor.doctor)
+app.command("estimate")(estimate.estimate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("modes")(modes.show_modes)

@@ -77,13 +77,22 @@ def find_power_source(gpus: Sequence[str] = (), root: str | Path = "/") -> Power
         DeviceNotFoundError: If there is neither.
     """
     if is_jetson(Path(root)):
-        return SysfsDevice(root, helper=_no_helper)
+        return open_to_read(root)
     if gpus:
         return NvmlPower(gpus)
     raise DeviceNotFoundError(
         "this is no Jetson and the job uses no NVIDIA GPU, so there is no power to read. "
         'device="simulated:orin-agx-64gb" shows what it looks like'
     )
+
+
+def open_to_read(root: str | Path = "/") -> SysfsDevice:
+    """The Jetson that this process runs on, without the root helper: it can be read, not set.
+
+    Args:
+        root: Where its file systems are; anything but ``/`` is for tests.
+    """
+    return SysfsDevice(root, helper=_no_helper)
 
 
 def _no_helper() -> HelperClient:

@@ -213,6 +213,7 @@ def test_a_sound_board_needs_no_fix() -> None:
         ({"board": None}, "board", "note", ""),
         ({"release": ""}, "JetPack", "note", ""),
         ({"helper": HelperFacts({"knobs": {}}, leftover=("a",))}, "snapshot", "fail", "sudo reboot"),
+        ({"helper": HelperFacts({"knobs": {}, "kept": True})}, "snapshot", "note", "powertrain restore"),
         ({"refused": {"Read-only file system": ("/sys/a", "/sys/b")}}, "knobs", "fail", ""),
         ({"read_only": True}, "knobs", "fail", "sudo mount -o remount,rw /sys"),
         ({"read_only": True, "container": True}, "knobs", "fail", "-v /run/powertrain:/run/powertrain:ro"),

@@ -30,7 +30,7 @@ from lightning_powertrain.cli import app
 from lightning_powertrain.profiling import WindowPlan
 
 # What needs neither root nor a Jetson, and takes seconds. Other commands are only parsed.
-_RUN = {"cache", "characterize", "demo", "modes", "reference", "report"}
+_RUN = {"cache", "characterize", "demo", "estimate", "modes", "reference", "report"}
 _has_run: list[list[str]] = []
 _MINIBATCHES = 25_000
 _AFTER_THE_CHOICE = 20
