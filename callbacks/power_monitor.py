@@ -20,6 +20,7 @@ from lightning_powertrain.reporting import PowerSummary
 from lightning_powertrain.reporting.writing import LoggerWriter
 from lightning_powertrain.simulation.probe import ModelProbe
 from lightning_powertrain.terminal import print_line
+from lightning_powertrain.tuning import EnergyRates
 
 
 class PowerMonitor(pl.Callback):
@@ -36,6 +37,8 @@ class PowerMonitor(pl.Callback):
             model, ``"simulated:orin-agx-64gb:resnet18"`` for one that trains a given workload; or a device of your own,
             such as the one that a :class:`PowerTrainCallback` in the same Trainer tunes.
         verbose: Print one line when training ends.
+        price_per_kwh: Price of a kilowatt-hour, in whatever currency; None to leave prices out.
+        carbon_per_kwh: Grams of CO2 that a kilowatt-hour emits; None to leave emissions out.
 
     Raises:
         ArgumentError: If an argument is not valid.
@@ -47,7 +50,15 @@ class PowerMonitor(pl.Callback):
 
     """
 
-    def __init__(self, device: str | PowerSource | None = None, *, verbose: bool = True) -> None:
+    def __init__(
+        self,
+        device: str | PowerSource | None = None,
+        *,
+        verbose: bool = True,
+        price_per_kwh: float | None = None,
+        carbon_per_kwh: float | None = None,
+    ) -> None:
+        self._rates = EnergyRates(price_per_kwh, carbon_per_kwh)
         self._simulates_this_model = isinstance(device, str) and parse_simulated(device)[1] is None
         self._device = device
         self._verbose = verbose
@@ -99,7 +110,7 @@ class PowerMonitor(pl.Callback):
         everybody = trainer.callbacks  # type: ignore[union-attr]  # not declared by Lightning
         shared = any(isinstance(callback, PowerTrainCallback) for callback in everybody)
         writer = LoggerWriter(lambda: trainer.loggers, lambda: logging_step(trainer), about="the power")
-        self._power = PowerLog(source, writer, shared=shared)
+        self._power = PowerLog(source, writer, self._rates, shared=shared)
 
     def _open(self, trainer: pl.Trainer) -> PowerSource:
         if self._device is not None and not isinstance(self._device, str):

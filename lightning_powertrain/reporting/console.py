@@ -28,7 +28,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.terminal import wrapped
-from lightning_powertrain.tuning import Drift, History, JobRecord, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Drift, EnergyRates, History, JobRecord, Observer, Outcome, Phase, Progress
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -60,6 +60,7 @@ class ConsoleReporter(Observer):
         self._closed = False
         self._is_correcting = self._has_shown = False
         self._course: JobRecord | None = None
+        self._rates = EnergyRates()
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
@@ -128,7 +129,7 @@ class ConsoleReporter(Observer):
         self._is_correcting = True  # One line reports it once it is made.
 
     def planned(self, outcome: Outcome) -> None:
-        before, self._course = self._course, outcome.course
+        before, self._course, self._rates = self._course, outcome.course, outcome.rates
         if self._course is None or self._closed:
             return
         if before is None or before.now.mode != self._course.now.mode:
@@ -138,7 +139,9 @@ class ConsoleReporter(Observer):
         self._clear_progress()
         course, self._course = self._course, None
         if course is not None and not self._closed:
-            self._say(f"the job took {spent_text(course.now.spent)}; budget {course.budget}")
+            words = self._rates.text(course.now.spent.joules)
+            spent = f"{spent_text(course.now.spent)} ({words})" if words else spent_text(course.now.spent)
+            self._say(f"the job took {spent}; budget {course.budget}")
         self._closed = True
 
     # The progress line.

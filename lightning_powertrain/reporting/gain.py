@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lightning_powertrain.reporting.tables import difference, kept_costs, quantity
+from lightning_powertrain.tuning import EnergyRates
 
 
 def gain(about: dict[str, Any]) -> str:
@@ -47,14 +48,24 @@ def _whole_job(about: dict[str, Any]) -> str:
     job = about["job"]
     if job is None or about["corrections"]:
         return ""
-    chosen, start = (f"{_hours(job[each])} and {_watt_hours(job[each])}" for each in ("chosen", "start"))
+    rates = EnergyRates(**about["rates"])
+    chosen, start = (job_text(job[each], rates) for each in ("chosen", "start"))
     instead = "" if chosen == start else f" instead of {start}"
-    return f"The whole job of {job['minibatches']:,} minibatches: {chosen}{instead}"
+    stock = f"; {preset}" if (preset := _in_stock_preset(about, rates)) else ""
+    return f"The whole job of {job['minibatches']:,} minibatches: {chosen}{instead}{stock}"
 
 
-def _hours(costs: dict[str, float]) -> str:
-    return quantity(costs["seconds"] / 3600, "h")
+def _in_stock_preset(about: dict[str, Any], rates: EnergyRates) -> str:
+    """What the whole job would take in the stock preset; nothing if it is the start or the chosen mode."""
+    stock, known_already = about["stock_preset"], (about["start"]["mode"], about["chosen"]["mode"])
+    for known in about["compared"]:
+        if stock in known["names"] and known["mode"] not in known_already and known["time_ms"] is not None:
+            return f"{stock} would take {job_text(known['job'], rates)}"
+    return ""
 
 
-def _watt_hours(costs: dict[str, float]) -> str:
-    return quantity(costs["energy_j"] / 3600, "Wh")
+def job_text(costs: dict[str, float], rates: EnergyRates) -> str:
+    """Hours and watt-hours of a whole job, and what they cost and emit if that is known."""
+    hours, watt_hours = quantity(costs["seconds"] / 3600, "h"), quantity(costs["energy_j"] / 3600, "Wh")
+    words = rates.text(costs["energy_j"])
+    return f"{hours} and {watt_hours} ({words})" if words else f"{hours} and {watt_hours}"

@@ -35,6 +35,7 @@ MODE = "powertrain/mode/"
 TIME_MS = "powertrain/time_ms"
 POWER_W = "powertrain/power_w"
 ENERGY_J = "powertrain/energy_j"
+TEMPERATURE_C = "powertrain/temperature_c"
 THROTTLED = "powertrain/throttled"
 EXCESS = "powertrain/excess"
 PREDICTED_TIME_MS = "powertrain/predicted_time_ms"
@@ -203,6 +204,7 @@ def _measured_scalars(measurement: Measurement) -> dict[str, float]:
         POWER_W: measurement.power_w,
         ENERGY_J: energy_j(measurement.time_ms, measurement.power_w),
         THROTTLED: bool(measurement.throttled_by),
+        **({} if measurement.temperature_c is None else {TEMPERATURE_C: measurement.temperature_c}),
     }
 
 

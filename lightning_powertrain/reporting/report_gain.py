@@ -8,6 +8,7 @@ from typing import Any
 from lightning_powertrain.reporting.markup import figure, row, wide_table
 from lightning_powertrain.reporting.saved_run import SavedRun
 from lightning_powertrain.reporting.tables import COSTS, WORDS, difference, duration, kept_costs, quantity
+from lightning_powertrain.tuning import EnergyRates
 
 _OTHER_CLUSTERS = " (not comparable)"
 
@@ -16,16 +17,19 @@ def comparison(about: dict[str, Any]) -> str:
     """The chosen mode beside the start, MAXN and the stock presets, and what profiling cost."""
     kept = kept_costs(about)
     costs = [figure(kept[cost], unit) for cost, unit, _ in COSTS]
-    rows = [row([("chosen", about["chosen"]["mode"]), "", *costs, ""])]
+    job = about["job"] and about["job"]["chosen"]
+    rows = [row([("chosen", about["chosen"]["mode"]), "", *costs, *_job_cells(about, job), ""])]
     for known in about["compared"]:
         others = known.get("not_comparable", ())
         names = ", ".join(f"{name}{_OTHER_CLUSTERS * (name in others)}" for name in known["names"])
         name = f"{names}{'' if known['measured'] else ' (predicted)'}"
         costs = [_compared_cell(known, cost, unit) for cost, unit, _ in COSTS]
+        costs += _job_cells(about, known["job"])
         cells = [_differences(known, kept), *costs, _break_even(known["break_even_minibatches"])]
         rows.append(row([(name, known["mode"]), *cells]))
     rows[0] = rows[0].replace("<tr>", '<tr class="chosen">', 1)
-    headings = ["mode", "chosen is", "minibatch time", "power", "minibatch energy", "paid back after"]
+    whole = ["whole job"] if about["job"] else []
+    headings = ["mode", "chosen is", "minibatch time", "power", "minibatch energy", *whole, "paid back after"]
     return "\n".join(
         [
             "<h2>What it costs and saves</h2>",
@@ -47,6 +51,17 @@ def _compared_cell(known: dict[str, Any], cost: str, unit: str) -> str:
     ends = {"time_ms": known["time_range_ms"], "power_w": known["power_range_w"]}.get(cost)
     interval = f"<small>{ends[0]:.3g} to {ends[1]:.3g}</small>" if ends else ""
     return f"{figure(known[cost], unit)}{interval}"
+
+
+def _job_cells(about: dict[str, Any], job: dict[str, Any] | None) -> list[str]:
+    """Hours, watt-hours, price and carbon of the whole job in a mode; no cell where its length is not known."""
+    if about["job"] is None or job is None:
+        return []
+    if None in job.values():
+        return ["-"]
+    hours, watt_hours = figure(job["seconds"] / 3600, "h"), figure(job["energy_j"] / 3600, "Wh")
+    words = EnergyRates(**about["rates"]).text(job["energy_j"])
+    return [f"{hours}<small>{watt_hours}</small>" + (f"<small>{escape(words)}</small>" if words else "")]
 
 
 def _differences(known: dict[str, Any], kept: dict[str, Any]) -> str:

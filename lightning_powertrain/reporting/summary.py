@@ -48,6 +48,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "compared": [_compared(outcome, each) for each in known],
         "stock_preset": stock_preset(outcome, known),
         "job": outcome.minibatches and _whole_job(outcome, outcome.minibatches),
+        "rates": vars(outcome.rates),
         "breakdown": {
             "start": _breakdown(outcome.start_breakdown),
             "chosen": _breakdown(outcome.chosen_breakdown),
@@ -106,10 +107,15 @@ def _whole_job(outcome: Outcome, minibatches: int) -> dict[str, Any]:
             "seconds": (minibatches * kept.time_ms + lost_ms) / 1e3,
             "energy_j": (minibatches * kept.time_ms * kept.power_w + lost_mj) / 1e3,
         },
-        "start": {
-            "seconds": minibatches * start.time_ms / 1e3,
-            "energy_j": minibatches * start.energy_mj / 1e3,
-        },
+        "start": _job_in(start, minibatches),
+    }
+
+
+def _job_in(mode: Measurement | KnownMode, minibatches: int) -> dict[str, float | None]:
+    """Time and energy of a whole job in one mode, without profiling."""
+    return {
+        "seconds": _finite(minibatches * mode.time_ms / 1e3),
+        "energy_j": _finite(minibatches * mode.time_ms * mode.power_w / 1e3),
     }
 
 
@@ -143,6 +149,7 @@ def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
         "not_comparable": list(known.not_comparable),
         "throttles": known.mode in outcome.profile.throttling_modes,
         "break_even_minibatches": break_even_minibatches(outcome, known),
+        "job": outcome.minibatches and _job_in(known, outcome.minibatches),
     }
 
 

@@ -3,6 +3,7 @@
 from lightning_powertrain.tuning.advice import Advice
 from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
+from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import REUSED_FROM, History
 from lightning_powertrain.tuning.job_ledger import Spent
@@ -20,6 +21,7 @@ __all__ = [
     "Breakdown",
     "Correction",
     "Drift",
+    "EnergyRates",
     "Forecast",
     "History",
     "JobRecord",

@@ -16,6 +16,7 @@ from lightning_powertrain.tuning.checks import (
     check_switches,
     check_tolerance,
 )
+from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.observers import Observer
 
 
@@ -40,6 +41,8 @@ class ProfilingOptions:
         supply_overhead: How much more the plug draws than the module's sensors show, as a share of what they show:
             0.28 for 28 %. Watts and watt-hours of the budget then mean the plug, and ``"30 W"`` is 30 / 1.28 = 23.4 W
             on the module; see docs/budgets.md. By default 0, and the budget means the module.
+        price_per_kwh: Price of a kilowatt-hour, in whatever currency: reports say then what the whole job costs.
+        carbon_per_kwh: Grams of CO2 that a kilowatt-hour emits: reports say then what the whole job emits.
         pollers: Read power and health of the board; None for every 0.1 s and every 1 s.
         observers: Are notified of every step.
 
@@ -59,6 +62,8 @@ class ProfilingOptions:
     adapt: bool = True
     spread: bool = False
     supply_overhead: float = 0.0
+    price_per_kwh: float | None = None
+    carbon_per_kwh: float | None = None
     pollers: Pollers | None = None
     observers: Sequence[Observer] = ()
 
@@ -66,6 +71,7 @@ class ProfilingOptions:
         check_seed(self.seed)
         check_tolerance(self.tolerance)
         check_supply_overhead(self.supply_overhead)
+        EnergyRates(self.price_per_kwh, self.carbon_per_kwh)
         check_switches(match_threads=self.match_threads, adapt=self.adapt, spread=self.spread)
         if self.predictor is not None:
             check_predictor(self.predictor)
@@ -73,6 +79,11 @@ class ProfilingOptions:
                 raise ArgumentError.of(
                     "reference", self.reference, "None together with predictor=, which brings its own"
                 )
+
+    @property
+    def rates(self) -> EnergyRates:
+        """Price and carbon intensity of the energy."""
+        return EnergyRates(self.price_per_kwh, self.carbon_per_kwh, self.supply_overhead)
 
     def with_predictor(self) -> ProfilingOptions:
         """The same options with a predictor: the given one, or a transfer from the reference.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
@@ -11,6 +11,7 @@ from lightning_powertrain.selection import Selection
 from lightning_powertrain.tuning.advice import Advice, advice
 from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
+from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.job_record import JobRecord
 
@@ -49,6 +50,7 @@ class Outcome:
         reused: Modes of the profile that were measured before this job, and not again.
         corrections: What was done about drifts since the first lock, oldest first.
         minibatches: Length of the job; None if not known, or if it does not stay in one mode.
+        rates: Price and carbon intensity of the energy, as far as the user gave them.
         course: The course of a job with a budget for the whole of it; None without one, and before the first plan.
     """
 
@@ -60,6 +62,7 @@ class Outcome:
     reused: frozenset[PowerMode] = frozenset()
     corrections: tuple[Correction, ...] = ()
     minibatches: int | None = None
+    rates: EnergyRates = field(default_factory=EnergyRates)
     course: JobRecord | None = None
 
     @property

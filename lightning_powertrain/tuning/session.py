@@ -282,7 +282,10 @@ class TuningSession:
         forecast = search.forecast(self.profile)
         # A job with a plan does not stay in one mode: its course tells what it takes.
         length = self.job.known_minibatches if self.plan is None else None
-        return Outcome(self.runner.space, self.profile, forecast, selection, spent_s, reused, minibatches=length)
+        rates = self.config.options.rates
+        return Outcome(
+            self.runner.space, self.profile, forecast, selection, spent_s, reused, minibatches=length, rates=rates
+        )
 
     def lock(self, outcome: Outcome) -> None:
         """Set the chosen mode, and stay in it."""

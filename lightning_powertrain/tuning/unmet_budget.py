@@ -62,7 +62,8 @@ def staying_in_lowest(
     objective = config.objective_from(lowest)
     chosen = Selection(lowest.mode, objective, lowest.time_ms, lowest.power_w, lowest, measured=lowest)
     forecast = Forecast(modes, config.predictor, profile)
-    return Outcome(modes, profile, forecast, chosen, 0.0, minibatches=job.known_minibatches)
+    length, rates = job.known_minibatches, config.options.rates
+    return Outcome(modes, profile, forecast, chosen, 0.0, minibatches=length, rates=rates)
 
 
 def report_unmet(outcome: Outcome, *, hard_limit: bool, strict: bool) -> None:

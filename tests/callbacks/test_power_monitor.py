@@ -18,7 +18,7 @@ from monitors import Notebook, costs, monitor
 from plain_board import PlainBoard
 from pytorch_lightning.loggers import CSVLogger
 
-from lightning_powertrain import SimulatedDevice
+from lightning_powertrain import PowerMonitor, SimulatedDevice
 from lightning_powertrain.callbacks import power_monitor
 from lightning_powertrain.devices import Health, PowerReading, find_power_source
 from lightning_powertrain.errors import DeviceError
@@ -48,11 +48,28 @@ def test_exact_figures_reach_the_loggers(device: FakeDevice) -> None:
         assert row == {
             "power/simulated": 1.0,
             "power/power_w": pytest.approx(joules / seconds),
+            "power/hours": pytest.approx(minibatches * seconds / 3600),
             "power/energy_j": pytest.approx(minibatches * joules),
+            "power/energy_wh": pytest.approx(minibatches * joules / 3600),
             "power/energy_per_sample_j": pytest.approx(joules / 4),
             "power/throttled": 0.0,
         }
     assert loggers[0].rows == loggers[1].rows
+
+
+def test_price_carbon_and_temperature_reach_the_loggers(
+    device: FakeDevice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, joules = costs(device)
+    monkeypatch.setattr(FakeDevice, "health", lambda self: Health(temperature_c=51.5))
+    notebook = Notebook()
+    watching = PowerMonitor(device, price_per_kwh=0.4, carbon_per_kwh=250)
+    trainer(watching, logger=[notebook], log_every_n_steps=20).fit(Model(), data(50))
+    for minibatches, (_, row) in zip((20, 40, 50), notebook.rows):
+        assert row["power/price"] == pytest.approx(minibatches * joules / 3.6e6 * 0.4)
+        assert row["power/carbon_g"] == pytest.approx(minibatches * joules / 3.6e6 * 250)
+        assert row["power/temperature_c"] == 51.5
+    assert " a sample, price " in capsys.readouterr().out
 
 
 def test_power_is_the_mean_since_it_was_last_written(device: FakeDevice) -> None:

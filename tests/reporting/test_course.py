@@ -13,8 +13,9 @@ from stories import BOARD, make_outcome, replay, verified
 
 from lightning_powertrain.reporting import ConsoleReporter, LoggerReporter
 from lightning_powertrain.reporting.run_writer import RunWriter
-from lightning_powertrain.tuning import JobRecord, Observer, Outcome, PlannedJob, Spent
+from lightning_powertrain.tuning import EnergyRates, JobRecord, Observer, Outcome, PlannedJob, Spent
 
+NO_RATES = EnergyRates()
 FIRST, SECOND = BOARD.mode(0), BOARD.mode(1)
 POINTS = (
     PlannedJob(Spent(600.0, 36_000.0), 1000, FIRST, Spent(28_000.0, 1_800_000.0), 9000.0, 20_000.0),
@@ -34,10 +35,10 @@ def outcomes() -> list[Outcome]:
     return found
 
 
-def told(observer: Observer) -> None:
+def told(observer: Observer, rates: EnergyRates = NO_RATES) -> None:
     replay(observer, verified(make_outcome()))
     for outcome in outcomes():
-        observer.planned(outcome)
+        observer.planned(replace(outcome, rates=rates))
     observer.closed()
 
 
@@ -54,6 +55,14 @@ def test_the_console_tells_of_the_first_plan_of_changes_and_of_the_end() -> None
         f"no change is planned ({SECOND})"
     )
     assert last == "PowerTrain (simulated): the job took 7:51:40 and 475 Wh; budget 8 h"
+
+
+def test_the_end_says_what_the_job_has_cost_and_emitted() -> None:
+    stream = io.StringIO()
+    told(ConsoleReporter(Console(file=stream, width=1000)), EnergyRates(0.4, 250))
+    assert stream.getvalue().splitlines()[-1] == (
+        "PowerTrain: the job took 7:51:40 and 475 Wh (price 0.19 (0.4 a kWh), 119 g of CO2); budget 8 h"
+    )
 
 
 def test_loggers_get_hours_and_watt_hours_with_each_plan() -> None:

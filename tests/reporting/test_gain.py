@@ -12,7 +12,7 @@ from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting import summary
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.selection import LeastEnergy, Objective, PowerBudget
-from lightning_powertrain.tuning import Outcome
+from lightning_powertrain.tuning import EnergyRates, Outcome
 
 
 def costing(time_ms: float, power_w: float, start: tuple[float, float] = (100.0, 30.0)) -> Outcome:
@@ -94,6 +94,19 @@ def test_the_whole_job_counts_its_profiling() -> None:
     assert about["job"]["start"] == pytest.approx({"seconds": 45_000, "energy_j": 450_000 * 3.0})
     job = f"The whole job of 450,000 minibatches: {seconds / 3600:.1f} h and {energy_j / 3600:.0f} Wh"
     assert gain(about).endswith(f". {job} instead of 12.5 h and 375 Wh")
+
+
+def test_the_whole_job_in_a_stock_preset_costs_and_emits() -> None:
+    outcome = on_board(replace(costing(80.0, 30.0), minibatches=450_000), "orin-agx-64gb", tpc_pg_mask="240")
+    about = summary(outcome)
+    (known,) = (each for each in about["compared"] if "MODE_30W" in each["names"])
+    seconds, energy_j = 450 * known["time_ms"], 450_000 * known["energy_j"]
+    assert known["job"] == pytest.approx({"seconds": seconds, "energy_j": energy_j})
+    needs = f"{seconds / 3600:.1f} h and {energy_j / 3600:.0f} Wh"
+    assert gain(about).endswith(f" instead of 12.5 h and 375 Wh; MODE_30W would take {needs}")
+    said = gain(summary(replace(outcome, rates=EnergyRates(0.4, 100))))
+    assert " instead of 12.5 h and 375 Wh (price 0.15 (0.4 a kWh), 37.5 g of CO2); MODE_30W would " in said
+    assert said.endswith(f"{needs} ({EnergyRates(0.4, 100).text(energy_j)})")
 
 
 def test_the_length_of_the_job_is_not_known_or_its_mode_was_corrected() -> None:

@@ -23,8 +23,9 @@ from lightning_powertrain.reporting import summary, write_run
 from lightning_powertrain.reporting.html_report import html_report, why
 from lightning_powertrain.reporting.predicted import predicted_modes
 from lightning_powertrain.reporting.saved_run import SavedRun, run_folder
+from lightning_powertrain.reporting.tables import quantity
 from lightning_powertrain.selection import LeastEnergy, PowerBudget, TimeBudget, pareto_front
-from lightning_powertrain.tuning import Outcome
+from lightning_powertrain.tuning import EnergyRates, Outcome
 
 _VOID = {"meta", "link"}
 
@@ -102,6 +103,18 @@ def test_it_says_what_was_chosen_what_it_saves_and_where_it_comes_from(tmp_path:
         assert name in page
     assert f"{measured.time_ms:.1f} ms" in page
     assert f"{measured.power_w:.1f} W" in page
+
+
+def test_hours_and_watt_hours_of_the_whole_job_stand_beside_each_mode(tmp_path: Path) -> None:
+    outcome = on_orin(verified(make_outcome()))
+    assert "whole job" not in Page(html_report(saved(outcome, tmp_path))).text
+    known = replace(outcome, minibatches=100_000, rates=EnergyRates(0.4, 250))
+    run = saved(known, tmp_path)
+    page = Page(html_report(run)).text
+    assert "minibatch energy whole job paid back after" in page
+    for each in (run.summary["job"]["chosen"], *(known["job"] for known in run.summary["compared"])):
+        hours, watt_hours = quantity(each["seconds"] / 3600, "h"), quantity(each["energy_j"] / 3600, "Wh")
+        assert f"{hours} {watt_hours} price {each['energy_j'] / 3.6e6 * 0.4:.2g} (0.4 a kWh), " in page
 
 
 @pytest.mark.parametrize("simulated", [True, False])

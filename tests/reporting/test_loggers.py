@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -54,6 +55,16 @@ def report(*to: Any, simulated: bool = True, outcome: Outcome | None = None) -> 
 
 def series(sets: Sequence[tuple[int, dict[str, float]]], name: str) -> list[float]:
     return [metrics[name] for _, metrics in sets if name in metrics]
+
+
+def test_temperatures_are_logged_where_they_could_be_read() -> None:
+    outcome = verified(make_outcome())
+    start, *others = outcome.profile.measurements
+    warm = replace(outcome.profile, measurements=(start, *(replace(each, temperature_c=48.5) for each in others)))
+    logger = Recorder()
+    report(logger, outcome=replace(outcome, profile=warm))
+    assert series(logger.sets, "powertrain/temperature_c") == [48.5] * len(others)
+    assert all("powertrain/time_ms" in row for _, row in logger.sets if "powertrain/temperature_c" in row)
 
 
 def test_every_logger_gets_every_scalar() -> None:
@@ -333,6 +344,6 @@ def test_without_a_figure_tensorboard_still_gets_the_rest(
 def test_the_documentation_lists_every_name() -> None:
     names = [value for name, value in vars(loggers).items() if name.isupper() and isinstance(value, str)]
     documented = DOCS.read_text(encoding="utf-8")
-    assert len(names) == 27
+    assert len(names) == 28
     for name in names:
         assert f"`{name}{'<knob>' if name.endswith('/') else ''}`" in documented
