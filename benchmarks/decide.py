@@ -23,7 +23,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from lightning_powertrain.boards import Knob, ModeSpace, load_board
-from lightning_powertrain.profiling import Measurement, Profile, Provenance, WindowPlan
+from lightning_powertrain.profiling import Measurement, Profile, Provenance, Signals, WindowPlan
 from lightning_powertrain.tuning.acquisition import Candidate
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
@@ -155,7 +155,7 @@ def config_of(case: Case) -> TuningConfig:
 
 
 def measured(space: ModeSpace, row: int) -> Measurement:
-    """Time and power by a simple law, with a scatter of half a per cent."""
+    """Time, power and free signals by a simple law, with a scatter of half a per cent."""
     mode = space.mode(row)
     levels = dict.fromkeys(("cores", "cpu", "gpu", "emc"), 1.0)
     for knob in space.knobs:
@@ -163,9 +163,16 @@ def measured(space: ModeSpace, row: int) -> Measurement:
     n, c, g, m = levels["cores"], levels["cpu"], levels["gpu"], levels["emc"]
     stages = np.array([45 / g + 15 / m, 30 / c, 12 / (c * n)])
     time_ms = 4 + float((stages**4).sum() ** 0.25)
-    power_w = 8 + 6 * n * c * (0.4 + c**2) + 22 * g * (0.4 + g**2) * min(1.0, stages[0] / time_ms) + 6 * m
-    noise = 1 + 0.005 * np.random.default_rng(row).standard_normal(2)
-    return Measurement(mode, time_ms * noise[0], power_w * noise[1], minibatches=40, power_samples=40)
+    load = min(1.0, stages[0] / time_ms)
+    cpu_w, gpu_w = 6 * n * c * (0.4 + c**2), 22 * g * (0.4 + g**2) * load
+    noise = 1 + 0.005 * np.random.default_rng(row).standard_normal(6)
+    signals = Signals(
+        rails_w={"VDD_CPU_CV": (1 + cpu_w) * noise[2], "VDD_GPU_SOC": (4 + gpu_w) * noise[3]},
+        gpu_load=load * noise[4],
+        children_ms=12 / c * noise[5],
+    )
+    power_w = 8 + cpu_w + gpu_w + 6 * m
+    return Measurement(mode, time_ms * noise[0], power_w * noise[1], minibatches=40, power_samples=40, signals=signals)
 
 
 def row(case: Case, cost: Cost) -> str:

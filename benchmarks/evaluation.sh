@@ -48,6 +48,7 @@ for board in agx-xavier orin-nano; do
   done
 done
 evaluate foreign --experiment foreign
+evaluate signals --experiment signals
 evaluate foreign-jobs --experiment foreign-jobs
 if wanted energy; then
   powertrain evaluate --experiment energy | record energy "powertrain evaluate --experiment energy"

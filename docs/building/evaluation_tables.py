@@ -13,6 +13,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 TITLES = {
     "paper": "The paper's workloads, simulated",
     "foreign": "Boards drawn at random, from five references, simulated",
+    "signals": "What free signals are worth on boards drawn at random, simulated",
     "foreign-jobs": "Choices of a tuned job on boards drawn at random, simulated",
     "energy": "Energy saved at nearly equal speed, simulated",
     "decisions": "Choices of a tuned job, simulated",

@@ -188,7 +188,7 @@ def _installed(names: Sequence[str]) -> list[str]:
     """The methods of an experiment, or all, without those that are not installed, and a line about these."""
     from lightning_powertrain.evaluation.methods import METHODS, installed_methods
 
-    wanted, installed = names or list(METHODS), installed_methods()
+    wanted, installed = names or [name for name in METHODS if not METHODS[name].is_ablation], installed_methods()
     left_out = [name for name in wanted if name not in installed]
     if left_out:
         reason = MissingPackageError.of("scikit-learn", "evaluation")

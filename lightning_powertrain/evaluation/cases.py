@@ -130,7 +130,7 @@ def simulated_cases(
 def _case(board: Board, workload: str, modes: IntArray) -> Case:
     return Case(
         truth=simulated_profile(board, workload, modes),
-        measured=simulated_profile(board, workload, modes, _SCATTER_SEED),
+        measured=simulated_profile(board, workload, modes, _SCATTER_SEED, with_signals=True),
         presets=_presets(board, workload),
     )
 

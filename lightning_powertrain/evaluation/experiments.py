@@ -194,6 +194,15 @@ EXPERIMENTS = {
         modes=(5, 10, 50),
         seeds=1,
     ),
+    "signals": Experiment(
+        "What are the free signals of a window worth, on boards that no reference comes from?",
+        boards=_FOREIGN,
+        workloads=_ALL_SIMULATED,
+        references=("orin-agx-64gb-resnet18",),
+        methods=("lhs-totals", "lhs-rails", "lhs-load", "lhs-workers", "grey-box-lhs"),
+        modes=(5, 10, 50),
+        seeds=1,
+    ),
     "foreign-jobs": Experiment(
         "How good are choices on boards that no reference comes from?",
         boards=_FOREIGN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Callable, Optional
 
@@ -13,9 +13,9 @@ from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.evaluation.closed_loop import Kind
-from lightning_powertrain.prediction import BasePredictor, GreyBoxTransfer
+from lightning_powertrain.prediction import BasePredictor, GreyBoxTransfer, Prediction
 from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
-from lightning_powertrain.profiling import latin_hypercube_rows
+from lightning_powertrain.profiling import Profile, Signals, latin_hypercube_rows
 
 Sampler = Callable[[Case, Optional[BasePredictor], int, int], IntArray]
 """A case, the method's predictor, how many modes, seed; to the rows to measure."""
@@ -49,6 +49,7 @@ class Method:
         search: How it searches, if it chooses what to measure by what it measured so far.
         needs_power: Whether its predictor refuses a profile without power.
         needs_sklearn: Whether its predictor needs scikit-learn, which is an optional extra.
+        is_ablation: Whether it is another method with something left out: tried only if it is named.
     """
 
     about: str
@@ -57,6 +58,7 @@ class Method:
     search: Kind | None = None
     needs_power: bool = False
     needs_sklearn: bool = False
+    is_ablation: bool = False
 
 
 def _paper(case: Case, seed: int) -> BasePredictor:
@@ -69,6 +71,35 @@ def _boosting(case: Case, seed: int) -> BasePredictor:
 
 def _grey_box(case: Case, seed: int) -> BasePredictor:
     return GreyBoxTransfer(None, seed) if case.reference is None else case.reference.predictor(seed)
+
+
+class WithSignals(BasePredictor):
+    """A predictor that sees some of the free signals only.
+
+    Args:
+        predictor: What is fitted.
+        kept: Names of fields of :class:`Signals`.
+    """
+
+    def __init__(self, predictor: BasePredictor, kept: Sequence[str]) -> None:
+        self._predictor = predictor
+        self._kept = kept
+
+    def fit(self, profile: Profile) -> None:
+        """Fit to what is kept."""
+        rows = (replace(each, signals=self._of(each.signals)) for each in profile.measurements)
+        self._predictor.fit(replace(profile, measurements=tuple(rows)))
+
+    def predict(self, modes: IntArray) -> Prediction:
+        """Predict modes."""
+        return self._predictor.predict(modes)
+
+    def _of(self, signals: Signals) -> Signals:
+        return Signals(**{name: getattr(signals, name) for name in self._kept})
+
+
+def _ablation(about: str, *kept: str) -> Method:
+    return Method(about, hypercube_rows, lambda case, seed: WithSignals(_grey_box(case, seed), kept), is_ablation=True)
 
 
 METHODS = {
@@ -92,6 +123,10 @@ METHODS = {
     ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", hypercube_rows, _grey_box),
+    "lhs-totals": _ablation("the same without free signals"),
+    "lhs-rails": _ablation("the same with the power of single rails only", "rails_w"),
+    "lhs-load": _ablation("the same with the load of the GPU only", "gpu_load"),
+    "lhs-workers": _ablation("the same with the CPU time of loader workers only", "children_ms"),
     "grey-box-informed": Method("the same on the most informative modes", designed_rows, _grey_box),
     "search": Method("the search of a tuned job: N modes, and up to five verifications", None, _grey_box, "search"),
     "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from lightning_powertrain.prediction.evidence import Evidence, conditioned
 from lightning_powertrain.prediction.gaussian_process import GaussianProcess
 from lightning_powertrain.prediction.kernel import FloatArray, KernelPrior, covariance
 from lightning_powertrain.prediction.map_fit import Prior, fit_map, with_jacobian
@@ -61,17 +62,31 @@ class GreyBox:
         target: What to expect.
         seed: Of all draws.
         has_reference: Whether the prior comes from a reference, which may not fit: how far to trust it is learned.
+        evidence: What free signals say of the parameters; None without any.
     """
 
     def __init__(
-        self, points: Points, log_values: FloatArray, prior: Prior, target: Target, seed: int, has_reference: bool
+        self,
+        points: Points,
+        log_values: FloatArray,
+        prior: Prior,
+        target: Target,
+        seed: int,
+        has_reference: bool,
+        evidence: Evidence | None = None,
     ) -> None:
-        starts = prior.starts(target.starts, np.random.default_rng(seed))
-        self.parameters = fit_map(points.curve, log_values, prior, starts, target.scatter)
+        rng, count = np.random.default_rng(seed), len(prior.mean)
+        curve, values, scatter = points.curve, log_values, np.full(len(log_values), target.scatter)
+        if evidence is not None:
+            curve, prior = evidence.curve, prior.joined(evidence.own)
+            values = np.concatenate([log_values, evidence.log_signals])
+            scatter = np.concatenate([scatter, evidence.scatter])
+        parameters = fit_map(curve, values, prior, prior.starts(target.starts, rng), scatter)
         if has_reference:
-            fit = fit_trusting(points.curve, log_values, prior, self.parameters, target.scatter)
-            self.parameters, prior = fit
-        self._prior = prior
+            parameters, prior = fit_trusting(curve, values, prior, parameters, scatter)
+        self.parameters, self._mean, self._root = parameters[:count], prior.mean, np.diag(prior.spread)
+        if evidence is not None:
+            self._mean, self._root = conditioned(prior, evidence, parameters)
         base, features = self._linearised(points)
         self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
         squares = self._process.left_out_z**2
@@ -92,7 +107,7 @@ class GreyBox:
         """
         count = len(self.parameters)
         values, vectors = np.linalg.eigh(self._process.weight_covariance[:count, :count])
-        return np.asarray(self._prior.spread[:, None] * vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
+        return np.asarray(self._root @ vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
 
     def predict(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms and their standard deviations, noise of a measurement included; shape ``(n,)`` each."""
@@ -104,15 +119,15 @@ class GreyBox:
         """What another workload may start from; for a box that was fitted without a reference."""
         count, process = len(self.parameters), self._process
         weights = process.feature_weights
-        shift = self._prior.mean - self.parameters + self._prior.spread * weights[:count]
+        shift = self._mean - self.parameters + self._root @ weights[:count]
         kernel = process.hyperparameters, process.inputs, process.dual_coefficients
         return ReferenceGreyBox(self.parameters, shift, self.posterior_root, *kernel, weights[count:])
 
     def _linearised(self, points: Points) -> tuple[FloatArray, FloatArray]:
         """Expected logarithms before any measurement, and features whose weights are N(0, 1) then."""
         values, slopes = with_jacobian(points.curve, self.parameters)
-        base = values + slopes @ (self._prior.mean - self.parameters)
-        features = [slopes * self._prior.spread]
+        base = values + slopes @ (self._mean - self.parameters)
+        features = [slopes @ self._root]
         if points.nuisance_slopes is not None:
             features.append(points.nuisance_slopes(self.parameters))
         if points.reference_residual is not None:

@@ -64,7 +64,7 @@ class KnobLayout:
     def log_others(self, modes: IntArray) -> FloatArray:
         """Logarithms of the relative values of the knobs of role ``other``, shape ``(k, n)``."""
         logs = [np.log(self.relative(modes, column)) for column in self.columns("other")]
-        return np.asarray(logs, dtype=np.float64).reshape(-1, len(modes))
+        return np.asarray(logs, dtype=np.float64).reshape(len(logs), len(modes))
 
     def logs(self, modes: IntArray) -> FloatArray:
         """Logarithms of all knobs over their maxima, shape ``(n, knobs)``; of one more where a knob can be zero.

@@ -51,6 +51,14 @@ class Prior:
         """A prior around other parameters, with its spread reduced."""
         return replace(self, mean=mean, spread=self.spread * factor)
 
+    def joined(self, other: Prior) -> Prior:
+        """A prior of these parameters and of others behind them."""
+        return Prior(
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.spread, other.spread]),
+            np.concatenate([self.scales, other.scales]),
+        )
+
     def draws(self, count: int, rng: np.random.Generator) -> FloatArray:
         """Parameters drawn from it, shape ``(count, p)``."""
         return self.mean + self.spread * rng.standard_normal((count, len(self.mean)))
@@ -101,7 +109,7 @@ def fit_map(
                 each[best] for each in (parameters, damping, values, slopes, losses)
             )
         residuals = log_values - values
-        weights = _weights(residuals, scatter)
+        weights = weights_of(residuals, scatter)
         weighted = slopes * weights[..., None]
         curvature = np.swapaxes(slopes, 1, 2) @ weighted + np.diag(1 / prior.spread**2)
         descent = np.einsum("snp,sn->sp", weighted, residuals) - (parameters - prior.mean) / prior.spread**2
@@ -127,12 +135,13 @@ def parameter_variances(
 ) -> FloatArray:
     """Variances of the most probable parameters by the curvature there (Laplace's approximation), shape ``(p,)``."""
     values, slopes = with_jacobian(curve, parameters)
-    weights = _weights(log_values - values, scatter)
+    weights = weights_of(log_values - values, scatter)
     curvature = slopes.T @ (slopes * weights[:, None]) + np.diag(1 / prior.spread**2)
     return np.asarray(np.diag(np.linalg.inv(curvature)), dtype=np.float64)
 
 
-def _weights(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray:
+def weights_of(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray:
+    """Inverse variances of values, smaller for those that are far from the curve."""
     return np.asarray(1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2, dtype=np.float64)
 
 

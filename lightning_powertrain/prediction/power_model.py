@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,15 @@ _SHAPE = ((-0.4, 0.8), (log(1.6), 0.35), (0.0, 0.6))
 _EXPONENT_OF_OTHER = (0.0, 0.5)
 _TYPICAL_WORKERS = 4.0
 _LEAST_ABOVE = 1e-9
+
+
+class Domains(NamedTuple):
+    """What each domain draws, in watts, shape ``(..., n)``."""
+
+    board: FloatArray
+    cpu: FloatArray
+    gpu: FloatArray
+    memory: FloatArray
 
 
 @dataclass(frozen=True)
@@ -57,25 +68,39 @@ class PowerModel:
 
     def curve(self, modes: IntArray, activity: Activity) -> Curve:
         """Logarithm of the power in ``modes`` as a function of the parameters, for one activity or for several."""
-        layout, count = self.layout, len(self._coefficients)
-        cpu_clocks = [layout.relative(modes, clock) for _, clock in layout.clusters]
-        gpu_clock, others = layout.relative_to_role(modes, "gpu"), layout.log_others(modes)
-        at_rest, of_cpu, of_gpu = self._factors(modes, activity)
-        ends = np.cumsum([len(at_rest), *map(len, of_cpu), len(of_gpu)])
+        others, domains = self.layout.log_others(modes), self.domains(modes, activity)
+        return lambda parameters: self.log_total(parameters, domains(parameters), others)
 
-        def log_power(parameters: FloatArray) -> FloatArray:
+    def log_total(self, parameters: FloatArray, domains: Domains, others: FloatArray) -> FloatArray:
+        """Logarithm of the power of all domains; ``others`` are the logarithms of the knobs of role ``other``."""
+        exponents = parameters[..., len(self._coefficients) + 2 * len(_SHAPE) :]
+        return np.asarray(np.log(sum(domains)) + exponents @ others, dtype=np.float64)
+
+    def domains(self, modes: IntArray, activity: Activity) -> Callable[[FloatArray], Domains]:
+        """What each domain draws in ``modes``, as a function of the parameters."""
+        layout, count = self.layout, len(self._coefficients)
+        clocks = [layout.relative(modes, clock) for _, clock in layout.clusters]
+        gpu_clock = layout.relative_to_role(modes, "gpu")
+        rest, of_cpu, of_gpu = self._factors(modes, activity)
+        present = 1 + len(layout.clusters)
+        ends = np.cumsum([1, len(layout.clusters), len(rest) - present, *map(len, of_cpu), len(of_gpu)])
+
+        def domains(parameters: FloatArray) -> Domains:
             coefficients = np.exp(np.clip(parameters[..., self._order], -50, 50))
             shapes = parameters[..., count : count + 2 * len(_SHAPE)]
-            cpu, gpu = shapes[..., : len(_SHAPE)], shapes[..., len(_SHAPE) :]
-            rest, *domains = np.split(coefficients, ends[:-1], axis=-1)
-            total = np.tensordot(rest, at_rest, axes=1)
-            clocks = [(clock, cpu) for clock in cpu_clocks] + [(gpu_clock, gpu)]
-            for weights, factors, (clock, shape) in zip(domains, (*of_cpu, of_gpu), clocks):
-                total = total + np.tensordot(weights, factors, axes=1) * _dynamic(clock, shape)
-            log_sum = np.log(total)
-            return np.asarray(log_sum + parameters[..., count + 2 * len(_SHAPE) :] @ others, dtype=np.float64)
+            on_cpu, on_gpu = shapes[..., : len(_SHAPE)], shapes[..., len(_SHAPE) :]
+            board, there, memory, *cores, gpu = np.split(coefficients, ends[:-1], axis=-1)
+            cpu = np.tensordot(there, rest[1:present], axes=1)
+            for weights, factors, clock in zip(cores, of_cpu, clocks):
+                cpu = cpu + np.tensordot(weights, factors, axes=1) * _dynamic(clock, on_cpu)
+            return Domains(
+                board=np.tensordot(board, rest[:1], axes=1),
+                cpu=cpu,
+                gpu=np.tensordot(gpu, of_gpu, axes=1) * _dynamic(gpu_clock, on_gpu),
+                memory=np.tensordot(memory, rest[present:], axes=1),
+            )
 
-        return log_power
+        return domains
 
     @property
     def _order(self) -> list[int]:

@@ -130,6 +130,20 @@ class TimeModel:
             loader=stages.loader / total * stages.busy_cores,
         )
 
+    def curve_with_signals(self, modes: IntArray, with_load: IntArray, with_loading: IntArray) -> Curve:
+        """Likewise, followed by those of the GPU's load in some rows, and of the workers' CPU time in some rows."""
+        stages = self._stages_of(modes)
+        others = self.layout.log_others(modes)
+
+        def log_values(parameters: FloatArray) -> FloatArray:
+            each, exponents = stages(parameters), parameters[..., parameters.shape[-1] - len(others) :]
+            log_total, slower = np.log(each.total), exponents @ others
+            log_load = (np.log(each.gpu) - log_total)[..., with_load]
+            log_loading = (np.log(each.loader * each.busy_cores) - slower)[..., with_loading]
+            return np.concatenate([log_total - slower, log_load, log_loading], axis=-1)
+
+        return log_values
+
     def _stages_of(self, modes: IntArray) -> _StageTimes:
         layout = self.layout
         return _StageTimes(

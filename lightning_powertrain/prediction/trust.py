@@ -20,7 +20,7 @@ _COMMON, _OWN = 8.0, 3.0
 
 
 def fit_trusting(
-    curve: Curve, log_values: FloatArray, reference: Prior, parameters: FloatArray, scatter: float
+    curve: Curve, log_values: FloatArray, reference: Prior, parameters: FloatArray, scatter: float | FloatArray
 ) -> tuple[FloatArray, Prior]:
     """The most probable parameters, shape ``(p,)``, and the prior with the spreads that go with them.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_powertrain.boards import IntArray
+from lightning_powertrain.prediction.evidence import power_evidence, time_evidence
 from lightning_powertrain.prediction.grey_box import POWER, TIME, GreyBox, Target, prior_covariance
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.map_fit import Prior
@@ -48,7 +49,8 @@ class WorkloadModel:
         modes, log_time = profile.modes, np.log(profile.time_ms)
         residuals = Residuals() if reference is None else reference.residuals(layout, modes)
         points, (prior, target) = time_points(layout, modes, residuals.time), _time_prior(layout, reference)
-        time = GreyBox(points, log_time, prior.centred_on(points.curve, log_time), target, seed, reference is not None)
+        prior, evidence = prior.centred_on(points.curve, log_time), time_evidence(layout, profile)
+        time = GreyBox(points, log_time, prior, target, seed, reference is not None, evidence)
         if not np.isfinite(profile.power_w).all():
             return cls(layout, time, None)
         return cls(layout, time, _fit_power(profile, layout, seed, time, residuals, reference))
@@ -120,7 +122,9 @@ def _fit_power(
     # On the board of the reference only the activity differs, and that is in the terms already: the scale stays.
     if reference is None or reference.power is None or reference.layout != layout:
         prior = prior.centred_on(points.curve, log_power)
-    return GreyBox(points, log_power, prior, target, seed, reference is not None)
+    activity = TimeModel(layout).activity(profile.modes, time.parameters, log_time)
+    evidence = power_evidence(layout, profile, activity)
+    return GreyBox(points, log_power, prior, target, seed, reference is not None, evidence)
 
 
 def greedy_design(covariance: FloatArray, noise: float, first: int, count: int) -> IntArray:

@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def runs() -> dict[str, list[Run]]:
     cases = simulated_cases("orin-agx-64gb", ["mobilenetv3"], {"only": "resnet18"}, "study")
-    methods = [name for name in METHODS if name not in ("paper", "scratch")]
+    methods = [name for name in METHODS if name not in ("paper", "scratch") and not METHODS[name].is_ablation]
     found: dict[str, list[Run]] = {}
     for run in run_bench(cases, methods, [6, 20], 1, LIMITS):
         found.setdefault(run.method, []).append(run)
