@@ -29,8 +29,6 @@ class LightningJob(BaseJob):
         self._trainer = trainer
         self.model = pl_module
         self.world_size, self.rank, self.local_rank = trainer.world_size, trainer.global_rank, trainer.local_rank
-        self._saved: list[int | None] = []
-        self._has_saved = False
 
     def minibatches_left(self) -> int | None:
         return minibatches_left(self._trainer)
@@ -43,20 +41,6 @@ class LightningJob(BaseJob):
 
     def worker_count(self) -> int | None:
         return worker_count(self._trainer)
-
-    def minibatch_ended(self) -> None:
-        # A checkpoint of weights only is not reported to other callbacks.
-        callbacks = self._trainer.checkpoint_callbacks
-        before, self._saved = self._saved, [getattr(each, "_last_global_step_saved", None) for each in callbacks]
-        self._has_saved = self._saved != before
-
-    def is_interrupted(self) -> bool:
-        return bool(self._trainer.is_last_batch) or self._has_saved  # The last minibatch may be a short one.
-
-    def is_stepping(self) -> bool:
-        trainer = self._trainer
-        done = trainer.fit_loop.batch_idx + 1
-        return bool(trainer.is_last_batch) or bool(done % trainer.accumulate_grad_batches == 0)
 
     def settings(self) -> Mapping[str, object]:
         trainer = self._trainer

@@ -84,6 +84,7 @@ class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc
         self._strict = strict
         self._guard = ExceptionGuard(self._stop)
         self._trainer: pl.Trainer | None = None
+        self._saved: list[int | None] = []
 
     def state_dict(self) -> dict[str, Any]:
         """What was measured so far and the mode that is locked, as plain Python values."""
@@ -113,19 +114,33 @@ class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc
                 what = "power-mode tuning is disabled for this run, since `fast_dev_run` is too short for it"
                 warn(what, see="troubleshooting.md#short-jobs")
             return
-        self._trainer = trainer
+        self._trainer, self._saved = trainer, []
         self._guard.begin(trainer)
         self._tuner.start(lambda: LightningJob(trainer, pl_module))
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._tuner.minibatch_starts(batch)
+        if self._tuner.active is None:
+            self._tuner.first_minibatch_starts(batch)
+        else:
+            self._tuner.active.minibatch_started()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._tuner.minibatch_ended()
+        tuner = self._tuner.active or self._tuner.first_minibatch_ended()
+        if tuner is None:
+            return
+        is_stepping = True
+        try:
+            is_last = bool(trainer.is_last_batch)  # It may be a short one.
+            is_stepping = is_last or (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0
+            if self._has_saved(trainer) or is_last:
+                tuner.interrupt()
+            tuner.minibatch_ended(cycle_complete=is_stepping)
+        except Exception as error:
+            self._tuner.minibatch_failed(error, cycle_complete=is_stepping)
 
     # Whatever happens between two minibatches makes the time between them no measure of a minibatch.
 
@@ -150,6 +165,12 @@ class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._stop(trainer)
+
+    def _has_saved(self, trainer: pl.Trainer) -> bool:
+        """Whether a checkpoint was saved since the last minibatch: one of weights only is not reported to callbacks."""
+        before = self._saved
+        self._saved = [getattr(each, "_last_global_step_saved", None) for each in trainer.checkpoint_callbacks]
+        return self._saved != before
 
     def _stop(self, trainer: pl.Trainer, strict: bool = False) -> None:
         """Restore the board, unless the callback tunes for another Trainer."""

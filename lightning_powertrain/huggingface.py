@@ -122,7 +122,10 @@ class PowerTrainCallback(TuningResults, TrainerCallback):  # type: ignore[misc] 
         self._tuner.start(lambda: self._new_job(args, state, control, details))
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._tuner.minibatch_starts(None)
+        if self._tuner.active is None:
+            self._tuner.first_minibatch_starts(None)
+        else:
+            self._tuner.active.minibatch_started()
 
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._minibatch_ended(state, is_stepping=False)
@@ -155,11 +158,16 @@ class PowerTrainCallback(TuningResults, TrainerCallback):  # type: ignore[misc] 
         return self._job
 
     def _minibatch_ended(self, state: TrainerState, *, is_stepping: bool) -> None:
-        if self._job is None:
+        tuner = self._tuner.active or self._tuner.first_minibatch_ended()
+        if tuner is None:
             return
-        self._job.steps = is_stepping
-        self._tuner.minibatch_ended()
-        found = (self._tuner.profile, self._tuner.outcome)
+        try:
+            if is_stepping and float(state.epoch or 0.0).is_integer():
+                tuner.interrupt()  # The last minibatch of an epoch may be a short one.
+            tuner.minibatch_ended(cycle_complete=is_stepping)
+        except Exception as error:
+            self._tuner.minibatch_failed(error, cycle_complete=is_stepping)
+        found = (tuner.profile, tuner.outcome)
         if found[0] is not self._in_state[0] or found[1] is not self._in_state[1]:
             self._in_state = found
             # The next checkpoint holds it. The Trainer would create an ExportableState anew when it resumes, without
@@ -207,8 +215,6 @@ class _TrainerJob(BaseJob):
         kinds = tuple(get_reporting_integration_callbacks(args.report_to))
         callbacks = [] if trainer is None else trainer.callback_handler.callbacks
         self._trackers = [_Tracker(each, self._report) for each in callbacks if isinstance(each, kinds)]
-        self.steps = True
-        """Whether the optimizer has made a step at the end of the last minibatch."""
 
     def end(self) -> None:
         """Log no more: the trackers have closed by now."""
@@ -226,13 +232,6 @@ class _TrainerJob(BaseJob):
     def loader_workers(self) -> tuple[int, int]:
         workers = self._args.dataloader_num_workers
         return workers, (self._args.dataloader_prefetch_factor or 2) if workers else 0
-
-    def is_interrupted(self) -> bool:
-        # The last minibatch of an epoch may be a short one.
-        return self.steps and float(self._state.epoch or 0.0).is_integer()
-
-    def is_stepping(self) -> bool:
-        return self.steps
 
     def settings(self) -> Mapping[str, object]:
         args = self._args

@@ -112,7 +112,8 @@ class Tuner:
     @property
     def profile(self) -> Profile | None:
         """What was measured so far; None before the first measurement."""
-        return self._session.profile if self._session and len(self._session.profile) else None
+        profile = self._session.runner.profile if self._session else None
+        return profile if profile is not None and profile.measurements else None
 
     @property
     def reusable_profile(self) -> Profile | None:

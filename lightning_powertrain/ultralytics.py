@@ -134,10 +134,22 @@ class ModelTuning(TuningResults):
             self._job.epoch_starts = True
 
     def _batch_starts(self, trainer: Any) -> None:
-        self._tuner.minibatch_starts(None)
+        if self._tuner.active is None:
+            self._tuner.first_minibatch_starts(None)
+        else:
+            self._tuner.active.minibatch_started()
 
     def _batch_ended(self, trainer: Any) -> None:
-        self._tuner.minibatch_ended()
+        tuner, job = self._tuner.active or self._tuner.first_minibatch_ended(), self._job
+        if tuner is None or job is None:
+            return
+        try:
+            job.minibatch_ended()
+            if job.is_interrupted():
+                tuner.interrupt()
+            tuner.minibatch_ended(cycle_complete=job.is_stepping)
+        except Exception as error:
+            self._tuner.minibatch_failed(error, cycle_complete=job.is_stepping)
 
     def _interrupted(self, trainer: Any) -> None:
         self._tuner.interrupt()
@@ -179,7 +191,8 @@ class _TrainerJob(BaseJob):
         self._in_epoch = 0
         self._epoch: int | None = None
         self._since_step = 0
-        self._is_stepping = True
+        self.is_stepping = True
+        """Whether the trainer has made a step at the end of the last minibatch."""
 
     def minibatch_ended(self) -> None:
         """Count as the trainer does, which steps once so many minibatches were accumulated, as many as that is by now.
@@ -195,8 +208,8 @@ class _TrainerJob(BaseJob):
         self._step += 1
         self._in_epoch += 1
         self._since_step += 1
-        self._is_stepping = self._since_step >= self._trainer.accumulate
-        if self._is_stepping:
+        self.is_stepping = self._since_step >= self._trainer.accumulate
+        if self.is_stepping:
             self._since_step = 0
 
     def minibatches_left(self) -> int | None:
@@ -214,10 +227,8 @@ class _TrainerJob(BaseJob):
         return loader.num_workers, loader.prefetch_factor or 0
 
     def is_interrupted(self) -> bool:
+        """Whether the time of the minibatch that has just ended is no measure of the others."""
         return self._in_epoch == len(self._trainer.train_loader)  # The last minibatch may be a short one.
-
-    def is_stepping(self) -> bool:
-        return self._is_stepping
 
     def settings(self) -> Mapping[str, object]:
         trainer = self._trainer

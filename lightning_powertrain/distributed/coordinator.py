@@ -115,6 +115,9 @@ class Coordinator:
         """Give earlier measurements of this job to the tuner in the next round; see Tuner.warm_start."""
         self._history = history
 
+    def minibatch_started(self) -> None:
+        """Does nothing: how long each process waits for data is not measured."""
+
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report the end of a minibatch; see :class:`~lightning_powertrain.tuner.Tuner`."""
         self._board.minibatch_ended()

@@ -69,6 +69,9 @@ class Worker:
     def warm_start(self, history: History) -> None:
         """Does nothing: only the coordinator uses earlier measurements."""
 
+    def minibatch_started(self) -> None:
+        """Does nothing: how long each process waits for data is not measured."""
+
     def minibatch_ended(self, *, cycle_complete: bool = True) -> None:
         """Report the end of a minibatch; see :class:`~lightning_powertrain.tuner.Tuner`."""
         self._board.minibatch_ended()

@@ -43,17 +43,6 @@ class BaseJob(ABC):
         """Workers of the data loader, for advice; None if there is no loader that has any, such as a generator."""
         return self.loader_workers()[0]
 
-    def minibatch_ended(self) -> None:  # noqa: B027  # Most jobs need none.
-        """Take note that a minibatch has ended; comes before the next two."""
-
-    def is_interrupted(self) -> bool:
-        """Whether the time of the minibatch that has just ended is no measure of the others."""
-        return False
-
-    def is_stepping(self) -> bool:
-        """Whether the minibatch that has just ended is the last one of its accumulation cycle."""
-        return True
-
     @abstractmethod
     def settings(self) -> Mapping[str, object]:
         """What the time and power of a minibatch depend on besides model, minibatch and data loader."""

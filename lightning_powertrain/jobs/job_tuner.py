@@ -32,6 +32,7 @@ class JobTuner:
     """Tunes the jobs of one callback, one after the other, and keeps the results of the last one.
 
     A callback translates the events of its framework into these calls. None of them raises, except under ``strict``.
+    After the first minibatch it reports directly to :attr:`active`: what each minibatch passes through stays short.
 
     Args:
         budget: What to look for; this and the others are arguments of the callback.
@@ -68,8 +69,9 @@ class JobTuner:
         self._factory = TunerFactory(config, device, verbose)
         self._strict = strict
         self._store = HistoryStore(cache, config.predictor.minimum_modes, str(config.budget), strict)
+        self.active: AnyTuner | None = None
+        """What the callback reports minibatches to; None until the first one has ended, and where nothing is tuned."""
         self._tuner: AnyTuner | None = None
-        self._job: BaseJob | None = None
         self._begins = False
         self._workload: JobWorkload | None = None
         self._outcome: Outcome | None = None
@@ -140,19 +142,30 @@ class JobTuner:
         except Exception as error:
             self._fail(error)
 
-    def minibatch_starts(self, batch: object) -> None:
-        """Report that a minibatch starts.
+    def first_minibatch_starts(self, batch: object) -> None:
+        """Report that the first minibatch starts.
 
         Args:
             batch: The minibatch, or what is known of it.
         """
         self._while_tuning(lambda tuner: self._look_at(tuner, batch))
 
-    def minibatch_ended(self) -> None:
-        """Report that a minibatch has ended."""
-        self._while_tuning(self._end_minibatch)
-        if self._has_failed and isinstance(self._tuner, (Coordinator, Worker)) and self._job is not None:
-            self._tuner.minibatch_ended(cycle_complete=self._job.is_stepping())  # Sends the failure to all processes.
+    def first_minibatch_ended(self) -> AnyTuner | None:
+        """Report that the first minibatch has ended; returns :attr:`active`, to which the callback then reports it."""
+        self._while_tuning(lambda _: self._finish_workload())
+        self.active = self._tuner
+        return self.active
+
+    def minibatch_failed(self, error: Exception, *, cycle_complete: bool) -> None:
+        """Report that the end of a minibatch could not be reported to :attr:`active`.
+
+        Args:
+            error: What was raised.
+            cycle_complete: False for all but the last minibatch of a gradient-accumulation cycle.
+        """
+        self._fail(error)
+        if isinstance(self._tuner, (Coordinator, Worker)):
+            self._tuner.minibatch_ended(cycle_complete=cycle_complete)  # Sends the failure to all processes.
 
     def interrupt(self) -> None:
         """Report what makes the time between two minibatches no measure of one: validation, a checkpoint, an edge."""
@@ -164,7 +177,7 @@ class JobTuner:
         Args:
             strict: Raise what fails.
         """
-        tuner, self._tuner, self._job = self._tuner, None, None
+        tuner, self._tuner, self.active = self._tuner, None, None
         if tuner is None:
             return
         self._outcome, self._profile, self._reusable = tuner.outcome, tuner.profile, tuner.reusable_profile
@@ -184,7 +197,7 @@ class JobTuner:
 
     def _tune(self, job: BaseJob) -> None:
         tuner, device = self._factory.build(job, self._store)
-        self._job, self._tuner, self._begins = job, tuner, True
+        self._tuner, self._begins = tuner, True
         about: dict[str, Any] = {}
         try:
             about = self._about(job, device)
@@ -205,8 +218,7 @@ class JobTuner:
 
     def _look_at(self, tuner: AnyTuner, batch: object) -> None:
         begins, self._begins = self._begins, False
-        if isinstance(tuner, Tuner):
-            tuner.minibatch_started()
+        tuner.minibatch_started()
         workload = self._workload
         if workload is None:
             return
@@ -216,15 +228,10 @@ class JobTuner:
                 tuner.warm_start(history)
         workload.minibatch_starts()
 
-    def _end_minibatch(self, tuner: AnyTuner) -> None:
-        assert self._job is not None
+    def _finish_workload(self) -> None:
         if self._workload is not None:
             self._workload.minibatch_ended()
             self._workload = None  # The first minibatch has shown all that is needed.
-        self._job.minibatch_ended()
-        if self._job.is_interrupted():
-            tuner.interrupt()
-        tuner.minibatch_ended(cycle_complete=self._job.is_stepping())
 
     def _while_tuning(self, act: Callable[[AnyTuner], object]) -> None:
         if self._tuner is not None and not self._has_failed:
@@ -235,6 +242,8 @@ class JobTuner:
 
     def _fail(self, error: Exception) -> None:
         """Restore the board and warn once, or raise ``error`` under ``strict``. Nothing more is tuned in this job."""
+        if self._has_failed:
+            return
         self._has_failed = True
         with swallowed("removing the hooks from the model"):
             self._unwatch()

@@ -19,6 +19,7 @@ from lightning_powertrain.callbacks import powertrain
 Weights = Dict[str, Tensor]
 
 TUNER = "lightning_powertrain.tuner.Tuner"
+CALLBACK = "lightning_powertrain.callbacks.powertrain.PowerTrainCallback"
 JOB = "lightning_powertrain.callbacks.lightning_job"
 FACTORY = "lightning_powertrain.jobs.tuner_factory"
 WORKLOAD = "lightning_powertrain.jobs.workload"

@@ -9,7 +9,19 @@ from typing import Any, Callable, Optional
 import pytest
 import pytorch_lightning as pl
 import torch
-from breaking import FACTORY, JOB, TUNER, WORKLOAD, UnforeseenError, Weights, break_after, stuck, trained, warnings_of
+from breaking import (
+    CALLBACK,
+    FACTORY,
+    JOB,
+    TUNER,
+    WORKLOAD,
+    UnforeseenError,
+    Weights,
+    break_after,
+    stuck,
+    trained,
+    warnings_of,
+)
 from fakes import FakeDevice, Oracle
 from jobs import LIGHTNING_WARNINGS, Model, data, locked, powertrain, trainer
 from pytorch_lightning.loggers import CSVLogger
@@ -60,7 +72,7 @@ FAILURES = {
     "workers after a minibatch": Failure(
         f"{JOB}.loader_workers", "on_train_batch_end", after=2, device=MODEL_OF_ITS_OWN
     ),
-    "end of a cycle": Failure(f"{JOB}.LightningJob.is_stepping", "on_train_batch_end", after=20),
+    "end of a cycle": Failure(f"{CALLBACK}._has_saved", "on_train_batch_end", after=20),
     "last minibatch": Failure(f"{TUNER}.interrupt", "on_train_batch_end", after=2),
     "minibatch reported": Failure(f"{TUNER}.minibatch_ended", "on_train_batch_end", after=20),
     "validation started": Failure(f"{TUNER}.interrupt", "on_validation_start"),

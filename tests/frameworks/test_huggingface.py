@@ -20,6 +20,7 @@ pytest.importorskip("accelerate", reason="accelerate is not installed")
 
 import pytorch_lightning as pl
 from hf_jobs import At, Data, EvaluationTakes, Stream, powertrain, trainer
+from path_trace import PathTrace, assert_short
 from torch import Tensor
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
@@ -27,6 +28,7 @@ import lightning_powertrain
 from lightning_powertrain import SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, BudgetError, PowerTrainError
 from lightning_powertrain.huggingface import PowerTrainCallback
+from lightning_powertrain.tuning import Phase
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pin_memory"),
@@ -89,6 +91,15 @@ def test_weights_are_equal_bit_for_bit(slow: FakeDevice, tmp_path: Path) -> None
     assert torch.equal(torch.get_rng_state(), state)
     for (name, value), other in zip(weights(tuned).items(), weights(plain).values()):
         assert torch.equal(value, other), name
+
+
+def test_a_plain_minibatch_passes_through_few_files(slow: FakeDevice, tmp_path: Path) -> None:
+    callback: Any = powertrain(slow)
+    trace = PathTrace(lambda: callback._tuner.active.phase if callback._tuner.active else Phase.IDLE)
+    callback.on_step_begin = trace.starts(callback.on_step_begin)
+    callback.on_step_end = trace.ends(callback.on_step_end)
+    trainer(tmp_path, callback).train()
+    assert_short(trace, "huggingface.py")
 
 
 def test_a_simulated_board_trains_this_very_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

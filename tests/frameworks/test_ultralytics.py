@@ -11,10 +11,12 @@ import fakes
 import pytest
 import torch
 from fakes import FakeDevice, arguments, true_power_w
+from path_trace import PathTrace, assert_short
 from yolo import EVENTS, Model
 
 from lightning_powertrain import SimulatedDevice
 from lightning_powertrain.errors import ArgumentError, BudgetError
+from lightning_powertrain.tuning import Phase
 from lightning_powertrain.ultralytics import ModelTuning, powertrain
 
 
@@ -110,6 +112,16 @@ def test_weights_are_equal_bit_for_bit(slow: FakeDevice, tmp_path: Path) -> None
     assert torch.equal(*states)
     ours, plain = (model.model.state_dict() for model in models)
     assert all(torch.equal(value, plain[name]) for name, value in ours.items())
+
+
+def test_a_plain_minibatch_passes_through_few_files(slow: FakeDevice, model: Model) -> None:
+    tuning = tuned(model, slow)
+    trace = PathTrace(lambda: tuning._tuner.active.phase if tuning._tuner.active else Phase.IDLE)
+    (*_, start), (*_, end) = model.callbacks["on_train_batch_start"], model.callbacks["on_train_batch_end"]
+    model.callbacks["on_train_batch_start"] = [trace.starts(start)]
+    model.callbacks["on_train_batch_end"] = [trace.ends(end)]
+    model.train()
+    assert_short(trace, "ultralytics.py")
 
 
 def test_a_simulated_board_trains_this_very_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
