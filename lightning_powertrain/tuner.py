@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal
 
-from lightning_powertrain.devices import BaseDevice, Interval, open_device
-from lightning_powertrain.errors import DeviceError
-from lightning_powertrain.logs import log_swallowed, warn
+from lightning_powertrain.devices import BaseDevice, Interval
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.reporting import ConsoleReporter
 from lightning_powertrain.selection import BudgetLike
@@ -18,15 +15,14 @@ from lightning_powertrain.tuning.checks import check_switches, count_modes
 from lightning_powertrain.tuning.claims import claim
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.job_length import JobLength
-from lightning_powertrain.tuning.mode_runner import ClosedError
 from lightning_powertrain.tuning.opening import open_session
 from lightning_powertrain.tuning.session import TuningSession
-from lightning_powertrain.tuning.status import IDLE, disabled, failed, warn_not_restored
+from lightning_powertrain.tuning.session_guard import SessionGuard
+from lightning_powertrain.tuning.status import IDLE
 from lightning_powertrain.tuning.tracked_loop import Batch, TrackedLoop
 
-# A locked mode is watched for minutes, so that it need not be looked at after each minibatch.
+# A locked mode is watched for minutes: there is no need to look at each minibatch.
 _LOCKED_INTERVAL_S = 1.0
-_STOPPED = "troubleshooting.md#tuning-stops"
 
 
 class Tuner:
@@ -35,11 +31,9 @@ class Tuner:
     It measures the mode that the job started in and the most informative other modes, predicts the rest, and
     continues where the best one for the budget is expected (:class:`~lightning_powertrain.tuning.search.Search`). The
     mode that stays was always measured, and is within the budget by more than the noise of its measurement.
-    :meth:`stop` restores the board.
 
-    Training is sacred: an error in here restores the board, is logged once as a warning, and training continues
-    unchanged; ``strict=True`` raises it instead. No random state of torch, numpy or Python is touched. Off a Jetson
-    nothing is tuned, with one warning.
+    Training is sacred: an error in here restores the board, is one warning, and training continues unchanged. No random
+    state of torch, numpy or Python is touched. Off a Jetson nothing is tuned, with one warning.
 
     Args:
         budget: What to look for: ``30`` or ``"30 W"``, ``"120 ms"``, ``"energy"``, ``"edp"``, ``"5 % slower"``,
@@ -47,14 +41,12 @@ class Tuner:
             mode that the job started in, with no more power. docs/budgets.md has all forms.
         device: None for the Jetson that this runs on; a name such as ``"simulated:orin-agx-64gb:resnet18"``; or a
             device of your own.
-        max_modes: How many modes to measure, at least what the predictor needs; None for 50, or all that a smaller
-            board has; ``"auto"`` for as many as it takes until no other is expected to be better than the best
-            measured one by more than 0.3 %, at most 50. Up to five more follow while one is expected to be better by
-            1 %.
+        max_modes: How many modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many as it
+            takes until no other is expected to be better by more than 0.3 %, at most 50. Up to five more follow while
+            one is expected to be better by 1 %.
         max_share: Largest share of the job's time that profiling may take; fewer modes are measured if need be.
-        hard_limit: Never exceed a power budget, not even to measure: for a supply that really ends there. Starts from
-            the lowest mode, which takes longer; see docs/budgets.md for how well it keeps the limit.
-        strict: Raise errors, and treat a budget that no mode can meet as one.
+        hard_limit: Never exceed a power budget, not even to measure; docs/budgets.md says how well that is kept.
+        strict: Raise errors instead of warning, also if no mode can meet the budget.
         verbose: Print progress and a summary.
         options: How modes are measured, predicted and watched; None for the defaults.
 
@@ -87,55 +79,58 @@ class Tuner:
         check_switches(verbose=verbose)
         self._given = device
         self._verbose = verbose
-        self._device = None if device is None or isinstance(device, str) else device
-        self._session: TuningSession | None = None
-        self._failure: Status | None = None
+        self._guard = SessionGuard(strict)
         self._loop = TrackedLoop(self)
 
     @property
     def phase(self) -> Phase:
         """Where the tuner stands."""
-        return self._session.phase if self._session else Phase.IDLE
+        session = self._guard.session
+        return session.phase if session else Phase.IDLE
 
     @property
     def status(self) -> Status:
         """Where the tuner stands, or why nothing was tuned: one word and one sentence."""
-        if self._failure is not None:
-            return self._failure
-        return self._session.status if self._session else IDLE
+        session = self._guard.session
+        return self._guard.failure or (session.status if session else IDLE)
 
     @property
     def device(self) -> BaseDevice | None:
         """The board; None before :meth:`start` if it was given by its name."""
-        return self._device
+        session = self._guard.session
+        given = None if isinstance(self._given, str) else self._given
+        return session.runner.device if session else given
 
     @property
     def profile(self) -> Profile | None:
         """What was measured so far; None before the first measurement."""
-        profile = self._session.runner.profile if self._session else None
-        return profile if profile is not None and profile.measurements else None
+        session = self._guard.session
+        return session.runner.profile if session and session.runner.profile.measurements else None
 
     @property
     def reusable_profile(self) -> Profile | None:
         """What a later run can start from: the profile; after a drift also the earlier measurements, rescaled."""
-        reusable = self._session.drift.reusable_profile if self._session else ()
-        return reusable if isinstance(reusable, Profile) and len(reusable) else None
+        session = self._guard.session
+        reusable = session.drift.reusable_profile if session else None
+        return reusable if reusable is not None and len(reusable) else None
 
     @property
     def outcome(self) -> Outcome | None:
         """The result; None until a mode was chosen."""
-        return self._session.outcome if self._session else None
+        session = self._guard.session
+        return session.outcome if session else None
 
     @property
     def spent(self) -> Spent | None:
         """What the job has spent so far; None unless its budget is for the whole of it."""
-        plan = self._session.plan if self._session else None
-        return plan.ledger.spent if plan else None
+        session = self._guard.session
+        return session.plan.ledger.spent if session and session.plan else None
 
     @property
     def watch_is_paused(self) -> bool:
         """Whether a mode is locked but not watched, since the power of the board can no longer be read."""
-        return self._session is not None and self.phase is Phase.LOCKED and self._session.drift.is_blind
+        session = self._guard.session
+        return session is not None and session.phase is Phase.LOCKED and session.drift.is_blind
 
     # What a training loop calls: track, or else start, minibatch_started, minibatch_ended, interrupt and stop.
 
@@ -150,10 +145,10 @@ class Tuner:
     ) -> Iterator[Batch]:
         """Iterate over a data loader while this tuner tunes.
 
-        It starts the tuner, reports the end of each minibatch and the edges of the epochs, and stops the tuner after
-        the last epoch. A ``break`` or an error in the loop also stops it. A loop over ``tuner.track`` inside of another
-        one is validation: it interrupts training, and is not measured. Inside a ``with`` statement of the tuner the
-        board also comes back where training ends between two epochs, or the loader is never exhausted.
+        It starts the tuner, reports the end of each minibatch and epoch, and stops the tuner after the last epoch. A
+        ``break`` or an error in the loop also stops it. A loop over ``tuner.track`` inside of another one is
+        validation, and is not measured. Inside a ``with`` statement of the tuner the board also comes back where
+        training ends between two epochs.
 
         Args:
             loader: A data loader of torch or of Fabric, or anything else that yields minibatches.
@@ -196,46 +191,35 @@ class Tuner:
         """
         self.stop()
         claim()
-        self._failure = None
-        try:
-            device = self._device = self._open()
-        except DeviceError as error:
-            if self._config.strict:
-                raise
-            self._failure = disabled(error)
-            return self
         job = JobLength.of(minibatches, seconds)
-        console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
-        self._session = open_session(
-            device, self._config, job, console, prefetched=prefetched, workers=workers, workload=workload
-        )
-        with self._guarded(self._session):
-            self._session.start()
+
+        def session(device: BaseDevice) -> TuningSession:
+            console = [ConsoleReporter(simulated=device.simulated)] if self._verbose else []
+            return open_session(
+                device, self._config, job, console, prefetched=prefetched, workers=workers, workload=workload
+            )
+
+        self._guard.start(self._given, self._config.options.seed, session)
         return self
 
     def warm_start(self, history: History) -> None:
         """Use what an earlier run of this very job measured on this board, or this run before it broke off.
 
-        It replaces measuring the same again. If it was enough to choose a mode, the best one is set at once, and stays
-        if a new measurement of it agrees. If any new measurement differs by more than 10 %, the earlier ones are
-        dropped, and measuring starts over.
+        Call it right after :meth:`start`. If the history was enough to choose a mode, the best one is set at once, and
+        stays if a new measurement of it agrees. If one differs by more than 10 %, measuring starts over.
 
         Args:
-            history: The earlier measurements. Call this right after :meth:`start`: measuring begins after 10
-                minibatches.
+            history: The earlier measurements.
         """
-        session = self._session
-        if session is not None and session.is_active:
-            with self._guarded(session):
-                session.warm_start(history)
+        session = self._guard.session
+        if session is not None and session.awaited is not None:
+            with self._guard.running(), session.runner.charged():
+                session.job_start.warm_start(history)
 
     def minibatch_started(self) -> None:
-        """Report that the loop has the data of its next minibatch. Optional: it shows how long training waits for data.
-
-        Call it for each minibatch, as soon as the data loader has returned it.
-        """
-        session = self._session
-        if session is None or session.runner.is_closed or not session.is_active:
+        """Report that the data loader has returned a minibatch. Optional: it shows how long training waits for data."""
+        session = self._guard.session
+        if session is None or session.runner.is_closed or session.awaited is None:
             return
         runner = session.runner
         try:
@@ -252,13 +236,13 @@ class Tuner:
         Args:
             cycle_complete: False for all but the last minibatch of a gradient-accumulation cycle.
         """
-        session = self._session
+        session = self._guard.session
         if session is None or session.runner.is_closed:
             return
         try:
             if session.runner.advance_clock is not None:
                 session.runner.advance_clock()
-            if session.is_active:
+            if session.awaited is not None:
                 at_least_s = _LOCKED_INTERVAL_S if session.phase is Phase.LOCKED else 0.0
                 intervals = session.stopwatch.minibatch_ended(cycle_complete=cycle_complete, at_least_s=at_least_s)
                 if intervals:
@@ -272,12 +256,10 @@ class Tuner:
                 self.stop()
 
     def interrupt(self) -> None:
-        """Report that something other than training goes on: validation, a checkpoint, the edge of an epoch.
-
-        The time from the last end of a minibatch to the next is then no measure of a minibatch.
-        """
-        if self._session is not None:
-            self._session.stopwatch.interrupt()
+        """Report what makes the time to the next end no measure of a minibatch: validation, a checkpoint, an edge."""
+        session = self._guard.session
+        if session is not None:
+            session.stopwatch.interrupt()
 
     def give_up(self, error: Exception) -> None:
         """Report that something which tuning needs has failed: the board is restored, and training continues.
@@ -288,57 +270,17 @@ class Tuner:
         Raises:
             Exception: ``error`` itself, under ``strict``.
         """
-        state = "the board is restored"
-        self._failure = failed(error)
-        try:
-            self._close()
-        except Exception as failure:
-            log_swallowed("restoring the board", failure)
-            state = f"the board could not be restored ({failure!r}): run `powertrain restore`"
-        if self._config.strict:
-            raise error
-        warn("power-mode tuning has stopped (%r); %s, and training continues unchanged", error, state, see=_STOPPED)
+        self._guard.fail(error)
 
     def stop(self) -> None:
         """Restore the board. May be called at any time, and more than once.
 
-        Also from an observer, and from a signal handler: where that comes in the middle of a switch of power modes, the
-        board is restored as soon as the switch is over.
+        Also from an observer or a signal handler: during a switch of power modes it takes effect after the switch.
 
         Raises:
             DeviceError: If some setting could not be restored, under ``strict``; otherwise that is a warning.
         """
-        try:
-            self._close()
-        except Exception as error:
-            if self._config.strict:
-                raise
-            warn_not_restored(error)
-
-    def _close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            if self._device is not self._given and self._session.phase is Phase.CLOSED:
-                self._session.runner.device.close()  # It was opened here.
-
-    def _open(self) -> BaseDevice:
-        if self._given is None or isinstance(self._given, str):
-            return open_device(self._given, self._config.options.seed)
-        return self._given
-
-    @contextmanager
-    def _guarded(self, session: TuningSession) -> Iterator[None]:
-        """Whatever fails in the body must not fail training."""
-        try:
-            with session.runner.charged():
-                yield
-        except ClosedError:
-            pass  # An observer or a signal handler has closed the session.
-        except Exception as error:
-            self.give_up(error)
-        finally:
-            if session.close_is_due:
-                self.stop()
+        self._guard.stop()
 
     def __enter__(self) -> Tuner:
         return self
@@ -346,18 +288,12 @@ class Tuner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self.stop()
-        except Exception as failure:
-            if error is None:
-                raise
-            # The user's own error is the one that has to surface.
-            warn_not_restored(failure)
+        self._guard.leave(error)
 
     def _go_on(self, session: TuningSession, intervals: Sequence[Interval]) -> None:
         with session.runner.charged():
             for interval in intervals:
-                if session.is_active and session.awaited.add(interval):
+                if session.awaited is not None and session.awaited.add(interval):
                     session.go_on()
-        if not session.is_active and session.phase is not Phase.LOCKED:
+        if session.awaited is None and session.phase is not Phase.LOCKED:
             self.stop()  # The job is too short for tuning.

@@ -23,7 +23,7 @@ BROAD = {"BaseException", "Exception", "PowerTrainError", "DeviceError", "FileFo
 # Where the error itself is passed on outside the handler, to a function that logs it.
 PASSES_ON = {"tuner_factory.py:_distributed_tuner"}
 # Functions that take an error and log it, directly or through one another; the test checks that they do.
-TAKE_ERRORS = {"give_up", "record_failure", "_fail", "_warn"}
+TAKE_ERRORS = {"give_up", "record_failure", "fail", "_fail", "minibatch_failed", "_warn"}
 
 SWALLOWING = """
 def f():

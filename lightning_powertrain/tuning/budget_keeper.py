@@ -64,7 +64,7 @@ class BudgetKeeper:
         session, runner, outcome = self._session, self._session.runner, self._session.outcome
         assert outcome is not None
         session.enter(Phase.DECIDING)
-        search = session.budget.search(outcome.selection.start, 0, with_first_modes=False)
+        search = session.profiling_budget(session.config).search(outcome.selection.start, 0, with_first_modes=False)
         with runner.computing():
             candidate = search.next_by_acquisition(runner.profile, may_explore=False)
         mode = search.best(runner.profile).mode if candidate is None else candidate.mode

@@ -78,8 +78,11 @@ class Backoff:
 
     def __init__(self) -> None:
         self._made = 0
-        self._wait_s = 0.0
         self._last_s = 0.0
+
+    @property
+    def _wait_s(self) -> float:
+        return _FIRST_WAIT_S * 2 ** (self._made - 1) if self._made else 0.0
 
     @property
     def is_exhausted(self) -> bool:
@@ -98,4 +101,3 @@ class Backoff:
         """Take note of a correction."""
         self._made += 1
         self._last_s = now_s
-        self._wait_s = 2 * self._wait_s if self._wait_s else _FIRST_WAIT_S

@@ -39,6 +39,7 @@ _SOON: tuple[Sign, ...] = ("over budget",)
 _FAR = 0.25
 
 Choosing = Generator[Awaited, None, Tuple[Outcome, bool]]
+Correcting = Generator[Awaited, None, Tuple[Outcome, Action]]
 
 
 class LockedWatch:
@@ -105,8 +106,6 @@ class DriftHandler:
         self._watch: LockedWatch | None = None
         self._started_s = session.runner.device.clock.now()
         self._ceiling_w = math.inf
-        self._action: Action = "chosen again"
-        self._corrections: tuple[Correction, ...] = ()
         self._reusable: Profile | None = None
 
     @property
@@ -126,15 +125,17 @@ class DriftHandler:
     def run(self) -> Waiting:
         """Watch and correct until corrections have become too many."""
         clock = self._runner.device.clock
+        corrections: tuple[Correction, ...] = ()
         while not self._backoff.is_exhausted:
             drift = yield from self._watched()
             drifted_s = clock.now()
             self._session.observers.drifted(drift)
             self._runner.check_open()
-            outcome = yield from self._corrected(drift, self._backoff.is_soon(drifted_s), drifted_s)
-            correction = Correction(drift, self._action, outcome.selection.mode, clock.now() - drifted_s)
-            self._corrections += (correction,)
-            self._session.lock(replace(outcome, corrections=self._corrections))
+            # A choice that did not last for long is not made again in the same way.
+            repeated = self._backoff.is_soon(drifted_s) and corrections[-1].action != "profiled again"
+            outcome, action = yield from self._corrected(drift, repeated, drifted_s)
+            corrections += (Correction(drift, action, outcome.selection.mode, clock.now() - drifted_s),)
+            self._session.lock(replace(outcome, corrections=corrections))
             self._backoff.corrected(clock.now())
 
     def _watched(self) -> Generator[Awaited, None, Drift]:
@@ -151,18 +152,15 @@ class DriftHandler:
     def _may_correct(self, now: Measurement) -> bool:
         return self._backoff.allows(self._runner.device.clock.now()) and self._can_pay(now, 2)
 
-    def _corrected(self, drift: Drift, soon: bool, drifted_s: float) -> Generator[Awaited, None, Outcome]:
-        repeated = soon and self._action != "profiled again"
+    def _corrected(self, drift: Drift, repeated: bool, drifted_s: float) -> Correcting:
         # A hard limit begins a new profile in the slowest modes: what is known is worth a try first.
         is_outdated = repeated or (_is_far(drift) and not self._session.config.hard_limit)
         if drift.is_throttling or not is_outdated or not self._can_profile(drift.now):
             outcome, is_valid = yield from self._choose_again(drift, drifted_s)
             satisfied = is_valid and outcome.selection.is_confirmed
             if satisfied or drift.is_throttling or not self._can_profile(drift.now):
-                self._action = "kept" if outcome.selection.mode == drift.before.mode else "chosen again"
-                return outcome
-        self._action = "profiled again"
-        return (yield from self._profile_again())
+                return outcome, "kept" if outcome.selection.mode == drift.before.mode else "chosen again"
+        return (yield from self._profile_again()), "profiled again"
 
     def _choose_again(self, drift: Drift, drifted_s: float) -> Choosing:
         """Measure the modes that predictions, corrected by the drift of the locked mode, expect to be better.
@@ -212,7 +210,7 @@ class DriftHandler:
         return outcome
 
     def _budget(self, config: TuningConfig, job: JobLength) -> ProfilingBudget:
-        return ProfilingBudget(self._runner.space, config, self._runner.window, self._runner.warm, job, self._ceiling_w)
+        return replace(self._session.profiling_budget(config), job=job, ceiling_w=self._ceiling_w)
 
     def _short_config(self) -> TuningConfig:
         config = self._session.config

@@ -19,7 +19,6 @@ from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase
 from lightning_powertrain.tuning.plan import ProfilingPlan
-from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
 from lightning_powertrain.tuning.search import MAX_VERIFICATIONS
 
@@ -51,13 +50,15 @@ class PlanWatch:
         self._mode = mode
         self._clock = clock
         self._due_s = clock.now() + period_s
-        self.is_due = False
-        """Whether the time was over, rather than that something interrupted the job."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the time is over, rather than that something interrupted the job."""
+        return self._clock.now() >= self._due_s
 
     def add(self, interval: Interval) -> bool:
         """Take an interval as it ends; returns whether the wait is over."""
         self._plan.ledger.add(interval, self._plan.minibatch(self._mode))
-        self.is_due = self._clock.now() >= self._due_s
         return self.is_due or not interval.clean
 
 
@@ -85,9 +86,7 @@ class PlanKeeper:
                 break
             goal = PricedTime(plan.price_w())
             config = replace(session.config, budget=FixedBudget(goal, str(goal)))
-            budget = ProfilingBudget(
-                session.runner.space, config, session.runner.window, session.runner.warm, session.job
-            )
+            budget = session.profiling_budget(config)
             search, nothing_more = budget.search(start, 0, with_first_modes=False), ProfilingPlan(())
             explorer = Explorer(session, budget, TimeLeft(session.runner.window, nothing_more, 0))
             search, _ = yield from explorer.explore(search, nothing_more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
@@ -16,6 +17,7 @@ from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import MAX_VERIFICATIONS, Search
 
 
+@dataclass(frozen=True)
 class ProfilingBudget:
     """How much of a job may go into profiling.
 
@@ -28,38 +30,29 @@ class ProfilingBudget:
         ceiling_w: Power above which the board is known to throttle.
     """
 
-    def __init__(
-        self,
-        space: ModeSpace,
-        config: TuningConfig,
-        window: WindowPlan,
-        warm: WarmStart,
-        job: JobLength,
-        ceiling_w: float = math.inf,
-    ) -> None:
-        self._space = space
-        self.config = config
-        self._window = window
-        self._warm = warm
-        self._ceiling_w = ceiling_w
-        self._job = job
+    space: ModeSpace
+    config: TuningConfig
+    window: WindowPlan
+    warm: WarmStart
+    job: JobLength
+    ceiling_w: float = math.inf
 
     def plan(self, start: Measurement, profile: Profile) -> tuple[Search, ProfilingPlan]:
         """How many modes the job can pay for, and the search that measures them."""
         config = self.config
         done = len(profile.besides(start))
         most = max(0, self._most(done) - done)
-        minimum = config.minimum_modes(self._space)
+        minimum = config.minimum_modes(self.space)
 
         def costs_s(count: int) -> list[float]:
             """Seconds of the first modes, and as much as those take for each that the search has yet to choose."""
             if not count:
                 return []
             times_ms = self._expected_ms(start, self._search_for(start, done, count).first_modes)
-            known = [self._window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
+            known = [self.window.seconds(time_ms) for time_ms in times_ms[:count] or [start.time_ms]]
             return known + [sum(known) / len(known)] * (count - len(known))
 
-        job_s = self._job.seconds_left(start.time_ms)
+        job_s = self.job.seconds_left(start.time_ms)
         if config.hard_limit or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
@@ -71,21 +64,21 @@ class ProfilingBudget:
         if not self.config.hard_limit:
             return plan.allowance_s
         best = select_measured(search.objective, profile, search.start)
-        return self.config.max_share * self._job.seconds_left(best.time_ms)
+        return self.config.max_share * self.job.seconds_left(best.time_ms)
 
     def _most(self, done: int) -> int:
         """Modes to know in the end; ``done`` of them were measured already."""
         config = self.config
         if not config.ends_early:
-            return done if self._is_served(done) else config.most_modes(self._space)
-        most = config.most_modes(self._space)
+            return done if self._is_served(done) else config.most_modes(self.space)
+        most = config.most_modes(self.space)
         # A search that ends by itself may look for a few more: another budget may ask for others.
-        return min(len(self._space), max(most, done + MAX_VERIFICATIONS) if self._is_served(done) else most)
+        return min(len(self.space), max(most, done + MAX_VERIFICATIONS) if self._is_served(done) else most)
 
     def _is_served(self, done: int) -> bool:
         """Whether the earlier measurements are all that this job needs."""
-        history = self._warm.history
-        enough = done >= self.config.minimum_modes(self._space)
+        history = self.warm.history
+        enough = done >= self.config.minimum_modes(self.space)
         return history is not None and enough and history.serves(self.config.max_modes)
 
     def search(self, start: Measurement, most: int, with_first_modes: bool) -> Search:
@@ -99,17 +92,17 @@ class ProfilingBudget:
         config = self.config
         kind = SafeSearch if config.hard_limit else Search
         return kind(
-            *(self._space, config.predictor, config.objective_from(start), start, most),
+            *(self.space, config.predictor, config.objective_from(start), start, most),
             until_settled=config.ends_early,
             seed=config.options.seed,
             with_first_modes=with_first_modes,
-            ceiling_w=self._ceiling_w,
+            ceiling_w=self.ceiling_w,
         )
 
     def renewed(self, search: Search, space: ModeSpace) -> Search:
         """The same search on other modes: those that are left where a knob does not move."""
-        self._space = space
-        renewed = self.search(search.start, min(search.most, len(space)), bool(search.first_modes))
+        on_others = replace(self, space=space)
+        renewed = on_others.search(search.start, min(search.most, len(space)), bool(search.first_modes))
         renewed.foresee(search.foresight)
         return renewed
 
@@ -118,7 +111,7 @@ class ProfilingBudget:
 
     def _expected_ms(self, start: Measurement, modes: Sequence[PowerMode]) -> list[float]:
         """What minibatches should take in ``modes`` if this job slows down as the reference workload does."""
-        reference_ms = self.config.predictor.reference_time_ms(self._space.rows([start.mode, *modes]))
+        reference_ms = self.config.predictor.reference_time_ms(self.space.rows([start.mode, *modes]))
         if reference_ms is None:
             return [start.time_ms] * len(modes)
         return [float(time_ms) for time_ms in start.time_ms * reference_ms[1:] / reference_ms[0]]

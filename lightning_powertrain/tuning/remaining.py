@@ -58,8 +58,7 @@ class Remaining:
     ) -> None:
         self._most = most
         self._enough = min(others, _ENOUGH_TO_SETTLE if until_settled else _ENOUGH)
-        self._end = float(self._enough)
-        self._has_looked = False
+        self._seen_end: float | None = None
         self.time_ms = time_of_best_ms(objective, start)
         """Mean time of a minibatch in the modes that the search chooses."""
 
@@ -71,12 +70,16 @@ class Remaining:
             value: Expected improvements of those modes for which it is large enough to be measured, shape ``(n,)``.
             time_ms: Predicted times of a minibatch in these.
         """
-        self._has_looked = True
         count, root = len(value), math.sqrt(len(value))
         usual = min(_PER_ROOT * root, self._enough - done)
-        self._end = done + min(count, max(usual, _LEAST_PER_ROOT * root))
+        self._seen_end = done + min(count, max(usual, _LEAST_PER_ROOT * root))
         if count:
             self.time_ms = float(time_ms[np.argsort(-value, kind="stable")[:_NEXT]].mean())
+
+    @property
+    def _end(self) -> float:
+        """Modes that are known when the search ends: as the last decision has seen it, or as usual before the first."""
+        return self._enough if self._seen_end is None else self._seen_end
 
     def windows(self, done: int) -> float:
         """Modes that are yet to be measured, verifications included, once ``done`` are known; need not be whole."""
@@ -88,7 +91,8 @@ class Remaining:
 
         Before the first decision of a long search nobody knows.
         """
-        return None if self._most <= _SURE or self._has_looked else _MARGIN * max(self.windows(done), self._most - done)
+        has_looked = self._seen_end is not None
+        return None if self._most <= _SURE or has_looked else _MARGIN * max(self.windows(done), self._most - done)
 
 
 class TimeLeft:

@@ -14,22 +14,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Generator
 
-from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.devices import Stopwatch
 from lightning_powertrain.errors import BudgetError
-from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Profile
-from lightning_powertrain.selection import Selection, select_measured
+from lightning_powertrain.selection import Selection
 from lightning_powertrain.selection.schedule import ChangingBudget
 from lightning_powertrain.tuning.budget_keeper import BudgetKeeper
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.drift_handler import DriftHandler
 from lightning_powertrain.tuning.explorer import Explorer
-from lightning_powertrain.tuning.history import ContradictionError, History
+from lightning_powertrain.tuning.history import ContradictionError
 from lightning_powertrain.tuning.job_ledger import JobLedger
 from lightning_powertrain.tuning.job_length import JobLength
-from lightning_powertrain.tuning.job_plan import JobPlan, plan_of
-from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, Measuring, ModeRunner, Waiting, WarmUp
+from lightning_powertrain.tuning.job_plan import plan_of
+from lightning_powertrain.tuning.job_start import JobStart
+from lightning_powertrain.tuning.mode_runner import Awaited, ClosedError, ModeRunner, Waiting, WarmUp
 from lightning_powertrain.tuning.observers import ObserverList
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.pacing import pace_of
@@ -52,6 +51,9 @@ class TuningSession:
         config: What the user decided.
         job: How long the job is.
         observers: Are notified of every step.
+
+    Raises:
+        BudgetError: If a budget of the whole job is over already, or the length of the job is not known.
     """
 
     def __init__(self, runner: ModeRunner, config: TuningConfig, job: JobLength, observers: ObserverList) -> None:
@@ -60,29 +62,25 @@ class TuningSession:
         self.observers = observers
         self.stopwatch = Stopwatch(runner.device.clock)
         """Times the minibatches of the job."""
-        self.plan: JobPlan | None = None
-        """The plan of a job with a budget for the whole of it."""
-        self.keeper: PlanKeeper | None = None
-        """Keeps to the plan."""
-        self.config = config
-        self.budget = ProfilingBudget(runner.device.modes, config, runner.window, runner.warm, job)
+        self.plan = plan_of(config.budget, job, JobLedger(runner.device, self.stopwatch))
+        """The plan of a job with a budget for the whole of it; None for other budgets."""
+        self.config = config if self.plan is None else replace(config, budget=self.plan)
+        self._keeper = None if self.plan is None else PlanKeeper(self, self.plan)
         self.phase = Phase.IDLE
         """Where the session stands."""
         self.outcome: Outcome | None = None
         """The result; None until a mode was chosen."""
-        self.is_active = False
-        """Whether the session waits for minibatches."""
         self.is_too_short = False
         """Whether the job turned out too short for tuning."""
         self.close_is_due = False
         """Whether :meth:`close` came during a switch of modes, and has to be called again after it."""
+        self.job_start = JobStart(self)
         self.drift = DriftHandler(self)
-        self.awaited: Awaited
-        """What the session waits for; takes the intervals of the job while the session is active."""
+        self.awaited: Awaited | None = None
+        """What the session waits for, and takes the intervals of the job; None if it needs no minibatches."""
         self._steps = self._run()
         self.trained_on_s = 0.0
         """Seconds in the best mode known before the lock: training as such, and no part of what profiling costs."""
-        self._warm_mode: PowerMode | None = None
         self._has_warned_of_budget = False
         self._holds_board = False
 
@@ -102,18 +100,8 @@ class TuningSession:
     # What happens to a session.
 
     def start(self) -> None:
-        """Remember the state of the board, and start to measure; under a hard limit in the lowest mode.
-
-        Raises:
-            ClosedError: If an observer or a signal handler closed the session meanwhile, as in :meth:`warm_start`.
-            BudgetError: If a budget of the whole job is over already, or the length of the job is not known.
-        """
+        """Remember the state of the board, and start to measure; under a hard limit in the lowest mode."""
         runner = self.runner
-        self.plan = plan_of(self.config.budget, self.job, JobLedger(runner.device, self.stopwatch))
-        if self.plan is not None:
-            self.keeper = PlanKeeper(self, self.plan)
-            self.config = replace(self.config, budget=self.plan)
-            self.budget = ProfilingBudget(runner.device.modes, self.config, runner.window, runner.warm, self.job)
         if isinstance(self.config.budget, ChangingBudget):
             self.config.budget.refresh()
         runner.device.snapshot()
@@ -121,36 +109,17 @@ class TuningSession:
         if self.plan is not None:
             self.plan.ledger.start()
         runner.start()
-        self.is_active = True
-        self.awaited = next(self._steps)
-
-    def warm_start(self, history: History) -> None:
-        """Use the measurements of an earlier run; if they were enough to choose a mode, set the best one at once.
-
-        Under a hard limit the board stays in the lowest mode until a measurement has confirmed the earlier ones.
-        """
-        runner = self.runner
-        if not history.belongs_to(runner.device):
-            warn("the measurements of %s are of another board: profiling starts over", history.source, see="cache.md")
-            return
-        runner.profile = runner.warm.begin(history, runner.profile)
-        if self.plan is not None and history.spent is not None:
-            self.plan.ledger.before = history.spent
-        self.observers.warm_started(history)
-        runner.check_open()
-        start = runner.warm.find(runner.profile, runner.start_mode)
-        if history.finished and start is not None and not self.config.hard_limit:
-            best = history.kept or select_measured(self.config.objective_from(start), runner.profile, start).mode
-            if best != runner.start_mode and best in runner.device.modes:
-                self._warm_mode = runner.apply(best)
+        self.go_on()
 
     def go_on(self) -> None:
         """Go on: what the session waited for is over."""
         try:
-            self.awaited = next(self._steps)
+            awaited = next(self._steps)
         except (StopIteration, ClosedError):
-            self.is_active = False
+            self.awaited = None
             self.runner.pollers.stop()
+        else:
+            self.awaited = None if self.runner.is_closed else awaited  # A signal handler may have closed it meanwhile.
 
     def close(self) -> None:
         """Restore the board, then notify the observers. May come at any time, and more than once.
@@ -160,8 +129,7 @@ class TuningSession:
         Raises:
             DeviceError: If the board could not be restored; another call tries again.
         """
-        ended_early = self.is_active and self.outcome is None
-        self.is_active = False
+        self.awaited = None
         self.runner.close()
         self.drift.close()
         self.close_is_due = self.runner.is_switching
@@ -174,10 +142,10 @@ class TuningSession:
             self._holds_board = True
             raise
         self.phase = Phase.CLOSED
-        if ended_early:
+        if self.outcome is None and not self.is_too_short:
             self.observers.ended_early(self.status.sentence)
-        if self.keeper is not None:
-            self.keeper.close()
+        if self._keeper is not None:
+            self._keeper.close()
         self.observers.phase_changed(Phase.CLOSED)
         self.observers.closed()
 
@@ -200,26 +168,31 @@ class TuningSession:
         self.enter(Phase.WARMING_UP)
         yield WarmUp()
         try:
-            outcome = yield from self.tune(self.budget)
+            outcome = yield from self.tune(self.profiling_budget(self.config))
         except ContradictionError as contradiction:
-            self._drop_history(contradiction)
-            outcome = yield from self.tune(self.budget)
+            self.job_start.drop_history(contradiction)
+            outcome = yield from self.tune(self.profiling_budget(self.config))
         if outcome is None:
             self.is_too_short = True
             return
-        if self.keeper is not None:
-            outcome = yield from self.keeper.completed(outcome)
+        if self._keeper is not None:
+            outcome = yield from self._keeper.completed(outcome)
         self.lock(outcome)
-        if self.keeper is not None:
-            yield from self.keeper.run()
+        if self._keeper is not None:
+            yield from self._keeper.run()
         elif isinstance(self.config.budget, ChangingBudget):
             yield from BudgetKeeper(self, self.config.budget).run()
         elif self.config.options.adapt:
             yield from self.drift.run()
 
+    def profiling_budget(self, config: TuningConfig) -> ProfilingBudget:
+        """How much of the job may go into profiling with a configuration, on the modes that the board has left."""
+        runner = self.runner
+        return ProfilingBudget(runner.space, config, runner.window, runner.warm, self.job)
+
     def tune(self, budget: ProfilingBudget) -> Tuning:
         """Measure the start mode, search for the best mode, and return the outcome; None if the job is too short."""
-        start = yield from self._start_measured()
+        start = yield from self.job_start.measured()
         try:
             with self.runner.computing():
                 search, plan = budget.plan(start, self.profile)
@@ -237,37 +210,6 @@ class TuningSession:
         search, best = yield from explorer.best_mode(search, plan)
         spent_s = self.uninterrupted_s() - profiling_start_s
         return self.settled(search, best, spent_s)
-
-    def _start_measured(self) -> Measuring:
-        """Measure the start mode, or the best mode of an earlier run if that was set instead."""
-        runner = self.runner
-        if self._warm_mode is not None:
-            mode, self._warm_mode = self._warm_mode, None
-            self.enter(Phase.VERIFYING)
-            yield from runner.measured_cool(mode)
-            start = runner.warm.find(runner.profile, runner.start_mode)
-            assert start is not None
-            return start
-        self.enter(Phase.MEASURING_START)
-        is_warm = runner.start_mode in runner.warm.modes
-        measured = [each for each in runner.profile.measurements if each.mode == runner.start_mode]
-        if measured and not is_warm:
-            return measured[0]  # Measured before the history was dropped.
-        start = yield from runner.measured_cool(runner.device.current_mode())
-        if not is_warm:
-            with runner.computing():
-                runner.warm.check_predicted(runner.profile, start, self.config.predictor)
-        return start
-
-    def _drop_history(self, contradiction: ContradictionError) -> None:
-        """Drop the measurements of the earlier run, and return to the start mode."""
-        history = self.runner.warm.history
-        assert history is not None
-        what = "the measurements of %s no longer hold: %s. Profiling starts over"
-        warn(what, history.source, contradiction, see="cache.md#what-a-second-job-does-with-it")
-        self.runner.profile = self.runner.warm.dropped(self.profile)
-        self.outcome = None
-        self.runner.keep(self.runner.start_mode)
 
     # What comes of it.
 

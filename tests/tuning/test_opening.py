@@ -28,7 +28,7 @@ def test_off_a_jetson_there_is_one_warning_and_nothing_else(
     def no_jetson(name: str | None, seed: int) -> FakeDevice:
         raise DeviceNotFoundError("no Jetson found here: a test says so")
 
-    monkeypatch.setattr("lightning_powertrain.tuner.open_device", no_jetson)
+    monkeypatch.setattr("lightning_powertrain.tuning.session_guard.open_device", no_jetson)
     with Tuner("13 W").start(minibatches=100) as tuner:
         for _ in range(100):
             tuner.minibatch_ended()
