@@ -137,3 +137,14 @@ def replay(observer: Observer, outcome: Outcome, *, until: Phase = Phase.LOCKED)
         return
     observer.phase_changed(Phase.LOCKED)
     observer.verified(outcome)
+
+
+def on_orin(outcome: Outcome) -> Outcome:
+    return on_board(outcome, "orin-agx-64gb")
+
+
+def with_intervals(outcome: Outcome) -> Outcome:
+    found = outcome.forecast.prediction
+    ends = {"time_low_ms": 0.9 * found.time_ms, "time_high_ms": 1.1 * found.time_ms}
+    ends.update(power_low_w=0.95 * found.power_w, power_high_w=1.05 * found.power_w)
+    return replace(outcome, forecast=Foreseen(replace(found, **ends, reference=Provenance("board-x", "lstm", True))))

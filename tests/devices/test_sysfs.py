@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Callable
 
 import pytest
-from plain_board import CPU_KHZ, PlainBoard, process_of, start_helper
+from opened_boards import as_nobody, no_helper, opened, start_as_root
+from plain_board import CPU_KHZ, PlainBoard
 from virtual_board import BOARDS, MountedBoard
 
 from lightning_powertrain.boards import PowerMode, load_board
-from lightning_powertrain.devices import BaseDevice, SysfsDevice, find_jetson
-from lightning_powertrain.devices.helper_client import HelperClient
-from lightning_powertrain.errors import DeviceError, DeviceNotFoundError, ModeError
+from lightning_powertrain.devices import BaseDevice
+from lightning_powertrain.errors import DeviceError
 
 Mount = Callable[..., MountedBoard]
-
-NOBODY = 65534
 KEYS = {
     "orin-agx-jp5": "orin-agx-64gb",
     "orin-agx-jp6": "orin-agx-64gb-jp6",
@@ -32,43 +26,7 @@ KEYS = {
     "tx2-jp4": "tx2",
     "thor-jp7": "thor",
 }
-GPU_MAX = "/sys/devices/17000000.ga10b/devfreq/17000000.ga10b/max_freq"
 EMC_RATE = "/sys/kernel/debug/bpmp/debug/clk/emc/rate"
-
-
-@contextmanager
-def opened(root: Path, start: Callable[[Path], HelperClient] = start_helper) -> Iterator[SysfsDevice]:
-    device = SysfsDevice(root, lambda: start(root))
-    try:
-        yield device
-    finally:
-        device.close()
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Rights of an ordinary user; the real user stays root, so that a helper can be started as sudo would."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody else")
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def start_as_root(root: Path) -> HelperClient:
-    """What sudo does."""
-    user = os.geteuid()
-    os.seteuid(0)
-    try:
-        return start_helper(root)
-    finally:
-        os.seteuid(user)
-
-
-def no_helper(root: Path) -> HelperClient:
-    raise DeviceError("the helper is not installed")
 
 
 def as_read(device: BaseDevice, mode: Mapping[str, int]) -> PowerMode:
@@ -173,28 +131,6 @@ def test_without_the_helper_an_ordinary_user_reads_and_sets_nothing(virtual_boar
     assert not [write for write in board.writes() if write["path"].startswith("/sys")]
 
 
-def test_a_mode_that_is_not_in_the_tables_changes_nothing(tmp_path: Path) -> None:
-    board = PlainBoard(tmp_path)
-    before = board.settings()
-    with opened(tmp_path) as device:
-        with pytest.raises(ModeError, match="cores=9"):
-            device.apply({**device.current_mode(), "cores": 9})
-        assert board.settings() == before
-
-
-def test_a_mode_set_without_a_snapshot_is_restored_all_the_same(tmp_path: Path) -> None:
-    board = PlainBoard(tmp_path)
-    before = board.settings()
-    with opened(tmp_path) as device:
-        device.restore()
-        device.apply(device.modes.mode(0))
-        assert board.settings() != before
-        device.restore()
-        assert board.settings() == before
-        device.apply(device.modes.mode(0))
-    assert board.settings() == before, "closing it restores it, too"
-
-
 def test_what_the_board_rounds_is_read_back(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp5")
     with opened(board.root) as device:
@@ -202,94 +138,6 @@ def test_what_the_board_rounds_is_read_back(virtual_board: Mount) -> None:
         board.ignore(EMC_RATE)
         wanted = device.modes.mode(0)
         assert device.apply(wanted) == {**wanted, "emc_hz": device.modes.highest["emc_hz"]} == device.current_mode()
-
-
-def test_a_write_that_fails_is_said_and_the_rest_is_restored(virtual_board: Mount) -> None:
-    board = virtual_board("orin-agx-jp5")
-    before = board.settings()
-    with opened(board.root) as device:
-        device.snapshot()
-        board.fail(GPU_MAX, errno.EIO)
-        with pytest.raises(DeviceError, match=r"could not apply: the board refused: .*Input/output error.*freq"):
-            device.apply(device.modes.mode(0))
-        device.restore()
-    assert board.settings() == before
-
-
-def test_what_cannot_be_restored_is_named_and_tried_again(virtual_board: Mount) -> None:
-    board = virtual_board("orin-agx-jp5")
-    before = board.settings()
-    with opened(board.root) as device:
-        device.apply(device.modes.mode(0))
-        board.fail(GPU_MAX, errno.EIO)
-        with pytest.raises(DeviceError, match=r"could not be restored: .*17000000.ga10b/max_freq"):
-            device.restore()
-        after = board.settings()
-        assert [path for path in before if before[path] != after[path]] == [GPU_MAX]
-        board.clear_faults()
-        device.restore()
-    assert board.settings() == before
-
-
-def test_slow_files_are_waited_for(virtual_board: Mount) -> None:
-    board = virtual_board("orin-nano-jp6")
-    board.delay("*/scaling_max_freq", 0.05)
-    with opened(board.root) as device:
-        lowest = device.modes.mode(0)
-        assert device.apply(lowest) == lowest
-
-
-def test_a_helper_that_is_killed_is_replaced_to_restore(virtual_board: Mount) -> None:
-    board = virtual_board("orin-agx-jp5")
-    before = board.settings()
-    with opened(board.root) as device:
-        device.apply(device.modes.mode(0))
-        assert device._helper is not None
-        process_of(device._helper).kill()
-        with pytest.raises(DeviceError, match="the root helper has ended"):
-            device.apply(device.modes.highest)
-        device.restore()
-        assert board.settings() == before
-
-
-def test_a_helper_that_is_killed_while_it_restores_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = PlainBoard(tmp_path)
-    before = board.settings()
-    with opened(tmp_path) as device:
-        device.apply(device.modes.mode(0))
-        assert device._helper is not None
-        first, ask = device._helper, device._helper.ask
-
-        def killed_while_asked(do: str) -> Mapping[str, object]:
-            process_of(first).kill()
-            return ask(do)
-
-        monkeypatch.setattr(first, "ask", killed_while_asked)
-        device.restore()
-        assert device._helper is not first
-        assert board.settings() == before
-
-
-def test_two_devices_cannot_set_one_board(tmp_path: Path) -> None:
-    PlainBoard(tmp_path)
-    with opened(tmp_path) as first, opened(tmp_path) as second:
-        first.snapshot()
-        assert second.current_mode() == first.current_mode()
-        with pytest.raises(DeviceError, match="another process holds this board"):
-            second.snapshot()
-
-
-def test_a_gpu_that_sleeps_is_a_knob_less_and_said_once(virtual_board: Mount, caplog: pytest.LogCaptureFixture) -> None:
-    board = virtual_board("orin-agx-jp5", gpu_asleep=True)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            with opened(board.root) as device:
-                assert device.modes.names == ("cores", "cpu_khz", "emc_hz")
-                assert device.apply(device.modes.mode(0)) == device.modes.mode(0)
-    given = [record.message for record in caplog.records]
-    assert sum("Jetson AGX Orin 64 GB: power modes leave gpu_hz unchanged" in each for each in given) == 1
-    assert sum("MODE_30W) has 4 of 8 GPU clusters off" in each for each in given) == 1
-    assert len(given) == 2
 
 
 def test_an_unknown_board_works_with_what_it_has(tmp_path: Path) -> None:
@@ -313,28 +161,3 @@ def test_tables_are_those_of_the_board_and_grids_that_do_not_fit_are_left_out(tm
         assert device.modes.knobs[1].values == CPU_KHZ
         assert device.board.grids == {}
         assert device.board.preset("MODE_15W")["cores"] == 4
-
-
-def test_off_a_jetson_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DeviceNotFoundError, match=r'no Jetson found here.*device="simulated:orin-agx-64gb"'):
-        find_jetson(tmp_path)
-
-
-def test_a_jetson_without_sysfs_says_so(tmp_path: Path) -> None:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/nv_tegra_release").write_text("# R36\n")
-    with pytest.raises(DeviceNotFoundError, match="is /sys mounted here"):
-        SysfsDevice(tmp_path, lambda: no_helper(tmp_path))
-
-
-def test_a_board_elsewhere_never_starts_the_helper_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def started(*arguments: object) -> HelperClient:
-        raise AssertionError("the helper was started on the real root")
-
-    monkeypatch.setattr("lightning_powertrain.devices.sysfs.HelperClient", started)
-    board = PlainBoard(tmp_path)
-    before = board.settings()
-    device = find_jetson(tmp_path)
-    with pytest.raises(DeviceError, match="is not the one that the root helper sets"):
-        device.apply(device.modes.mode(0))
-    assert board.settings() == before

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,19 @@ class EvaluationTakes(TrainerCallback):  # type: ignore[misc]  # transformers ma
         self.device.clock.advance(self.seconds)
 
     on_save = on_epoch_end = on_evaluate
+
+
+def locked(callback: PowerTrainCallback) -> bool:
+    return callback.selection is not None and callback.selection.measured is not None
+
+
+def weights(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the watch of the call does, in real time."""
+    end_s = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes import FakeDevice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,3 +67,18 @@ def test_a_level_that_few_modes_have_gets_few_points() -> None:
 def test_impossible_counts_are_refused(count: int) -> None:
     with pytest.raises(ArgumentError, match=f"modes={count} is not valid. Allowed: a whole number from 1 to 18096"):
         latin_hypercube(ORIN, count)
+
+
+@given(count=st.integers(1, 54), seed=st.integers(0, 10))
+def test_random_modes_are_different_and_reproducible(count: int, seed: int) -> None:
+    space = FakeDevice().modes
+    modes = random_modes(space, count, seed)
+    assert len(set(modes)) == count
+    assert all(mode in space for mode in modes)
+    assert modes == random_modes(space, count, seed)
+
+
+@pytest.mark.parametrize("count", [0, 55])
+def test_too_many_modes(device: FakeDevice, count: int) -> None:
+    with pytest.raises(ArgumentError, match=f"modes={count}.*from 1 to 54"):
+        random_modes(device.modes, count)

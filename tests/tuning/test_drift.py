@@ -10,27 +10,18 @@ import numpy as np
 import pytest
 from drifting import Changing, Proportional
 from fakes import FakeDevice, arguments, true_power_w
-from watching import Recorder, train
+from watching import Watcher, go_on, train
 
 from lightning_powertrain import ProfilingOptions
-from lightning_powertrain.boards import IntArray, PowerMode
-from lightning_powertrain.devices import Health, PowerReading, SimulatedDevice
+from lightning_powertrain.boards import IntArray
+from lightning_powertrain.devices import Health, PowerReading
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.tuner import Tuner
-from lightning_powertrain.tuning import Correction, Drift, Outcome, Phase
+from lightning_powertrain.tuning import Correction, Phase
 
 # Of a job whose rest pays for a verification or two, not for a new profile.
 SHORT_S = 400.0
-
-
-class Watcher(Recorder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.drifts: list[Drift] = []
-
-    def drifted(self, drift: Drift) -> None:
-        self.drifts.append(drift)
 
 
 def lock(device: Changing, budget: str | None = "12 W", **settings: object) -> tuple[Tuner, Watcher]:
@@ -41,12 +32,6 @@ def lock(device: Changing, budget: str | None = "12 W", **settings: object) -> t
     train(tuner)
     device.locked_s = device.clock.now()
     return tuner, watcher
-
-
-def go_on(tuner: Tuner, device: FakeDevice | SimulatedDevice, seconds: float) -> None:
-    end_s = device.clock.now() + seconds
-    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
-        tuner.minibatch_ended()
 
 
 def corrections(tuner: Tuner) -> tuple[Correction, ...]:
@@ -267,76 +252,4 @@ def test_sensors_that_fail_for_a_while_do_no_harm(monkeypatch: pytest.MonkeyPatc
     go_on(tuner, device, 1800)
     assert watcher.drifts == []
     assert tuner.phase is Phase.LOCKED
-    tuner.stop()
-
-
-# Simulated boards: their physics knows nothing of what the predictor believes.
-
-
-def simulated(device: SimulatedDevice, budget: str, **settings: bool) -> tuple[Tuner, Watcher]:
-    watcher = Watcher()
-    given = arguments(observers=[watcher], **settings)
-    tuner = Tuner(budget, device=device, max_modes=12, verbose=False, **given).start()
-    train(tuner)
-    return tuner, watcher
-
-
-def locked(tuner: Tuner) -> Outcome:
-    assert tuner.outcome is not None
-    return tuner.outcome
-
-
-def test_simulated_workload_that_changes_halfway() -> None:
-    device = SimulatedDevice("orin-agx-64gb", "resnet18")
-    tuner, watcher = simulated(device, "30 W")
-    go_on(tuner, device, 600)
-    assert watcher.drifts == []
-    device.workload = "mobilenetv3"
-    before = device.current_mode()
-    go_on(tuner, device, 1200)
-    assert len(watcher.drifts) == 1
-    selection = locked(tuner).selection
-    assert selection.measured is not None
-    assert selection.measured.time_ms < 0.85 * watcher.drifts[0].now.time_ms, "a faster mode was found"
-    assert selection.mode == device.current_mode() != before
-    assert device.read_power().total_w <= 30.5
-    tuner.stop()
-
-
-def test_simulated_board_on_a_hot_day_stops_throttling() -> None:
-    device = SimulatedDevice("orin-agx-64gb", "resnet18", ambient_c=80.0)
-    tuner, watcher = simulated(device, "60 W")
-    too_fast = device.current_mode()
-    go_on(tuner, device, 900)
-    assert device.current_mode() != too_fast
-    assert watcher.drifts[0].sign == "throttling"
-    throttled = 0
-    for _ in range(5000):
-        tuner.minibatch_ended()
-        throttled += device.throttled
-    assert throttled == 0
-    assert too_fast in locked(tuner).profile.throttling_modes
-    tuner.stop()
-
-
-def test_simulated_hard_budget_is_kept_while_correcting() -> None:
-    device = SimulatedDevice("orin-agx-64gb", "resnet18")
-    tuner, watcher = simulated(device, "20 W", hard_limit=True)
-    device.workload = "mobilenetv3"
-    modes: dict[PowerMode, list[float]] = {}
-    end_s = device.clock.now() + 1500
-    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
-        tuner.minibatch_ended()
-        modes.setdefault(device.current_mode(), []).append(device.read_power().total_w)
-    assert watcher.drifts
-    assert max(float(np.median(watts)) for watts in modes.values()) <= 20.5
-    tuner.stop()
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_simulated_noise_is_no_drift(seed: int) -> None:
-    device = SimulatedDevice("orin-agx-64gb", "mobilenetv3", seed=seed)
-    tuner, watcher = simulated(device, "25 W")
-    go_on(tuner, device, 2 * 3600)
-    assert watcher.drifts == []
     tuner.stop()

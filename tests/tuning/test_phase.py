@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from drifting import Changing, Proportional
 from fakes import FakeDevice, Oracle
-from test_warm_start import Changed, Learning
+from warm_runs import Changed, Learning
 from watching import train
 
 from lightning_powertrain import ProfilingOptions

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Callable, Tuple
 
 import pytest
-from fakes import TINY, FakeDevice, Oracle, arguments, true_power_w, true_time_ms
+from fakes import TINY, FakeDevice, true_power_w, true_time_ms
 from hypothesis import given
 from hypothesis import strategies as st
+from warm_runs import BruteForce, Learning, kept, profile_of, run, warnings_of
 from watching import Recorder, train
 
 from lightning_powertrain import ProfilingOptions
-from lightning_powertrain.boards import IntArray, PowerMode
-from lightning_powertrain.devices import PowerReading, SimulatedDevice
-from lightning_powertrain.prediction import Prediction
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.devices import SimulatedDevice
 from lightning_powertrain.profiling import Measurement, Profile, Provenance, sensor_noise
 from lightning_powertrain.tuner import Tuner
 from lightning_powertrain.tuning import History, Observer, Phase
-
-BruteForce = Callable[[float], Tuple[float, float]]
-
-
-class Changed(FakeDevice):
-    """The tiny board, on which everything takes longer or more power than it did; or only some modes do."""
-
-    def __init__(
-        self, time: float = 1.0, power: float = 1.0, which: Callable[[PowerMode], bool] = lambda mode: True
-    ) -> None:
-        super().__init__()
-        self.time, self.power, self.which = time, power, which
-
-    def read_power(self) -> PowerReading:
-        watts = super().read_power().total_w * (self.power if self.which(self.mode) else 1.0)
-        return PowerReading(watts, {})
-
-    def minibatch_ended(self) -> None:
-        before_s = self.clock.now()
-        super().minibatch_ended()
-        if self.which(self.mode):
-            self.clock.advance((self.time - 1) * (self.clock.now() - before_s))
-
-
-class Learning(Oracle):
-    """Knows the shape of the tiny board, and takes the scale from the last mode that it is fit on."""
-
-    def predict(self, modes: IntArray) -> Prediction:
-        assert self.fitted is not None
-        row, last = self.fitted.modes[-1:], self.fitted.measurements[-1]
-        time, power = last.time_ms / float(true_time_ms(row)[0]), last.power_w / float(true_power_w(row)[0])
-        return Prediction(true_time_ms(modes) * time, true_power_w(modes) * power, 0.0, 0.0)
-
-
-def run(device: FakeDevice, budget: str | None = "13 W", history: History | None = None, **options: object) -> Tuner:
-    """A tuner that has come to its end; the board is restored."""
-    usual: dict[str, object] = {"predictor": Learning(), "max_modes": 8}
-    length = options.pop("minibatches", None)
-    tuner = Tuner(budget, device=device, verbose=False, **arguments(**{**usual, **options})).start(minibatches=length)
-    if history is not None:
-        tuner.warm_start(history)
-    train(tuner)
-    return tuner
-
-
-def profile_of(device: FakeDevice | None = None, budget: str | None = "13 W", **options: object) -> Profile:
-    tuner = run(device or FakeDevice(), budget, **options)
-    tuner.stop()
-    assert tuner.profile is not None
-    return tuner.profile
-
-
-def kept(tuner: Tuner) -> tuple[float, float]:
-    assert tuner.outcome is not None
-    measured = tuner.outcome.selection.measured
-    assert measured is not None
-    assert measured.mode not in tuner.outcome.reused, "what stays was measured in this job"
-    return pytest.approx((measured.time_ms, measured.power_w))  # type: ignore[no-any-return]
-
-
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_second_run_starts_in_the_best_mode_and_measures_it_once(
@@ -156,114 +92,6 @@ def test_a_job_too_short_to_measure_anything_is_served_all_the_same(
     tuner = run(device, history=History(profile_of()), minibatches=300)
     assert brute_force(13.0) == kept(tuner)
     assert warnings_of(caplog) == []
-    tuner.stop()
-
-
-# When it no longer holds.
-
-
-@pytest.mark.parametrize("change", [{"time": 1.3}, {"power": 0.8}, {"time": 0.7, "power": 1.2}])
-@pytest.mark.parametrize("finished", [True, False])
-def test_a_board_that_is_not_as_it_was_is_measured_anew(
-    change: dict[str, float], finished: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    known = profile_of()
-    device = Changed(**change)
-    tuner = run(device, history=History(known, finished=finished))
-    fresh = run(Changed(**change))
-    assert kept(fresh) == kept(tuner).expected
-    assert tuner.outcome is not None
-    assert tuner.outcome.reused == frozenset()
-    assert tuner.profile is not None
-    assert len(tuner.profile.besides(tuner.outcome.selection.start)) >= 7
-    assert tuner.profile.time_ms == pytest.approx(
-        true_time_ms(tuner.profile.modes) * change.get("time", 1.0), rel=1e-6
-    ), "nothing of what was known is left"
-    assert "reused_from" not in tuner.profile.provenance.details
-    (message,) = warnings_of(caplog)
-    assert "the measurements of an earlier run no longer hold" in message
-    assert "from the earlier run" in message
-    tuner.stop()
-    assert device.mode == device.found
-
-
-@pytest.mark.parametrize("change", [{"time": 1.08}, {"power": 0.93}])
-def test_a_little_off_is_no_contradiction(change: dict[str, float], caplog: pytest.LogCaptureFixture) -> None:
-    device = Changed(**change)
-    tuner = run(device, "energy", History(profile_of(budget="energy")))
-    assert len(device.applied) <= 2
-    assert warnings_of(caplog) == []
-    tuner.stop()
-
-
-def test_a_known_mode_that_no_longer_meets_the_budget_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
-    known = profile_of()
-    best = run(FakeDevice()).outcome.selection.mode  # type: ignore[union-attr]
-    device = Changed(power=1.07, which=lambda mode: mode == best)
-    tuner = run(device, history=History(known))
-    assert tuner.outcome is not None
-    assert tuner.outcome.selection.mode != best
-    assert tuner.outcome.selection.is_confirmed
-    assert warnings_of(caplog) == []
-    tuner.stop()
-
-
-def test_a_start_that_was_never_measured_is_compared_with_what_is_to_be_expected_of_it(
-    caplog: pytest.LogCaptureFixture, brute_force: BruteForce
-) -> None:
-    known = profile_of()
-    for device, complaints in ((FakeDevice(), 0), (Changed(time=1.4), 1)):
-        device.found = device.mode = next(
-            mode
-            for mode in map(TINY.modes.mode, range(len(TINY.modes)))
-            if mode not in {each.mode for each in known.measurements}
-        )
-        tuner = run(device, history=History(known))
-        assert len(warnings_of(caplog)) == complaints
-        if not complaints:
-            assert brute_force(13.0) == kept(tuner)
-            assert len(device.applied) <= 2
-        tuner.stop()
-
-
-def test_what_is_of_another_board_is_left_aside(device: FakeDevice, caplog: pytest.LogCaptureFixture) -> None:
-    known = profile_of()
-    for other in (
-        replace(known, provenance=replace(known.provenance, board="large")),
-        replace(known, provenance=replace(known.provenance, simulated=False)),
-        replace(known, knobs=known.knobs[::-1]),
-    ):
-        caplog.clear()
-        tuner = run(device, history=History(other))
-        assert tuner.outcome is not None
-        assert tuner.outcome.reused == frozenset()
-        assert "are of another board: profiling starts over" in caplog.text
-        tuner.stop()
-
-
-def test_a_mode_in_which_the_board_throttled_before_is_still_avoided(device: FakeDevice) -> None:
-    hot = run(FakeDevice()).outcome.selection.mode  # type: ignore[union-attr]
-    was_hot = FakeDevice()
-    was_hot.is_hot = lambda mode: mode == hot
-    known = profile_of(was_hot)
-    assert hot in known.throttling_modes
-    tuner = run(device, history=History(known))
-    assert hot not in device.applied
-    assert tuner.outcome is not None
-    assert tuner.outcome.selection.mode != hot
-    tuner.stop()
-
-
-def test_a_board_that_throttles_now_where_it_did_not_before_is_served_another_mode(
-    device: FakeDevice, caplog: pytest.LogCaptureFixture
-) -> None:
-    known = profile_of()
-    hot = run(FakeDevice()).outcome.selection.mode  # type: ignore[union-attr]
-    device.is_hot = lambda mode: mode == hot
-    tuner = run(device, history=History(known))
-    assert tuner.outcome is not None
-    assert tuner.outcome.selection.mode != hot
-    assert tuner.outcome.selection.measured not in known.measurements
     tuner.stop()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fakes import FakeDevice
+
+from lightning_powertrain.devices import SimulatedDevice
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.tuner import Tuner
-from lightning_powertrain.tuning import Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Drift, Observer, Outcome, Phase, Progress
 
 
 class Recorder(Observer):
@@ -37,3 +40,18 @@ def train(tuner: Tuner, minibatches: int = 100_000) -> int:
         if tuner.phase in (Phase.LOCKED, Phase.CLOSED):
             return done + 1
     raise AssertionError(f"still {tuner.phase.name} after {minibatches} minibatches")
+
+
+class Watcher(Recorder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.drifts: list[Drift] = []
+
+    def drifted(self, drift: Drift) -> None:
+        self.drifts.append(drift)
+
+
+def go_on(tuner: Tuner, device: FakeDevice | SimulatedDevice, seconds: float) -> None:
+    end_s = device.clock.now() + seconds
+    while device.clock.now() < end_s and tuner.phase is not Phase.CLOSED:
+        tuner.minibatch_ended()

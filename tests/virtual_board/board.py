@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from lightning_powertrain.boards import Board, Preset, load_board
+from lightning_powertrain.boards import load_board
 from virtual_board.activity import CoreTimes, place_emc_activity
 from virtual_board.cpu import Cluster, Cpus, Policy
 from virtual_board.devfreq import Devfreq
 from virtual_board.emc import Emc
 from virtual_board.faults import Faults
+from virtual_board.gpu import Gpu
 from virtual_board.identity import cores_online, place_disk, place_identity
 from virtual_board.kernels import KERNELS
-from virtual_board.nodes import Directory, KernelFile, Tree, read_only, refuse, settable
-from virtual_board.parsing import rounded_down, scanned
+from virtual_board.nodes import Directory, KernelFile, Tree, refuse
+from virtual_board.parsing import rounded_down
 from virtual_board.plant import Clocks, Plant, physics_of
 from virtual_board.sensors import Monitors, Thermals
 from virtual_board.specs import SPECS
@@ -50,7 +51,8 @@ class VirtualBoard:
 
     def reset(self, preset: str = "", gpu_asleep: bool = False) -> None:
         """Be as new: nothing goes wrong, the load is full, nobody has written anything."""
-        self._preset = _preset_of(self._catalogued, preset or self._catalogued.default_preset)
+        name = preset or self._catalogued.default_preset
+        self._preset = next(each for each in self._catalogued.presets if each.name == name)
         self._gpu_asleep = gpu_asleep
         self._boots = 0
         self.faults.clear()
@@ -67,7 +69,6 @@ class VirtualBoard:
             self.tree.place(path, Directory(on_disk=False))
         place_identity(self.tree, self.spec, str(uuid.uuid4()))
         self._is_hot = self._is_running = False
-        self._tpc_pg_mask = self._preset.tpc_pg_mask or 0
         self._place_cpus()
         self._place_gpu()
         self._place_emc()
@@ -107,7 +108,7 @@ class VirtualBoard:
     def clocks(self) -> Clocks:
         """What runs."""
         cpu_khz = max(self._cpu_khz(policy) for policy in self.cpus.awake)
-        gpu_hz, emc_hz = self._gpu_hz(self.gpu), self._emc_hz()
+        gpu_hz, emc_hz = self._gpu_hz(self.gpu.devfreq), self._emc_hz()
         shares = (
             cpu_khz / self._table("cpu_khz")[-1] * len(self.cpus.online) / len(self.cpus.cores),
             gpu_hz / self._table("gpu_hz")[-1],
@@ -175,11 +176,6 @@ class VirtualBoard:
         """All paths on the disk and in ``/run``."""
         return [path for path, node in self.tree.walk() if path and not path.startswith(("/sys", "/proc"))]
 
-    def wake_gpu(self) -> None:
-        """Power the GPU, as the first CUDA call does: its devfreq directory appears."""
-        if not self.tree.has(f"/sys/devices/{self.spec.gpu}/devfreq"):
-            self._place_gpu_devfreq()
-
     def _take(self, path: str, file: KernelFile, text: str) -> None:
         with self.lock:
             if self.tree.has(path) and self.tree.find(path) is file:
@@ -199,40 +195,15 @@ class VirtualBoard:
         )
 
     def _place_gpu(self) -> None:
-        spec = self.spec
-        device = f"/sys/devices/{spec.gpu}"
-        self.gpu = Devfreq(
+        self.gpu = Gpu(
+            self.tree,
+            self.spec,
             self._table("gpu_hz"),
-            "nvhost_podgov",
-            is_old=spec.jetpack == 4,
-            shows_no_cap_as_long_max=spec.jetpack == 6,
+            tpc_pg_mask=self._preset.tpc_pg_mask or 0,
             clock=self._gpu_hz,
+            load=lambda: self.load,
+            asleep=self._gpu_asleep,
         )
-        self.tree.place("/sys/class/devfreq", Directory())
-        if not self._gpu_asleep:
-            self._place_gpu_devfreq()
-        if spec.jetpack == 7:
-            self._place_video_clock(device.rsplit("/", 1)[0])
-            return
-        self._railgate = 1
-        self.tree.place(f"{device}/load", read_only(lambda: round(self.load * 1000)))
-        self.tree.place(f"{device}/railgate_enable", settable(lambda: self._railgate, self._store_railgate))
-        self.tree.place(f"{device}/tpc_pg_mask", settable(lambda: self._tpc_pg_mask, self._store_tpc_pg_mask))
-        self.tree.link("/sys/devices/gpu.0" if spec.jetpack < 6 else "/sys/devices/platform/17000000.gpu", device)
-        if spec.key == "agx-xavier":
-            self.tree.link(f"/sys/devices/platform/host1x/{spec.gpu}", device)
-
-    def _place_gpu_devfreq(self) -> None:
-        device = f"/sys/devices/{self.spec.gpu}"
-        folder = f"{device}/devfreq/{self.spec.gpu.rsplit('/', 1)[-1]}"
-        self.gpu.place(self.tree, folder, device)
-        self.tree.link(f"{device}/devfreq_dev", folder)
-
-    def _place_video_clock(self, parent: str) -> None:
-        """Thor's second GPU clock, of the video engines, which is no knob of ours."""
-        table_hz = tuple(range(315000000, 1692000001, 81000000))
-        video = Devfreq(table_hz, "nvhost_podgov", is_old=False, shows_no_cap_as_long_max=False, clock=self._gpu_hz)
-        video.place(self.tree, f"{parent}/gpu-nvd-0/devfreq/gpu-nvd-0", f"{parent}/gpu-nvd-0")
 
     def _place_emc(self) -> None:
         jetpack, table_hz = self.spec.jetpack, self._table("emc_hz")
@@ -271,7 +242,7 @@ class VirtualBoard:
         for core in self.cpus.online - cores_online(self.spec.clusters, self._preset):
             self.cpus.set_online(core, online=False)
         if "gpu_hz" in caps:
-            self.gpu.limits.set_ceiling(caps["gpu_hz"])
+            self.gpu.devfreq.limits.set_ceiling(caps["gpu_hz"])
         if "emc_hz" not in caps:
             return
         if self.spec.jetpack == 7:
@@ -327,15 +298,3 @@ class VirtualBoard:
             return self.spec.tables[knob]
         names = {knob, *(cluster.khz_knob for cluster in self.spec.clusters if knob == "cpu_khz")}
         return next(entry.values for entry in self._catalogued.knobs if entry.name in names)
-
-    def _store_railgate(self, text: str) -> None:
-        self._railgate = scanned(text)
-        if not self._railgate:
-            self.wake_gpu()
-
-    def _store_tpc_pg_mask(self, text: str) -> None:
-        self._tpc_pg_mask = scanned(text)
-
-
-def _preset_of(board: Board, name: str) -> Preset:
-    return next(preset for preset in board.presets if preset.name == name)

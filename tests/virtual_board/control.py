@@ -34,7 +34,7 @@ class Control:
             "throttle": self._throttle,
             "over_current": self._over_current,
             "forget_writes": board.writes.clear,
-            "wake_gpu": board.wake_gpu,
+            "wake_gpu": lambda: board.gpu.wake(),
             "reboot": board.boot,
             "reset": board.reset,
         }
