@@ -9,7 +9,6 @@ from lightning_powertrain.callbacks import _lightning as pl
 from lightning_powertrain.callbacks.exception_guard import ExceptionGuard
 from lightning_powertrain.callbacks.job import is_running
 from lightning_powertrain.callbacks.lightning_job import LightningJob
-from lightning_powertrain.callbacks.wrong_trainer import LightningCallback
 from lightning_powertrain.devices import BaseDevice
 from lightning_powertrain.errors import PowerTrainError
 from lightning_powertrain.jobs import JobTuner, TuningResults
@@ -19,7 +18,7 @@ from lightning_powertrain.tuning import ProfilingOptions
 from lightning_powertrain.tuning.claims import claim
 
 
-class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc]  # `pl` is either of two packages
+class PowerTrainCallback(TuningResults, pl.Callback):  # type: ignore[misc]  # `pl` is either of two packages
     r"""Finds the power mode in which this job should train, and keeps the board in it.
 
     During the first minibatches the board is moved through sampled power modes, each of which is measured; a bundled
@@ -165,6 +164,21 @@ class PowerTrainCallback(TuningResults, LightningCallback):  # type: ignore[misc
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._stop(trainer)
+
+    # What the Trainer of Hugging Face calls of its callbacks.
+
+    def on_init_end(self, *_: Any, **__: Any) -> None:
+        """Its constructor calls this.
+
+        Raises:
+            PowerTrainError: Always.
+        """
+        raise PowerTrainError(
+            "a Trainer of transformers needs `from lightning_powertrain.huggingface import PowerTrainCallback`: "
+            "this one is for the Trainer of Lightning"
+        )
+
+    on_train_begin = on_init_end  # Of a Trainer to which it was added later.
 
     def _has_saved(self, trainer: pl.Trainer) -> bool:
         """Whether a checkpoint was saved since the last minibatch: one of weights only is not reported to callbacks."""

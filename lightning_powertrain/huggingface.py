@@ -32,26 +32,19 @@ _STATE = "lightning_powertrain"
 class PowerTrainCallback(TuningResults, TrainerCallback):  # type: ignore[misc]  # transformers may not be installed
     """Finds the power mode in which a job of Hugging Face's Trainer should train, and keeps the board in it.
 
-    It does what :class:`lightning_powertrain.PowerTrainCallback` does in a job of Lightning. What is measured goes to
-    the trackers of ``report_to``, files go to ``powertrain/`` in the ``output_dir``, and the checkpoints hold the state
-    for ``resume_from_checkpoint``. The board is restored at the end of training, and about a second after an error or
-    Ctrl-C has ended it.
+    It does what :class:`lightning_powertrain.PowerTrainCallback` does in a job of Lightning, and takes the same
+    arguments, which that class describes in full. Measurements go to the trackers of ``report_to`` and files to
+    ``powertrain/`` in the ``output_dir``. Checkpoints hold the state for ``resume_from_checkpoint``. The board is
+    restored at the end of training, and about a second after an error or Ctrl-C has ended it.
 
     Args:
-        budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
-            with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), ``"5 % slower"`` (least energy, compared with the mode that the job started in), or None (least
-            energy, no slower than that mode and with no more power). docs/budgets.md has all forms.
-        device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
-            this very model, ``"simulated:orin-agx-64gb:bert-base"`` for one that trains a given workload; or a device
-            of your own.
-        max_modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many
-            as it takes to settle the choice, at most 50.
-        max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
-        hard_limit: Never exceed a power budget, not even to measure. Starts from the lowest mode, which takes longer.
-        strict: Raise errors instead of warning and continuing; also if no mode can meet the budget.
-        cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
-            (see docs/cache.md), False for none, or a folder.
+        budget: What to look for, such as ``"30 W"``, ``"120 ms"`` or None; docs/budgets.md has all forms.
+        device: None for the Jetson that this runs on, the name of a simulated board, or a device of your own.
+        max_modes: How many power modes to measure; None for 50, ``"auto"`` for as many as it takes.
+        max_share: Largest share of the job's time that measuring may take.
+        hard_limit: Never exceed a power budget, not even to measure.
+        strict: Raise errors instead of warning and continuing.
+        cache: Where profiles are kept for later jobs: True for the usual folder, False for none, or a folder.
         verbose: Print progress and a summary.
         options: How modes are measured, predicted and watched; None for the defaults.
 

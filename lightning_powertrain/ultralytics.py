@@ -40,24 +40,18 @@ def powertrain(
     """Have each training of a model find its best power mode, and keep the board in it.
 
     It adds callbacks to the model, for any of its tasks. Files go to ``powertrain/`` in the folder of the run. The
-    board is restored at the end of training, also after an error. Call it again to replace the arguments.
+    board is restored at the end of training, also after an error. Call it again to replace the arguments, which
+    :class:`lightning_powertrain.PowerTrainCallback` describes in full.
 
     Args:
         model: A model of Ultralytics, such as ``YOLO("yolo11n.pt")``.
-        budget: What to look for: ``30`` or ``"30 W"`` (fastest mode that draws no more), ``"120 ms"`` (least power
-            with minibatches no slower), ``"energy"`` (least energy per minibatch), ``"edp"`` (least energy-delay
-            product), ``"5 % slower"`` (least energy, compared with the mode that the job started in), or None (least
-            energy, no slower than that mode and with no more power). docs/budgets.md has all forms.
-        device: None for the Jetson that this runs on; ``"simulated:orin-agx-64gb"`` for a simulated one that trains
-            this very model, ``"simulated:orin-agx-64gb:yolov8n"`` for one that trains a given workload; or a device of
-            your own.
-        max_modes: How many power modes to measure; None for 50, or all that a smaller board has; ``"auto"`` for as many
-            as it takes to settle the choice, at most 50.
-        max_share: Largest share of the job's time that measuring may take; a short job measures fewer modes.
-        hard_limit: Never exceed a power budget, not even to measure. Starts from the lowest mode, which takes longer.
-        strict: Raise errors instead of warning and continuing; also if no mode can meet the budget.
-        cache: Where profiles are kept for later jobs of the same workload on the same board: True for the usual folder
-            (see docs/cache.md), False for none, or a folder.
+        budget: What to look for, such as ``"30 W"``, ``"120 ms"`` or None; docs/budgets.md has all forms.
+        device: None for the Jetson that this runs on, the name of a simulated board, or a device of your own.
+        max_modes: How many power modes to measure; None for 50, ``"auto"`` for as many as it takes.
+        max_share: Largest share of the job's time that measuring may take.
+        hard_limit: Never exceed a power budget, not even to measure.
+        strict: Raise errors instead of warning and continuing.
+        cache: Where profiles are kept for later jobs: True for the usual folder, False for none, or a folder.
         verbose: Print progress and a summary.
         options: How modes are measured, predicted and watched; None for the defaults.
 

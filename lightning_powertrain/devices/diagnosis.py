@@ -37,7 +37,7 @@ def tuning_works(findings: tuple[Finding, ...]) -> bool:
 
 def _check_jetson(facts: Facts) -> Iterator[Finding]:
     if facts.container and facts.machine == "aarch64":
-        text = "no Jetson is visible in this container; on a Jetson, start it with"
+        text = "no Jetson is visible in this container. On a Jetson, start the container with these options"
         yield Finding("board", "fail", text, docker_run(CONTAINER_FLAGS))
         return
     text = f"this is not a Jetson ({facts.machine}): there is no power mode to tune. Simulated boards work here"
@@ -48,9 +48,7 @@ def _check_board(facts: Facts) -> Iterator[Finding]:
     if facts.board:
         yield Finding("board", "ok", f"{facts.model or facts.board.title}; in the catalogue as {facts.board.key}")
     else:
-        text = (
-            f"{facts.model or 'a Jetson whose name is hidden'}; not in the catalogue, so what it shows itself is used"
-        )
+        text = f"{facts.model or 'a Jetson whose name is hidden'}; not in the catalogue: its own sysfs tables are used"
         yield Finding("board", "note", text)
 
 
@@ -63,7 +61,7 @@ def _check_knobs(facts: Facts) -> Iterator[Finding]:
         text = f"the kernel refuses to have settings written, though /sys is not mounted read-only ({reasons})"
         yield Finding("knobs", "fail", f"{text}. The cause is not known")
     elif facts.helper.status is not None and not any(knob.settable for knob in facts.knobs.values()):
-        yield Finding("knobs", "fail", "this Jetson shows no knob that could be set: is /sys mounted here?")
+        yield Finding("knobs", "fail", "no power setting was found on this Jetson: is /sys mounted here?")
     for name, knob in facts.knobs.items():
         yield _knob(name, knob, facts)
 
@@ -86,12 +84,12 @@ def _hidden(name: str, facts: Facts) -> tuple[str, str]:
     if name == "gpu_hz" and generation(facts) in (4, 5):
         return "not there: on JetPack 4 and 5 it appears once a program uses the GPU", _WAKE_GPU
     if name == "emc_hz" and facts.debug_files == "others":
-        return "the kernel's debug files are mounted, but show no memory clock: modes leave it as it is", ""
+        return "the kernel's debug files are mounted, but show no memory clock: power modes do not change it", ""
     if name == "emc_hz" and facts.container and facts.debug_files != "firmware's":
-        return "not visible in this container: modes keep the memory clock as it is", docker_run(CONTAINER_FLAGS)
+        return "not visible in this container: power modes do not change it", docker_run(CONTAINER_FLAGS)
     if name == "emc_hz" and facts.debug_files == "none":
         return "the firmware's debug files are not mounted", "sudo mount -t debugfs none /sys/kernel/debug"
-    return "not found on this board, and why is not known: modes leave it as it is", ""
+    return "not found on this board, the cause is not known: power modes do not change it", ""
 
 
 def _check_power(facts: Facts) -> Iterator[Finding]:
@@ -121,9 +119,9 @@ def _no_power(facts: Facts) -> tuple[str, str]:
     """Why no power can be read, and the next thing to do about it."""
     power, board = facts.power, facts.board
     if board and not board.rails:
-        return f"{board.title} has no power sensor, so no power mode of it can be judged", ""
+        return f"{board.title} has no power sensor, so its power modes cannot be compared", ""
     if not power.chips and not facts.container:
-        return "no power sensor is visible here, and why is not known", ""
+        return "no power sensor is visible here, the cause is not known", ""
     if power.shows_zero:
         return power.error, ""
     usual = ", as is usual on JetPack 4" * (generation(facts) == 4)
@@ -136,7 +134,7 @@ def _no_power(facts: Facts) -> tuple[str, str]:
         return f"{reason}, and jtop's service is not reachable from this container", docker_run(flags)
     if not facts.jtop_service:
         fix = "sudo $(which jtop) --install-service && sudo usermod -aG jtop $USER  # then log in again"
-        return f"{reason}, and jtop's service does not run or does not let this user in", fix
+        return f"{reason}, and jtop's service does not run, or this user may not use it", fix
     said, fix = reason_and_fix(power.error)
     return f"{reason}; {said}", fix
 

@@ -75,7 +75,7 @@ def _check_rule(facts: Facts) -> Iterator[Finding]:
     if facts.helper.unsafe:
         text = (
             f"an earlier version's sudoers rule gives its user a root shell: {facts.helper.unsafe}. "
-            "Replace it now; it names a Python, which runs any code of whoever may start it"
+            "Replace it now: the rule names a Python interpreter, which runs any code"
         )
         yield Finding("sudoers rule", "fail", text, powertrain_command("setup-helper"))
 
@@ -86,22 +86,22 @@ def _check_helper(facts: Facts) -> Iterator[Finding]:
         reason, fix = reason_and_fix(helper.error)
         yield Finding("root helper", "fail", reason, fix or powertrain_command("setup-helper"))
     elif helper.way == "service":
-        yield Finding("root helper", "ok", f"its service listens, and lets this user in ({SOCKET})")
+        yield Finding("root helper", "ok", f"its service runs, and this user may use it ({SOCKET})")
     elif facts.root_user:
         yield Finding("root helper", "ok", "starts directly, as root")
     else:
-        yield Finding("root helper", "ok", "installed, and sudo lets this user start it")
+        yield Finding("root helper", "ok", "installed, and this user may start it through sudo")
 
 
 def _check_leftovers(facts: Facts) -> Iterator[Finding]:
     helper = facts.helper
     if helper.status is None:
-        text = "only root sees whether a killed job left a power mode behind; this restores the board if one did"
+        text = "only root can see whether a killed job left a power mode set. This command restores the board"
         yield Finding("snapshot", "note", text, powertrain_command("restore"))
     elif notes := helper.status.get("notes"):
         yield Finding("snapshot", "fail", f"the root helper reports: {'; '.join(notes)}")
     elif helper.busy:
-        yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and another has to wait")
+        yield Finding("snapshot", "warn", f"{helper.busy}: a job is tuning now, and a second job has to wait")
     elif helper.leftover:
         text = f"a killed job left these settings behind, and they cannot be restored: {', '.join(helper.leftover)}"
         yield Finding("snapshot", "fail", text, "sudo reboot")

@@ -125,12 +125,15 @@ def check_nvpmodel(facts: Facts) -> Iterator[Finding]:
     """The stock mode caps where tuning starts; only its mask holds while tuning."""
     mode = facts.nvpmodel.mode
     if mode is None:
-        known = f"mode {facts.nvpmodel.current}, " if facts.nvpmodel.current is not None else ""
+        current = facts.nvpmodel.current
+        text = "unknown" if current is None else f"mode {current}: /etc/nvpmodel.conf does not describe it here"
         fix = docker_run(NVPMODEL_FLAGS) if facts.container else ""
-        yield Finding("nvpmodel", "note", f"{known}which /etc/nvpmodel.conf does not explain here", fix)
+        yield Finding("nvpmodel", "note", text, fix)
     else:
         limits = ", ".join(_caps(mode)) or "no limits"
-        yield Finding("nvpmodel", "ok", f"{mode.name} ({mode.id}): {limits}. Tuning goes beyond its clocks and cores")
+        yield Finding(
+            "nvpmodel", "ok", f"{mode.name} ({mode.id}): {limits}. Tuning also uses higher clocks and more cores"
+        )
     yield _clusters(facts.clusters)
 
 
@@ -145,7 +148,7 @@ def _clusters(clusters: GpuClusters) -> Finding:
         return Finding("TPC mask", "ok", f"{clusters.mask}: {all_on if clusters.mask else 'no GPU cluster is off'}")
     text = (
         f"{clusters.mask}: {clusters.mode or 'the stock mode'} has {clusters.loss} off. No clock makes up for that. "
-        f"Masks are never written here: choose {clusters.freer} once and answer YES to its reboot"
+        f"The tuner never writes a mask: select {clusters.freer} once, and answer YES when it asks to reboot"
     )
     return Finding("TPC mask", "warn", text, clusters.command)
 
@@ -163,7 +166,7 @@ def check_container(facts: Facts) -> Iterator[Finding]:
     if missing := [flag for flag, there in wanted.items() if not there]:
         yield Finding("container", "warn", f"started without {', '.join(missing)}", docker_run(flags))
     else:
-        yield Finding("container", "ok", "all mounts are there")
+        yield Finding("container", "ok", "all mounts are present")
 
 
 def check_cpusets(facts: Facts) -> Iterator[Finding]:
@@ -171,7 +174,7 @@ def check_cpusets(facts: Facts) -> Iterator[Finding]:
     if facts.forgetful_cpusets:
         text = (
             f"control groups of version 1 ({', '.join(facts.forgetful_cpusets)}) give no CPU back that was offline: "
-            "after tuning, what runs in them has fewer, until it is restarted or root of the host gives them back"
+            "after tuning, their processes have fewer CPUs until they restart or root of the host adds the CPUs again"
         )
         yield Finding("cpusets", "warn", text, give_cpus_back(facts.forgetful_cpusets))
 
@@ -181,8 +184,8 @@ def check_torch(facts: Facts) -> Iterator[Finding]:
     torch = facts.torch
     fix = f"NVIDIA's own build of PyTorch: {_TORCH_GUIDE}" if facts.jetson else "pip install torch"
     if torch.waited_s:
-        text = f"its import had not ended after {torch.waited_s:.0f} s, so nothing is known of it"
-        yield Finding("PyTorch", "warn", text, "powertrain doctor, once more when the machine has less to do")
+        text = f"its import had not ended after {torch.waited_s:.0f} s, so it was not checked"
+        yield Finding("PyTorch", "warn", text, "powertrain doctor, again when the machine is less busy")
     elif not torch.version:
         yield Finding("PyTorch", "fail", f"cannot be imported: {torch.error}", fix)
     elif torch.gpu:

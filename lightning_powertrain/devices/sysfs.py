@@ -82,7 +82,7 @@ class SysfsDevice(BaseDevice):
         self._clusters = read_gpu_clusters(self._root, catalogued)
         knobs = self._settable_knobs() or _as_knobs(self._readable)
         if not knobs:
-            raise DeviceNotFoundError("this Jetson shows no knob that could be set: is /sys mounted here?")
+            raise DeviceNotFoundError("no power setting was found on this Jetson: is /sys mounted here?")
         self.modes = ModeSpace(knobs)
         model = (read_raw(self._root / "proc/device-tree/model") or "").strip("\0\n")
         identity = {**own_identity(self._root), **self._clusters.identity}
@@ -128,7 +128,7 @@ class SysfsDevice(BaseDevice):
         rails, total = (catalogued.rails, catalogued.total) if catalogued else ((), "sum")
         power: SysfsPower | JtopPower = SysfsPower(self._root, rails, total)
         if catalogued and not rails and not power.source:
-            raise DeviceError(f"{catalogued.title} has no power sensor, so no power mode of it can be judged")
+            raise DeviceError(f"{catalogued.title} has no power sensor, so its power modes cannot be compared")
         if isinstance(power, SysfsPower) and not power.readable and JtopPower.installed():
             try:
                 power = JtopPower(rails)

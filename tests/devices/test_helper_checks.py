@@ -79,9 +79,9 @@ def test_doctor_says_which_way_leads_to_the_helper(tmp_path: Path) -> None:
         facts = helper_facts(tmp_path / "board", lambda: HelperClient(tmp_path / "helper.sock"))
     assert (facts.way, facts.error, facts.busy) == ("service", "", "")
     for way, root, text in (
-        ("service", True, "its service listens, and lets this user in (/run/powertrain/helper.sock)"),
+        ("service", True, "its service runs, and this user may use it (/run/powertrain/helper.sock)"),
         ("root", True, "starts directly, as root"),
-        ("sudo", False, "installed, and sudo lets this user start it"),
+        ("sudo", False, "installed, and this user may start it through sudo"),
     ):
         findings = diagnose(Facts(jetson=True, root_user=root, helper=replace(facts, way=way)))
         assert [each.text for each in findings if each.check == "root helper"] == [text]

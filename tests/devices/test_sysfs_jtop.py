@@ -100,7 +100,9 @@ def test_a_board_without_a_sensor_cannot_be_tuned_whatever_jtop_says(install: Pa
     PlainBoard(tmp_path)
     (tmp_path / "sys/bus/i2c/devices/1-0040/name").unlink()
     (tmp_path / "proc/device-tree/compatible").write_text("nvidia,p3542-0000+p3448-0003\0nvidia,tegra210\0")
-    with pytest.raises(DeviceError, match="Jetson Nano 2 GB has no power sensor, so no power mode of it can be judged"):
+    with pytest.raises(
+        DeviceError, match="Jetson Nano 2 GB has no power sensor, so its power modes cannot be compared"
+    ):
         SysfsDevice(tmp_path, lambda: start_helper(tmp_path))
 
 
