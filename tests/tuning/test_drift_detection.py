@@ -11,6 +11,7 @@ from fakes import TINY, FakeDevice
 from lightning_powertrain.devices import BoardPoller, Health, Interval
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import LeastEnergy, NoWorse, Objective, PowerBudget, TimeBudget
+from lightning_powertrain.tuning import drift
 from lightning_powertrain.tuning.correction import Backoff
 from lightning_powertrain.tuning.drift import Blocks, Drift, DriftDetector
 
@@ -25,8 +26,8 @@ def block(time_ms: float = 100.0, power_w: float = 29.5, throttled_by: str = "")
 def first_drift(blocks: list[Measurement], objective: Objective) -> tuple[int, Drift] | None:
     detector = DriftDetector(LOCKED, objective)
     for number, each in enumerate(blocks, start=1):
-        if drift := detector.add(each):
-            return number, drift
+        if found := detector.add(each):
+            return number, found
     return None
 
 
@@ -123,15 +124,28 @@ def blocks_of(device: FakeDevice, intervals: list[tuple[float, bool]]) -> list[M
     return made
 
 
-def test_a_block_is_a_minute_of_clean_minibatches(device: FakeDevice) -> None:
+def minibatches_of(blocks: int) -> int:
+    """Minibatches of 0.1 s in so many blocks, and a few more."""
+    return round(blocks * drift._BLOCK_S / 0.1) + 10
+
+
+@pytest.mark.parametrize(("short", "seconds", "minibatches"), [(False, 60.0, 20), (True, 15.0, 10)])
+def test_length_of_a_block(short: bool, seconds: float, minibatches: int) -> None:
+    """So many seconds and so many minibatches at the least."""
+    for minibatch_s, expected in ((0.1, seconds / 0.1), (20.0, minibatches)):
+        blocks, made = Blocks(MODE, 29.5, short=short), []
+        for done in range(round(2.05 * expected)):
+            block = blocks.add(Interval(minibatch_s * done, minibatch_s * (done + 1)), [])
+            made += [block] if block else []
+        assert [each.minibatches for each in made] == [pytest.approx(expected, abs=1)] * 2
+
+
+def test_a_block_has_the_means_of_its_minibatches(device: FakeDevice) -> None:
     watts = device.read_power().total_w
-    (first, second) = blocks_of(device, [(0.1, True)] * 1210)
-    assert {first.minibatches, second.minibatches} <= {600, 601}
+    (first, _) = blocks_of(device, [(0.1, True)] * minibatches_of(2))
     assert first.time_ms == pytest.approx(100.0)
     assert first.power_w == pytest.approx(watts)
-    assert first.power_samples == pytest.approx(60, abs=1)
-    (slow,) = blocks_of(device, [(5.0, True)] * 20)
-    assert (slow.minibatches, slow.time_ms) == (20, pytest.approx(5000.0))
+    assert first.power_samples == pytest.approx(drift._BLOCK_S, abs=1)
 
 
 def test_neither_time_nor_power_of_interrupted_intervals_counts(
@@ -143,7 +157,7 @@ def test_neither_time_nor_power_of_interrupted_intervals_counts(
     poller = BoardPoller(device)
     poller.start()
     blocks, made = Blocks(MODE, 29.5), []
-    for done in range(1300):
+    for done in range(round(minibatches_of(1) / 0.9)):
         validating[0] = done % 10 == 0
         start_s = device.clock.now()
         device.clock.advance(3.0 if validating[0] else 0.1)
@@ -159,20 +173,12 @@ def test_throttling_and_over_currents_mark_a_block(device: FakeDevice, monkeypat
     health = device.health()
     events = iter(range(1000))
     monkeypatch.setattr(device, "health", lambda: type(health)((), next(events) // 4))
-    assert [each.throttled_by for each in blocks_of(device, [(0.1, True)] * 1210)] == ["over-current"] * 2
+    assert [each.throttled_by for each in blocks_of(device, [(0.1, True)] * minibatches_of(2))] == ["over-current"] * 2
     monkeypatch.setattr(device, "health", lambda: type(health)(("heat",), 7))
-    assert blocks_of(device, [(0.1, True)] * 610)[0].throttled_by == "heat"
+    assert blocks_of(device, [(0.1, True)] * minibatches_of(1))[0].throttled_by == "heat"
     ticks = iter(range(1000))
     monkeypatch.setattr(device, "health", lambda: type(health)(("heat",) if next(ticks) % 30 == 5 else (), 7))
-    assert blocks_of(device, [(0.1, True)] * 610)[0].throttled_by == "", "a moment of heat now and then"
-
-
-def test_a_short_block_is_a_quarter_of_a_minute() -> None:
-    blocks, made = Blocks(MODE, 29.5, short=True), []
-    for done in range(310):
-        block = blocks.add(Interval(0.1 * done, 0.1 * (done + 1)), [])
-        made += [block] if block else []
-    assert [each.minibatches for each in made] == [pytest.approx(150, abs=1)] * 2
+    assert blocks_of(device, [(0.1, True)] * minibatches_of(1))[0].throttled_by == "", "a moment of heat now and then"
 
 
 def test_a_block_without_a_power_sample_is_blind_but_sees_throttling() -> None:
