@@ -12,14 +12,13 @@ from lightning_powertrain.selection.budget import (
 )
 from lightning_powertrain.selection.grammar import BUDGET_FORMS, BudgetLike, parse_budget
 from lightning_powertrain.selection.improvement import expected_improvement
-from lightning_powertrain.selection.objective import (
-    TIME_NOISE,
+from lightning_powertrain.selection.objective import TIME_NOISE, Objective
+from lightning_powertrain.selection.objectives import (
     EnergyBudget,
     LeastEnergy,
     LeastEnergyDelay,
     LeastEnergyWithin,
     NoWorse,
-    Objective,
     PaceBudget,
     PowerBudget,
     PricedTime,

@@ -9,7 +9,8 @@ from typing import ClassVar, Optional
 
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection.ladder import Limited
-from lightning_powertrain.selection.objective import NoWorse, Objective, Slower
+from lightning_powertrain.selection.objective import Objective
+from lightning_powertrain.selection.objectives import NoWorse, Slower
 
 
 class Budget(ABC):

@@ -28,11 +28,11 @@ from lightning_powertrain.selection.budget import (
     StartBudget,
     number_text,
 )
-from lightning_powertrain.selection.objective import (
+from lightning_powertrain.selection.objective import Objective
+from lightning_powertrain.selection.objectives import (
     LeastEnergy,
     LeastEnergyDelay,
     LeastEnergyWithin,
-    Objective,
     PowerBudget,
     TimeBudget,
 )
