@@ -48,7 +48,8 @@ def task_sequence(groups: Sequence[BoardGroup], budget: Budget, hard_limit: bool
        this job can be shorter.
     2. The longest of these steps is the shortest that all boards can keep within their budgets. For each group but the
        slowest, find the mode of least power in a step of that length. The other groups are in the modes found so far,
-       so each is measured at the pace of the rest of the job.
+       so each is measured at the pace of the rest of the job. Where several steps are the longest, only one of these
+       groups may really need that long: each is tuned for power, since nothing tells which one it is.
 
     Args:
         groups: The boards of each kind.
@@ -75,21 +76,22 @@ def task_sequence(groups: Sequence[BoardGroup], budget: Budget, hard_limit: bool
 
 
 def _tasks_of_several(groups: Sequence[BoardGroup]) -> TaskSequence:
-    share = 1 / (2 * len(groups) - 1)
+    share = 1 / (2 * len(groups))
     highest = [boards.modes.highest for boards in groups]
     fastest: list[Selection] = []
     for boards in groups:
         _apply_to_others(groups, boards, highest)
         fastest.append((yield TuningTask(boards, None, share, False, boards.board.key)))
     steps_ms = [_time_ms(selection) for selection in fastest]
-    slowest = steps_ms.index(max(steps_ms))
-    limit = TimeBudget(_STEP_TOLERANCE * steps_ms[slowest])
+    longest_ms = max(steps_ms)
+    limit = TimeBudget(_STEP_TOLERANCE * longest_ms)
     chosen = [selection.mode for selection in fastest]
-    faster = [index for index in range(len(groups)) if index != slowest]
-    for index in faster:
+    slowest = [index for index, step_ms in enumerate(steps_ms) if _STEP_TOLERANCE * step_ms >= longest_ms]
+    saving = [index for index in range(len(groups)) if slowest != [index]]
+    for index in saving:
         _apply_to_others(groups, groups[index], chosen)
         boards = groups[index].with_start_mode(chosen[index])
-        selection = yield TuningTask(boards, limit, share, index == faster[-1], boards.board.key)
+        selection = yield TuningTask(boards, limit, share, index == saving[-1], boards.board.key)
         chosen[index] = selection.mode
 
 

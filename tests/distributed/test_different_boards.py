@@ -189,6 +189,18 @@ def chosen_modes(kinds: list[TableGroup], limit_w: float) -> list[PowerMode]:
         task = tasks.send(Selection(table.mode, objective, start.time_ms, start.power_w, start, measured=start))
 
 
+def test_a_fast_board_saves_power_where_the_slow_one_needs_its_highest_mode() -> None:
+    """Both then measure the same step, that of the slow board, so that the step does not tell which is the slow one."""
+    space = TINY.modes
+    power_w = np.linspace(5.0, 20.0, len(space))
+    for order in (1, -1):
+        fast = TableGroup(space, np.linspace(30.5, 10.0, len(space)), power_w, "fast")
+        slow = TableGroup(space, np.linspace(90.0, 30.0, len(space)), power_w, "slow")
+        chosen_modes([fast, slow][::order], 40.0)
+        assert slow.now_ms <= STEP_TOLERANCE * 30.0
+        assert fast.mode == space.mode(0)
+
+
 @given(table_groups(), st.floats(10.0, 40.0))
 def test_the_task_sequence_finds_the_best_combination(kinds: list[TableGroup], limit_w: float) -> None:
     modes = chosen_modes(kinds, limit_w)
