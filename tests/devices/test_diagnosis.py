@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from opened_boards import as_nobody, start_as_root
 from plain_board import PlainBoard, process_of, start_helper
 from sound_board import SOUND, found, outcome
 from virtual_board import BOARDS, MountedBoard
@@ -26,7 +25,6 @@ from lightning_powertrain.devices.software_checks import jetpack
 from lightning_powertrain.errors import DeviceError
 
 Mount = Callable[..., MountedBoard]
-NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
@@ -35,29 +33,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "SAMPLING_S", 0.25)
     monkeypatch.setattr(inspection, "torch_facts", lambda: SOUND.torch)
     monkeypatch.setattr(inspection.JtopPower, "installed", lambda: False)
-
-
-@contextmanager
-def as_user(user: int) -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody else")
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def with_sudo(root: Path) -> Callable[[], HelperClient]:
-    def start() -> HelperClient:
-        user = os.geteuid()
-        os.seteuid(0)
-        try:
-            return start_helper(root)
-        finally:
-            os.seteuid(user)
-
-    return start
 
 
 def no_helper() -> HelperClient:
@@ -86,8 +61,8 @@ def test_a_virtual_board_can_be_tuned_and_nothing_is_written(virtual_board: Moun
 @pytest.mark.parametrize(("name", "power"), [("orin-agx-jp5", "ok"), ("orin-agx-jp6", "ok"), ("tx2-jp4", "fail")])
 def test_an_ordinary_user_sets_through_the_helper(virtual_board: Mount, name: str, power: str) -> None:
     board = virtual_board(name)
-    with as_user(NOBODY):
-        facts = inspect(board.root, with_sudo(board.root))
+    with as_nobody():
+        facts = inspect(board.root, lambda: start_as_root(board.root))
     assert found(facts, "power").status == power
     assert found(facts, "gpu_hz").text.endswith("set through the root helper")
     assert found(facts, "emc_hz").status == "ok"
@@ -98,7 +73,7 @@ def test_an_ordinary_user_sets_through_the_helper(virtual_board: Mount, name: st
 
 def test_without_the_helper_nothing_can_be_tuned(virtual_board: Mount) -> None:
     board = virtual_board("orin-agx-jp5")
-    with as_user(NOBODY):
+    with as_nobody():
         facts = inspect(board.root, no_helper)
     assert outcome(facts, "root helper") == ("fail", "sudo powertrain setup-helper")
     assert found(facts, "root helper").text == "the root helper is not installed"

@@ -7,32 +7,16 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+from helper_at_work import AnyBoard
 from plain_board import PlainBoard, process_of, start_helper
 
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.roothelper.server import STATE, Keeper
 from lightning_powertrain.devices.roothelper.snapshot import Store
 from lightning_powertrain.errors import DeviceError
-
-
-class AnyBoard(Protocol):
-    root: Path
-
-    def settings(self) -> dict[str, str]: ...
-
-    def reboot(self) -> None: ...
-
-
-@pytest.fixture(params=["plain", "orin-agx-jp5", "tx2-jp4"])
-def board(request: pytest.FixtureRequest, tmp_path: Path) -> AnyBoard:
-    """A board of plain files, or a virtual one that behaves."""
-    if request.param == "plain":
-        return PlainBoard(tmp_path)
-    mount: Callable[[str], AnyBoard] = request.getfixturevalue("virtual_board")
-    return mount(request.param)
 
 
 def in_mode(client: HelperClient, level: int) -> dict[str, int]:
