@@ -35,6 +35,7 @@ from lightning_powertrain.cli import (
     run,
     setup_helper,
 )
+from lightning_powertrain.cli.app import App
 from lightning_powertrain.errors import ArgumentError, PowerTrainError
 
 DID_NOT_WORK, WRONG_CALL = 1, 2
@@ -57,7 +58,7 @@ def _say(error: PowerTrainError) -> int:
     return WRONG_CALL if isinstance(error, ArgumentError) else DID_NOT_WORK
 
 
-app = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False)
+app = App(cls=_OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False)
 
 app.command("apply")(apply.apply)
 app.add_typer(cache.app, name="cache")

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from typing_extensions import Annotated
 
+from lightning_powertrain.cli.app import App
 from lightning_powertrain.errors import PowerTrainError
 
 if TYPE_CHECKING:
     from lightning_powertrain.profiling import Entry, ProfileCache
 
-app = typer.Typer(help="Profiles that are kept for later jobs.", no_args_is_help=True)
+app = App(help="Profiles that are kept for later jobs.", no_args_is_help=True)
 
 _DAY_S = 86400.0
 _OFF = "The cache is off: the environment variable POWERTRAIN_CACHE says so."

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from typing_extensions import Annotated
 
+from lightning_powertrain.cli.app import App
 from lightning_powertrain.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.prediction.baselines import PaperNetworks
     from lightning_powertrain.profiling import Profile, Provenance
 
-app = typer.Typer(help="References, from which predictions for other workloads start.", no_args_is_help=True)
+app = App(help="References, from which predictions for other workloads start.", no_args_is_help=True)
 
 
 @app.command("fit")
