@@ -50,6 +50,7 @@ done
 evaluate foreign --experiment foreign
 evaluate signals --experiment signals
 evaluate foreign-jobs --experiment foreign-jobs
+evaluate rivals --experiment rivals
 if wanted energy; then
   powertrain evaluate --experiment energy | record energy "powertrain evaluate --experiment energy"
 fi

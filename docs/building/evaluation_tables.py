@@ -15,6 +15,7 @@ TITLES = {
     "foreign": "Boards drawn at random, from five references, simulated",
     "signals": "What free signals are worth on boards drawn at random, simulated",
     "foreign-jobs": "Choices of a tuned job on boards drawn at random, simulated",
+    "rivals": "Methods of others on boards drawn at random, simulated",
     "energy": "Energy saved at nearly equal speed, simulated",
     "decisions": "Choices of a tuned job, simulated",
     "hard-budget": "Choices under a hard limit, simulated",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from lightning_powertrain.evaluation.metrics import (
     judge,
     possible_limits_w,
 )
+from lightning_powertrain.evaluation.rivals import MeasuredBoard, Trial
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
@@ -157,6 +159,8 @@ def run_bench(
                 yield from _run_sampling(name, case, counts, seeds, limits_w, verify)
             elif case.has_power and METHODS[name].search is not None:
                 yield from _run_searching(name, case, counts, seeds, limits_w)
+            elif case.has_power and METHODS[name].rival is not None:
+                yield from _run_rival(name, case, counts, seeds, limits_w)
             elif case.has_power:
                 yield from _run_stock(name, case, limits_w)
 
@@ -225,6 +229,23 @@ def _run_searching(name: str, case: Case, counts: Sequence[int], seeds: int, lim
             verified = _judged(case, found, possible_w)
             if verified is not None:
                 yield replace(_run_of(name, case, count, seed, verified.profiling_s), verified=verified)
+
+
+def _run_rival(name: str, case: Case, counts: Sequence[int], seeds: int, limits_w: FloatArray) -> Iterator[Run]:
+    """Searches of others; once for all counts where the number of modes is a part of the method."""
+    method = METHODS[name]
+    assert method.rival is not None
+    board = MeasuredBoard(case.measured)
+    possible_w = possible_limits_w(limits_w, Costs(case.truth.time_ms, case.truth.power_w))
+    for seed, count in product(range(seeds), [method.rival_modes] if method.rival_modes else counts):
+        found = []
+        for limit_w in possible_w.tolist():
+            trial = Trial(board, limit_w, count, seed)
+            method.rival(trial)
+            found.append(Found(trial.kept(), tuple(trial.rows)))
+        verified = _judged(case, found, possible_w)
+        if verified is not None:
+            yield replace(_run_of(name, case, count, seed, verified.profiling_s), verified=verified)
 
 
 def _run_of(method: str, case: Case, modes: int, seed: int, profiling_s: float = 0.0) -> Run:

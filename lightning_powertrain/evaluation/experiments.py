@@ -213,6 +213,19 @@ EXPERIMENTS = {
         seeds=1,
         steps=4,
     ),
+    "rivals": Experiment(
+        "How do predictors and searches of others do without a reference, on boards that nothing was tuned to?",
+        boards=_FOREIGN,
+        workloads=("mobilenetv3", "bert-base", "lstm"),
+        references=("none",),
+        methods=(
+            *("random-pareto", "linear", "boosting", "forest", "grey-box"),
+            *("search", "hill-climbing", "coral", "fulcrum", "bayesian"),
+        ),
+        modes=(20, 50),
+        seeds=1,
+        steps=4,
+    ),
     "tx2-inception": Experiment(
         "Do methods transfer between image sizes on a real Jetson TX2?",
         dataset=_RECORDED / "tx2-inception" / "profile.csv",

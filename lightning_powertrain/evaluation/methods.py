@@ -13,8 +13,16 @@ from lightning_powertrain.boards import IntArray
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.evaluation.closed_loop import Kind
+from lightning_powertrain.evaluation.rivals import (
+    Rival,
+    constrained_bayesian,
+    correlation_search,
+    hill_climbing,
+    slope_search,
+)
+from lightning_powertrain.evaluation.rivals.fulcrum import MODES as FULCRUMS_MODES
 from lightning_powertrain.prediction import BasePredictor, GreyBoxTransfer, Prediction
-from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer
+from lightning_powertrain.prediction.baselines import GradientBoosting, LinearRegression, PaperTransfer, RandomForest
 from lightning_powertrain.profiling import Profile, Signals, latin_hypercube_rows
 
 Sampler = Callable[[Case, Optional[BasePredictor], int, int], IntArray]
@@ -46,9 +54,11 @@ class Method:
         about: What it does, in a line.
         sampler: Which modes it measures; None if it measures none but the stock modes, or searches.
         predictor: Makes its predictor, from a case and a seed; None if it chooses among what it measured.
-        search: How it searches, if it chooses what to measure by what it measured so far.
+        search: How it searches, if it is one of our own searches.
+        rival: How it searches, if it is a search of others.
+        rival_modes: Modes that this measures, if their number is a part of it.
         needs_power: Whether its predictor refuses a profile without power.
-        needs_sklearn: Whether its predictor needs scikit-learn, which is an optional extra.
+        needs_sklearn: Whether it needs scikit-learn, which is an optional extra.
         is_ablation: Whether it is another method with something left out: tried only if it is named.
     """
 
@@ -56,9 +66,16 @@ class Method:
     sampler: Sampler | None = None
     predictor: Callable[[Case, int], BasePredictor] | None = None
     search: Kind | None = None
+    rival: Rival | None = None
+    rival_modes: int | None = None
     needs_power: bool = False
     needs_sklearn: bool = False
     is_ablation: bool = False
+
+    @property
+    def searches(self) -> bool:
+        """Whether it chooses what to measure by what it measured so far; then each choice is one that was measured."""
+        return self.search is not None or self.rival is not None
 
 
 def _paper(case: Case, seed: int) -> BasePredictor:
@@ -67,6 +84,10 @@ def _paper(case: Case, seed: int) -> BasePredictor:
 
 def _boosting(case: Case, seed: int) -> BasePredictor:
     return GradientBoosting(None if case.reference is None else case.reference.networks, seed)
+
+
+def _forest(case: Case, seed: int) -> BasePredictor:
+    return RandomForest(None if case.reference is None else case.reference.networks, seed)
 
 
 def _grey_box(case: Case, seed: int) -> BasePredictor:
@@ -121,6 +142,9 @@ METHODS = {
         needs_power=True,
         needs_sklearn=True,
     ),
+    "forest": Method(
+        "a random forest, with the same features", random_rows, _forest, needs_power=True, needs_sklearn=True
+    ),
     "grey-box": Method("physics and a Gaussian process, on the paper's random modes", random_rows, _grey_box),
     "grey-box-lhs": Method("the same on a Latin hypercube of modes", hypercube_rows, _grey_box),
     "lhs-totals": _ablation("the same without free signals"),
@@ -131,6 +155,12 @@ METHODS = {
     "search": Method("the search of a tuned job: N modes, and up to five verifications", None, _grey_box, "search"),
     "auto": Method("the same until the choice is settled", None, _grey_box, "auto"),
     "hard": Method("the same from the lowest mode, never above the limit", None, _grey_box, "hard"),
+    "hill-climbing": Method("one knob at a time, with restarts", rival=hill_climbing),
+    "coral": Method("the knob that correlates most with speed or power, after CORAL", rival=correlation_search),
+    "fulcrum": Method("slopes along each knob, after Fulcrum", rival=slope_search, rival_modes=FULCRUMS_MODES),
+    "bayesian": Method(
+        "constrained Bayesian optimisation without physics", rival=constrained_bayesian, needs_sklearn=True
+    ),
 }
 """By name, in the order of tables."""
 

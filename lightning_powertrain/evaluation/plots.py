@@ -271,12 +271,12 @@ def _before_and_after(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
 
 def _is_stock(run: Run) -> bool:
     """Whether a method measures nothing but stock modes, however many others do."""
-    return METHODS[run.method].sampler is None and METHODS[run.method].search is None
+    return METHODS[run.method].sampler is None and not METHODS[run.method].searches
 
 
 def _verified_look(run: Run) -> dict[str, Any]:
     """What distinguishes choices that were measured from those that were not, where a method has both."""
-    return {} if METHODS[run.method].search else {"label": f"{run.title}, verified", "linestyle": "--"}
+    return {} if METHODS[run.method].searches else {"label": f"{run.title}, verified", "linestyle": "--"}
 
 
 def _look(run: Run) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_recorded_experiments_look_into_the_data_folder(
 def test_a_method_without_its_package_is_left_out_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert installed_methods() == tuple(METHODS)
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    assert set(METHODS) - set(installed_methods()) == {"boosting"}
+    assert set(METHODS) - set(installed_methods()) == {"boosting", "forest", "bayesian"}
     check_methods(["linear"])
     with pytest.raises(MissingPackageError, match=r"pip install 'lightning-powertrain\[evaluation\]'"):
         check_methods(["linear", "boosting"])

@@ -8,7 +8,8 @@ import pytest
 from lightning_powertrain.boards import IntArray, load_board
 from lightning_powertrain.errors import ArgumentError, MissingPackageError
 from lightning_powertrain.evaluation import simulated_profile
-from lightning_powertrain.prediction.baselines import GradientBoosting, PaperNetworks
+from lightning_powertrain.prediction import BasePredictor
+from lightning_powertrain.prediction.baselines import GradientBoosting, PaperNetworks, RandomForest
 from lightning_powertrain.profiling import Profile
 
 BOARD = load_board("orin-agx-64gb")
@@ -26,7 +27,7 @@ def truth(modes: IntArray) -> Profile:
     return simulated_profile(BOARD, "yolov8n", modes)
 
 
-def errors(predictor: GradientBoosting, truth: Profile, count: int = 40) -> tuple[float, float]:
+def errors(predictor: BasePredictor, truth: Profile, count: int = 40) -> tuple[float, float]:
     predictor.fit(Profile(truth.knobs, truth.provenance, truth.measurements[:count]))
     prediction = predictor.predict(truth.modes[count:])
     time, power = prediction.time_ms / truth.time_ms[count:], prediction.power_w / truth.power_w[count:]
@@ -77,3 +78,10 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'lightning-powertrain\[evaluation\]'"):
         GradientBoosting(None)
+
+
+def test_a_forest_beats_the_median_and_a_reference_helps_it(truth: Profile) -> None:
+    alone, helped = errors(RandomForest(None), truth), errors(RandomForest(REFERENCE), truth)
+    naive = float(np.abs(np.median(truth.time_ms) / truth.time_ms - 1).mean())
+    assert helped[0] < alone[0] < naive / 1.5
+    assert errors(RandomForest(None), truth) == alone, "equal seeds"
