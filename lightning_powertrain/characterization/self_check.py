@@ -57,10 +57,10 @@ class SelfCheck:
         found = {
             f"{self.modes} modes were measured, and a reference needs {enough}": self.modes < enough,
             "no mode was measured both at the start and at the end": not self.repeated,
-            f"repeated windows differ by {spread:.1%}, of {_MOST_SPREAD:.0%} allowed: does something else run on the "
-            "board?": spread > _MOST_SPREAD,
-            f"from start to end figures drifted by {drift:.1%}, of {_MOST_DRIFT:.0%} allowed: did the room, the fan or "
-            "the load change?": drift > _MOST_DRIFT,
+            f"repeated windows differ by {spread:.1%}, of {_MOST_SPREAD:.0%} allowed: end what else runs on the "
+            "board": spread > _MOST_SPREAD,
+            f"from start to end figures drifted by {drift:.1%}, of {_MOST_DRIFT:.0%} allowed: keep the room, the fan "
+            "and the load steady": drift > _MOST_DRIFT,
             f"the board throttled in {left_out:.0%} of the modes: cool it better": left_out > _MOST_LEFT_OUT,
         }
         return tuple(text for text, is_found in found.items() if is_found)

@@ -175,8 +175,8 @@ class Survey:
         return 60 * self._plan.minutes - elapsed_s - 2 * REPEATED * self._seconds_a_window()
 
     def _seconds_a_window(self) -> float:
-        """Mean time of a window so far."""
-        return (self._runner.device.clock.now() - self._start_s) / max(1, self._windows)
+        """Mean time of a window so far; 0 before the first one."""
+        return (self._runner.device.clock.now() - self._start_s) / self._windows if self._windows else 0.0
 
     def _report(self, activity: str) -> None:
         profile = self._runner.profile
