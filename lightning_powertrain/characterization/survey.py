@@ -143,7 +143,6 @@ class Survey:
     def _measured(self, mode: PowerMode) -> Waiting:
         """Measure a mode, and once more after a pause if the board throttled."""
         runner = self._runner
-        self._windows += 1
         for _ in range(2):
             self._cool_down()
             read = runner.apply(mode)
@@ -151,6 +150,7 @@ class Survey:
                 self._unreachable.add(mode)
             self._report("measuring")
             measurement = yield from runner.measured(read)
+            self._windows += 1
             self._save(runner.profile)
             if not measurement.throttled_by:
                 self._hot = 0

@@ -213,5 +213,6 @@ def test_progress_says_how_far_it_is(measure: Measure) -> None:
     assert stages[0] == Stage(0, 27, 0.0, None, None, "warming up")
     assert {stage.total for stage in stages} == {27}
     assert [stage.done for stage in stages[1:]] == list(range(27))
+    assert stages[1].left_s == 0.0, "nothing tells yet"
     assert 0 < stages[-1].left_s < stages[6].left_s / 10
     assert stages[-1].power_w == pytest.approx(float(true_power_w(TINY.modes.rows([DESIGN[3]]))[0]))
