@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader
 
 from lightning_powertrain import Phase, PowerMonitor, PowerTrainCallback, SimulatedDevice, Tuner
 from lightning_powertrain.devices import ComputingCost, core_speed
-from lightning_powertrain.running import RunOptions
+from lightning_powertrain.running import Program, RunOptions
 from lightning_powertrain.running.script_tuning import ScriptTuning
 
 CORES = {"this computer": 1.0, "a Jetson's core": 3.0, "at a third": 9.0}
@@ -179,8 +179,9 @@ def seconds_per_hook() -> float:
 def steps() -> None:
     """Microseconds that `powertrain run` adds to an optimizer step in the locked mode, as on a real board."""
     board = LikeARealBoard("orin-agx-64gb", "resnet18", computing=ComputingCost(0.0))
-    tuning = ScriptTuning(RunOptions())
-    tuning._new_tuner = lambda: Tuner("30 W", device=board, max_modes=10, strict=True, verbose=False)
+    tuning = ScriptTuning(RunOptions(), Program("train.py"))
+    tuning._warm_start = lambda *given: None
+    tuning._new_tuner = lambda store: Tuner("30 W", device=board, max_modes=10, strict=True, verbose=False)
     layer = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.0)
     spent = {}

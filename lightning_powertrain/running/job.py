@@ -26,7 +26,7 @@ def run_tuned(program: Program, arguments: Sequence[str], options: RunOptions) -
         BaseException: Whatever the program raises.
     """
     os.environ[FOR_TRAINERS] = options.for_trainers()  # Also for the processes that a Trainer starts.
-    tuning = ScriptTuning(options)
+    tuning = ScriptTuning(options, program, arguments)
     is_complete = False
     try:
         code = program.load(arguments)

@@ -10,6 +10,7 @@ from typing import Literal
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.tuning.checks import count_modes
 from lightning_powertrain.tuning.config import TuningConfig
+from lightning_powertrain.tuning.history_store import HistoryStore
 
 FOR_TRAINERS = "POWERTRAIN_RUN"
 """Environment variable that holds the arguments of the callback that each Lightning Trainer of the script gets."""
@@ -45,8 +46,7 @@ class RunOptions:
     verbose: bool = True
 
     def __post_init__(self) -> None:
-        available = count_modes(self.device)
-        TuningConfig.checked(self.budget, self.max_modes, self.max_share, self.hard_limit, False, None, available)
+        self._config()
         for name, length in (("minibatches", self.minibatches), ("minutes", self.minutes)):
             if length is not None and not length > 0:
                 raise ArgumentError.of(name, length, "a number above 0")
@@ -60,6 +60,16 @@ class RunOptions:
     def simulated(self) -> bool:
         """Whether the board is a simulated one."""
         return self.device is not None
+
+    def history_store(self) -> HistoryStore:
+        """Keeps what is measured in the cache of profiles, for later runs of the script."""
+        config = self._config()
+        return HistoryStore(True, config.predictor.minimum_modes, str(config.budget), strict=False)
+
+    def _config(self) -> TuningConfig:
+        return TuningConfig.checked(
+            self.budget, self.max_modes, self.max_share, self.hard_limit, False, None, count_modes(self.device)
+        )
 
     def for_trainers(self) -> str:
         """The arguments of :class:`~lightning_powertrain.callbacks.PowerTrainCallback`, as JSON."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightning_powertrain.logs import swallowed, warn
+from lightning_powertrain.running.fingerprint import script_fingerprint
+from lightning_powertrain.running.loaders import LoaderWatch, loader_workers
 from lightning_powertrain.running.options import RunOptions
 from lightning_powertrain.running.pauses import Pauses
+from lightning_powertrain.running.program import Program
 from lightning_powertrain.running.steps import StepWatch
 from lightning_powertrain.running.unit import MinibatchUnit
 from lightning_powertrain.tuning import Observer, Phase, Progress, claims
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.devices import Clock
     from lightning_powertrain.profiling import Measurement
     from lightning_powertrain.tuner import Tuner
+    from lightning_powertrain.tuning.history_store import HistoryStore
 
 _NO_STEP = (
     "no optimizer step was seen in this process, so no power mode was tuned. A program that trains in processes of its "
@@ -31,16 +36,22 @@ class ScriptTuning:
 
     Args:
         options: What the user decided.
+        program: The script.
+        arguments: Its arguments.
     """
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: RunOptions, program: Program, arguments: Sequence[str] = ()) -> None:
         self._options = options
+        self._program = program
+        self._arguments = arguments
         self._watch = StepWatch(self._stepped)
+        self._loaders = LoaderWatch(self._minibatch_started)
         self._unit = MinibatchUnit()
         self._pauses = Pauses()
         self._tuner: Tuner | None = None
         self._steps = 0
         self._has_begun = False
+        self._thread: int | None = None
         self._clock: Clock
         self._ended_s = 0.0
 
@@ -66,6 +77,7 @@ class ScriptTuning:
 
     def _end(self) -> None:
         self._watch.stop()
+        self._loaders.stop()
         self._stop_tuner()
 
     def _stop_tuner(self) -> None:
@@ -80,6 +92,7 @@ class ScriptTuning:
     def _leave_to_parent(self) -> None:
         """In a forked process: the board is not its own."""
         self._watch.stop()
+        self._loaders.stop()
         self._tuner = None
 
     def _stepped(self, optimizer: Any) -> None:
@@ -91,11 +104,16 @@ class ScriptTuning:
             elif self._unit.is_known != was_known:
                 self._stop_tuner()  # Another optimizer trains now: what was measured is of another job.
                 if not was_known:
-                    self._begin()
+                    self._begin(optimizer)
         except Exception as error:
             self._end()
             what = "power-mode tuning has stopped (%r); training continues unchanged"
             warn(what, error, see="troubleshooting.md#tuning-stops")
+
+    def _minibatch_started(self) -> None:
+        # Some programs load their data in a thread of their own.
+        if self._tuner is not None and threading.get_ident() == self._thread:
+            self._tuner.minibatch_started()
 
     def _minibatch_ended(self) -> None:
         tuner = self._tuner
@@ -106,34 +124,49 @@ class ScriptTuning:
         tuner.minibatch_ended()
         self._ended_s = self._clock.now()
 
-    def _begin(self) -> None:
-        """Begin to tune."""
+    def _begin(self, optimizer: Any) -> None:
+        """Begin to tune: from now on steps of ``optimizer`` end minibatches."""
         claims.no_longer(self._stand_aside)
-        tuner = self._new_tuner()
+        workers, prefetched = loader_workers()
+        store = self._options.history_store()
+        tuner = self._new_tuner(store)
         minibatches, seen = self._options.minibatches, self._unit.minibatches
         tuner.start(
             minibatches=None if minibatches is None else max(0, minibatches - seen),
             seconds=self._options.seconds,
-            prefetched=_prefetched(),
+            prefetched=prefetched,
+            workers=workers,
             workload="script",
         )
         self._has_begun = True
         if tuner.phase is Phase.IDLE or tuner.device is None:
-            self._watch.stop()  # There is no board, and a warning has said so.
+            self._end()  # There is no board, and a warning has said so.
             return
         claims.stand_aside(self._stand_aside)
-        self._tuner, self._clock = tuner, tuner.device.clock
+        self._tuner, self._clock, self._thread = tuner, tuner.device.clock, threading.get_ident()
+        self._warm_start(tuner, store, optimizer, workers)
+        self._loaders.start()
         self._pauses.forget()
         self._ended_s = self._clock.now()
 
-    def _new_tuner(self) -> Tuner:
+    def _warm_start(self, tuner: Tuner, store: HistoryStore, optimizer: Any, workers: int | None) -> None:
+        """Start from what an earlier run of the same script has measured."""
+        history = None
+        with swallowed("taking the fingerprint of the script, which the profile cache needs,"):
+            assert tuner.device is not None
+            fingerprint = script_fingerprint(self._program, self._arguments, optimizer, workers)
+            history = store.find(tuner.device, fingerprint)
+        if history is not None:
+            tuner.warm_start(history)
+
+    def _new_tuner(self, store: HistoryStore) -> Tuner:
         # These import torch and what draws figures, which the script may want to do first.
         from lightning_powertrain.reporting import ConsoleReporter, RunWriter
         from lightning_powertrain.tuner import Tuner
         from lightning_powertrain.tuning import ProfilingOptions
 
         options = self._options
-        observers: list[Observer] = [_NewMode(self._pauses), RunWriter(options.out)]
+        observers: list[Observer] = [_NewMode(self._pauses), store, RunWriter(options.out)]
         if options.verbose:
             observers.append(ConsoleReporter(write=_print, simulated=options.simulated))
         return Tuner(
@@ -158,15 +191,6 @@ class _NewMode(Observer):
 
     def measured(self, measurement: Measurement, progress: Progress) -> None:
         self._pauses.forget()
-
-
-def _prefetched() -> int:
-    """Minibatches that the data loaders of this process keep ready."""
-    loading = sys.modules.get("torch.utils.data.dataloader")
-    kind = getattr(loading, "_MultiProcessingDataLoaderIter", None)
-    # A script tells nobody of its loaders. Some objects answer isinstance() by loading themselves.
-    loaders = [each for each in gc.get_objects() if type(each) is kind]
-    return max((each._num_workers * each._prefetch_factor for each in loaders), default=0)
 
 
 def _print(line: str) -> None:

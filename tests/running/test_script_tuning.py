@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable
@@ -17,7 +18,8 @@ from lightning_powertrain.callbacks.autoload import callbacks
 from lightning_powertrain.devices import VirtualClock
 from lightning_powertrain.running import RunOptions
 from lightning_powertrain.running.options import FOR_TRAINERS
-from lightning_powertrain.running.script_tuning import ScriptTuning, _prefetched
+from lightning_powertrain.running.program import Program
+from lightning_powertrain.running.script_tuning import ScriptTuning
 from lightning_powertrain.tuning import claims
 
 Run = Callable[..., Any]
@@ -160,6 +162,9 @@ def test_training_after_a_learning_rate_finder_is_tuned_anew(run: Run, capsys: O
 # What is measured.
 
 
+PROGRAM = Program("train.py")
+
+
 class Optimizer:
     """Stands for one of torch's."""
 
@@ -184,12 +189,13 @@ class Recorder:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     made = Recorder()
-    monkeypatch.setattr(ScriptTuning, "_new_tuner", lambda self: made)
+    monkeypatch.setattr(ScriptTuning, "_new_tuner", lambda self, store: made)
+    monkeypatch.setattr(ScriptTuning, "_warm_start", lambda *given: None)
     return made
 
 
 def test_an_evaluation_between_two_minibatches_interrupts(recorder: Recorder) -> None:
-    tuning, optimizer = ScriptTuning(RunOptions(minibatches=1000)), Optimizer()
+    tuning, optimizer = ScriptTuning(RunOptions(minibatches=1000), PROGRAM), Optimizer()
     for _ in range(20):
         tuning._stepped(optimizer)
     assert recorder.started["minibatches"] == 980
@@ -205,7 +211,7 @@ def test_an_evaluation_between_two_minibatches_interrupts(recorder: Recorder) ->
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Of Python 3.12, where there are threads.
 def test_a_forked_process_leaves_the_board_to_its_parent(recorder: Recorder) -> None:
-    tuning, optimizer = ScriptTuning(RunOptions()), Optimizer()
+    tuning, optimizer = ScriptTuning(RunOptions(), PROGRAM), Optimizer()
     tuning.start()
     for _ in range(25):
         tuning._stepped(optimizer)
@@ -221,7 +227,7 @@ def test_a_forked_process_leaves_the_board_to_its_parent(recorder: Recorder) -> 
 
 
 def test_what_the_tuner_computes_is_no_part_of_a_minibatch(recorder: Recorder) -> None:
-    tuning, optimizer = ScriptTuning(RunOptions()), Optimizer()
+    tuning, optimizer = ScriptTuning(RunOptions(), PROGRAM), Optimizer()
     clock = recorder.device.clock
     recorder.minibatch_ended = lambda: clock.advance(2.0)  # type: ignore[attr-defined]
     for _ in range(50):
@@ -234,7 +240,7 @@ def test_what_the_tuner_computes_is_no_part_of_a_minibatch(recorder: Recorder) -
 def test_an_error_of_ours_ends_tuning_and_not_the_script(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: object) -> None:
+    def fail(self: object, store: object) -> None:
         raise ValueError("a mistake of ours")
 
     monkeypatch.setattr(ScriptTuning, "_new_tuner", fail)
@@ -243,12 +249,19 @@ def test_an_error_of_ours_ends_tuning_and_not_the_script(
     assert claims._aside == []
 
 
-def test_minibatches_that_loaders_keep_ready_are_known() -> None:
-    assert _prefetched() == 0
-    one, other = (DataLoader([1.0] * 4, num_workers=workers, prefetch_factor=3) for workers in (1, 2))  # type: ignore[arg-type]
-    iterators = iter(one), iter(other)
-    assert _prefetched() == 6
-    del iterators
+def test_the_wait_for_data_is_seen_in_the_thread_that_trains(recorder: Recorder) -> None:
+    tuning, optimizer = ScriptTuning(RunOptions(), PROGRAM), Optimizer()
+    loader = DataLoader([1.0, 2.0])  # type: ignore[arg-type, var-annotated]
+    for _ in range(21):
+        tuning._stepped(optimizer)
+    assert recorder.started["workers"] is None
+    list(loader)
+    other = threading.Thread(target=list, args=(loader,))
+    other.start()
+    other.join()
+    tuning.stop(is_complete=True)
+    list(loader)
+    assert recorder.calls == ["minibatch_ended", "minibatch_started", "minibatch_started", "stop"]
 
 
 def test_torch_is_not_imported_before_the_script_does(tmp_path: Path) -> None:
