@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from profiles import SPACE, costs, profile
 
 from lightning_powertrain.errors import ArgumentError
-from lightning_powertrain.prediction.baselines.paper import fit_paper_networks
+from lightning_powertrain.prediction.baselines.paper import fit_paper_networks, fitting
 from lightning_powertrain.prediction.baselines.paper.fitting import fit_networks
 from lightning_powertrain.prediction.baselines.paper.networks import NetworkPair
 from lightning_powertrain.prediction.baselines.paper.training import Samples, train
@@ -135,9 +136,34 @@ def test_transfer_beats_training_from_scratch_with_few_modes() -> None:
     assert np.median(transferred) < 0.8 * np.median(scratch)
 
 
+def test_a_transfer_learns_from_every_mode() -> None:
+    measured = profile(12)
+    expected = weights(fit_networks(measured, 5, epochs=1).networks)
+    for row, each in enumerate(measured.measurements):
+        rows = list(measured.measurements)
+        rows[row] = replace(each, time_ms=each.time_ms * 1.5)
+        other = weights(fit_networks(replace(measured, measurements=tuple(rows)), 5, epochs=1).networks)
+        assert not np.array_equal(other, expected), f"mode {row} changes nothing"
+
+
+def test_a_transfer_takes_four_fifths_of_the_papers_steps_and_states_the_error_of_all_modes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def counted(*given: Any, rows: int, **rest: Any) -> NetworkPair:
+        asked.append(rows)
+        return train(*given, rows=rows, **rest)
+
+    monkeypatch.setattr(fitting, "train", counted)
+    fit = fit_networks(profile(12), 0, epochs=1)
+    assert asked == [32], "of the 40 rows of a mode"
+    assert [fit.held_out.time, fit.held_out.power] == pytest.approx([fit.all_modes.time, fit.all_modes.power])
+
+
 def test_errors_are_those_of_the_predictions() -> None:
     measured = profile(25)
-    fit = fit_networks(measured, 5, rows_per_mode=3)
+    fit = fit_networks(measured, 5, rows_per_mode=3, hold_out=True)
     predicted = fit.predict(measured.modes)
     errors = np.abs([predicted.time_ms / measured.time_ms - 1, predicted.power_w / measured.power_w - 1])
     np.testing.assert_allclose([fit.all_modes.time, fit.all_modes.power], errors.mean(axis=1))
@@ -159,11 +185,11 @@ def test_modes_that_are_held_out_choose_the_epoch_and_nothing_else() -> None:
     for row in order[:5]:
         rows[row] = replace(rows[row], time_ms=rows[row].time_ms * 1.001)
     changed = replace(measured, measurements=tuple(rows))
-    first, second = (weights(fit_networks(each, 5, epochs=1).networks) for each in (measured, changed))
+    first, second = (weights(fit_networks(each, 5, epochs=1, hold_out=True).networks) for each in (measured, changed))
     np.testing.assert_array_equal(first, second)
     learning = list(measured.measurements)
     learning[order[5]] = replace(learning[order[5]], time_ms=learning[order[5]].time_ms * 1.001)
-    other = fit_networks(replace(measured, measurements=tuple(learning)), 5, epochs=1)
+    other = fit_networks(replace(measured, measurements=tuple(learning)), 5, epochs=1, hold_out=True)
     assert not np.array_equal(weights(other.networks), first)
 
 

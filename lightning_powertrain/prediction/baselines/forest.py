@@ -6,8 +6,8 @@ from typing import Any
 
 from lightning_powertrain.prediction.baselines.trees import Trees
 
-# Trees with one mode a leaf and a random third of the features a split.
-_TREES, _LEAF, _FEATURES = 200, 1, 1.0
+# Other settings are scikit-learn's: one mode a leaf, and all features at each split.
+_TREES = 200
 
 
 class RandomForest(Trees):
@@ -28,4 +28,4 @@ class RandomForest(Trees):
     def _regressor(self, seed: int) -> Any:
         from sklearn.ensemble import RandomForestRegressor
 
-        return RandomForestRegressor(_TREES, min_samples_leaf=_LEAF, max_features=_FEATURES, random_state=seed)
+        return RandomForestRegressor(_TREES, random_state=seed)

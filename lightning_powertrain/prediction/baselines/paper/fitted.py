@@ -48,7 +48,7 @@ class PaperNetworks:
         provenance: Where the profile comes from; ``provenance.simulated`` says whether it was simulated.
         networks: The networks.
         all_modes: Errors on every mode of the profile.
-        held_out: Errors on the modes that only chose the epoch.
+        held_out: Errors on the modes that chose the epoch: a fifth that was not learned from, or all modes.
         details: Anything else worth keeping, as plain JSON values: seed, command, date, grid.
         versions: Versions of the software that fitted them.
     """

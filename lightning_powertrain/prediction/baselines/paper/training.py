@@ -9,8 +9,9 @@ There are three differences:
 
 * A measurement keeps the mean over its minibatches, so the 40 rows of a mode share that mean as their target. The
   gradient of a squared error is linear in the target: its expectation is the same, only its noise is smaller.
-* The data are split by mode, not by row. The error on other rows of the same mode would not estimate the error in modes
-  that were not measured.
+* A reference, with its thousands of modes, holds a fifth of its modes out, which states its error. A transfer holds a
+  fifth of the rows of each mode out, as the paper does: it learns from all modes, and its stated error is that of modes
+  that it has seen. These rows have the target of the others, so they need not be drawn.
 * The last rows of an epoch that do not fill a minibatch are left out; the next epoch shuffles all rows anew.
 
 A training job runs in the same process. No global state of torch is changed: device, dtype and generator are explicit,

@@ -17,9 +17,9 @@ class PaperTransfer(BasePredictor):
     """Transfers the networks of a reference workload to the measured one, as the paper does.
 
     The output layer is replaced by a new one, and all layers are trained again with the settings of the reference, on
-    inputs standardised by the measured modes alone. A fifth of the modes is held out: it chooses the epoch, and the
-    mean absolute percentage error on it is the prediction's ``time_error`` and ``power_error`` (a little optimistic, as
-    the epoch was chosen on it). Differences from the paper are listed in
+    inputs standardised by the measured modes alone. A fifth of the rows of each mode is held out to choose the epoch.
+    The prediction's ``time_error`` and ``power_error`` are the mean absolute percentage errors on the measured modes,
+    which the networks have seen: those of other modes are larger. Differences from the paper are listed in
     :mod:`lightning_powertrain.prediction.baselines.paper.training`.
 
     A board whose knobs differ in role from the reference's (a Jetson TX2 has two CPU clusters) cannot use its first
