@@ -47,7 +47,9 @@ class StepWatch:
             self._call(optimizer)
 
     def _watch(self, torch: ModuleType) -> None:
-        is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
+        # torch.compiler has it from 2.2 on, the private one is older.
+        private: Callable[[], bool] = getattr(import_module("torch._utils"), "is_compiling", lambda: False)
+        is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", private)
 
         def hook(optimizer: Any, args: Any, kwargs: Any) -> None:
             if not is_compiling():

@@ -11,6 +11,11 @@ from torch.optim.optimizer import _global_optimizer_post_hooks
 
 from lightning_powertrain.running.steps import StepWatch
 
+VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
+SCALER = getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler
+SCALES_ON_CPU = pytest.mark.skipif(VERSION < (2, 3), reason="before torch 2.3 a gradient scaler works on GPUs only")
+FUSED_ON_CPU = pytest.mark.skipif(VERSION < (2, 4), reason="before torch 2.4 fused optimizers are for GPUs only")
+HOOKS_IN_COMPILED = pytest.mark.skipif(VERSION < (2, 2), reason="before torch 2.2 a compiled step calls no hooks")
 COMPILING = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 
 
@@ -36,7 +41,7 @@ def loss(layer: torch.nn.Linear) -> torch.Tensor:
     "optimizer",
     [
         lambda p: torch.optim.SGD(p, lr=0.1),
-        lambda p: torch.optim.Adam(p, fused=True),
+        pytest.param(lambda p: torch.optim.Adam(p, fused=True), marks=FUSED_ON_CPU),
         lambda p: torch.optim.AdamW(p, foreach=True),
         lambda p: torch.optim.Adagrad(p, foreach=False),
     ],
@@ -69,12 +74,13 @@ def test_a_closure_that_is_evaluated_several_times_makes_one_step(seen: list[Any
     assert seen == [optimizer]
 
 
-@pytest.mark.parametrize("fused", [False, True])
+@SCALES_ON_CPU
+@pytest.mark.parametrize("fused", [{}, pytest.param({"fused": True}, marks=FUSED_ON_CPU)], ids=["plain", "fused"])
 @pytest.mark.parametrize("overflows", [False, True])
-def test_a_gradient_scaler_makes_one_step_also_where_it_skips_it(seen: list[Any], fused: bool, overflows: bool) -> None:
+def test_a_gradient_scaler_makes_one_step_also_where_it_skips_it(seen: list[Any], fused: Any, overflows: bool) -> None:
     layer = model()
-    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, fused=fused)
-    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, **fused)
+    scaler = SCALER("cpu", init_scale=2.0)
     before = layer.weight.detach().clone()
     scaler.scale(loss(layer)).backward()
     if overflows:
@@ -99,6 +105,7 @@ class Own(torch.optim.Optimizer):
                 parameter.sub_(parameter.grad, alpha=0.1)
 
 
+@HOOKS_IN_COMPILED
 @COMPILING
 def test_a_step_that_is_compiled(seen: list[Any]) -> None:
     layer = model()
@@ -110,6 +117,7 @@ def test_a_step_that_is_compiled(seen: list[Any]) -> None:
     assert seen == [optimizer] * 4
 
 
+@HOOKS_IN_COMPILED
 @COMPILING
 def test_a_whole_minibatch_that_is_compiled(seen: list[Any]) -> None:
     layer = model()
@@ -126,12 +134,14 @@ def test_a_whole_minibatch_that_is_compiled(seen: list[Any]) -> None:
     assert seen == [optimizer] * 4
 
 
+@SCALES_ON_CPU
+@HOOKS_IN_COMPILED
 @COMPILING
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 def test_a_gradient_scaler_in_a_compiled_minibatch(seen: list[Any]) -> None:
     layer = model()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    scaler = SCALER("cpu", init_scale=2.0)
 
     def minibatch() -> None:
         scaler.scale(loss(layer)).backward()
@@ -157,12 +167,12 @@ def test_a_graph_that_must_not_be_split_is_left_whole(seen: list[Any]) -> None:
 
 def test_nothing_is_left_in_torch() -> None:
     hooks = dict(_global_optimizer_post_hooks)
-    scaler_step = torch.amp.GradScaler.step
+    scaler_step = SCALER.step
     watch = StepWatch(print)
     watch.start()
-    assert torch.amp.GradScaler.step is not scaler_step
+    assert SCALER.step is not scaler_step
     watch.stop()
     watch.stop()
     assert dict(_global_optimizer_post_hooks) == hooks
-    assert torch.amp.GradScaler.step is scaler_step
+    assert SCALER.step is scaler_step
     assert not watch.is_active
