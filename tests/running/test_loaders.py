@@ -37,10 +37,16 @@ def test_nothing_is_left_in_torch() -> None:
 
 
 def test_the_workers_of_the_loader_in_use_are_known() -> None:
-    assert loader_workers() == (None, 0)
+    before = loader_workers()
+    assert before[1] == 0
     plain = iter(DataLoader([1, 2, 3]))  # type: ignore[arg-type, var-annotated]
     assert loader_workers() == (0, 0)
     busy = iter(DataLoader([1, 2, 3], num_workers=2, prefetch_factor=3))  # type: ignore[arg-type, var-annotated]
     assert loader_workers() == (2, 6)
     del plain, busy
+    assert loader_workers() == before
+
+
+def test_without_a_loader_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gc.get_objects", list)  # Tests before this one may have left some.
     assert loader_workers() == (None, 0)

@@ -249,12 +249,15 @@ def test_an_error_of_ours_ends_tuning_and_not_the_script(
     assert claims._aside == []
 
 
-def test_the_wait_for_data_is_seen_in_the_thread_that_trains(recorder: Recorder) -> None:
+def test_the_wait_for_data_is_seen_in_the_thread_that_trains(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightning_powertrain.running.script_tuning.loader_workers", lambda: (3, 6))
     tuning, optimizer = ScriptTuning(RunOptions(), PROGRAM), Optimizer()
     loader = DataLoader([1.0, 2.0])  # type: ignore[arg-type, var-annotated]
     for _ in range(21):
         tuning._stepped(optimizer)
-    assert recorder.started["workers"] is None
+    assert (recorder.started["workers"], recorder.started["prefetched"]) == (3, 6)
     list(loader)
     other = threading.Thread(target=list, args=(loader,))
     other.start()
