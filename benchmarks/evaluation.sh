@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes every table and figure of docs/evaluation.md anew, or only some: benchmarks/evaluation.sh FOLDER [NAME ...]
-# POWERTRAIN_DATA must name the folder of recorded data. Some 90 minutes on one core.
+# POWERTRAIN_DATA must name the folder of recorded data. Some two hours on one core.
 # To publish tables, copy FOLDER/*.txt into benchmarks/results: docs/building/evaluation_tables.py makes a page of these.
 set -euo pipefail
 folder=${1:?usage: benchmarks/evaluation.sh FOLDER [NAME ...]}
