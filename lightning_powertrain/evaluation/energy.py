@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
+from zlib import crc32
 
 from lightning_powertrain.boards import Board, PowerMode
 from lightning_powertrain.evaluation.cases import whole_gpu_presets
@@ -121,7 +122,9 @@ def saved_by_job(board: str, workload: str, start: str, allowed: float, seed: in
         minutes: Length of the job in that mode.
     """
     first = starts(simulated_board(board))[start]
-    job = WholeJob(board, workload, minutes, seed, first)
+    # Equal seeds would give all jobs the same luck with the window of their start mode.
+    scatter = crc32(f"{board} {workload} {start} {allowed:g} {seed}".encode())
+    job = WholeJob(board, workload, minutes, scatter, first)
     budget = f"{allowed:g} % slower" if allowed else None
     tuner = Tuner(budget, device=job, verbose=False, options=ProfilingOptions(seed=seed))
     with tuner.start(minibatches=job.minibatches, prefetched=job.workload.prefetched, workload=workload):
