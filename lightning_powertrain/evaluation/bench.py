@@ -24,7 +24,7 @@ from lightning_powertrain.evaluation.metrics import (
     judge,
     possible_limits_w,
 )
-from lightning_powertrain.evaluation.rivals import MeasuredBoard, Trial
+from lightning_powertrain.evaluation.rivals import Attempt, MeasuredBoard
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile, WindowPlan
 from lightning_powertrain.selection import PowerBudget
@@ -240,9 +240,9 @@ def _run_rival(name: str, case: Case, counts: Sequence[int], seeds: int, limits_
     for seed, count in product(range(seeds), [method.rival_modes] if method.rival_modes else counts):
         found = []
         for limit_w in possible_w.tolist():
-            trial = Trial(board, limit_w, count, seed)
-            method.rival(trial)
-            found.append(Found(trial.kept(), tuple(trial.rows)))
+            attempt = Attempt(board, limit_w, count, seed)
+            method.rival(attempt)
+            found.append(Found(attempt.kept(), tuple(attempt.rows)))
         verified = _judged(case, found, possible_w)
         if verified is not None:
             yield replace(_run_of(name, case, count, seed, verified.profiling_s), verified=verified)

@@ -15,9 +15,9 @@ from lightning_powertrain.evaluation.bench import run_bench
 from lightning_powertrain.evaluation.cases import Case
 from lightning_powertrain.evaluation.methods import METHODS
 from lightning_powertrain.evaluation.rivals import (
+    Attempt,
     MeasuredBoard,
     Rival,
-    Trial,
     constrained_bayesian,
     correlation_search,
     hill_climbing,
@@ -55,27 +55,27 @@ def board() -> MeasuredBoard:
 def test_each_finds_a_mode_near_the_optimum_within_the_limit(
     rival: Rival, limit_w: float, board: MeasuredBoard
 ) -> None:
-    trial = Trial(board, limit_w, most=30, seed=0)
-    rival(trial)
-    kept = trial.kept()
+    attempt = Attempt(board, limit_w, most=30, seed=0)
+    rival(attempt)
+    kept = attempt.kept()
     optimum_ms = board.time_ms[board.power_w <= limit_w].min()
     assert board.power_w[kept] <= limit_w
     assert board.time_ms[kept] <= 1.2 * optimum_ms
-    assert kept in trial.rows
+    assert kept in attempt.rows
 
 
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.parametrize("most", [1, 4, 17])
 def test_none_measures_more_than_it_may_or_a_mode_twice(rival: Rival, most: int, board: MeasuredBoard) -> None:
-    trial = Trial(board, 12.0, most, seed=1)
-    rival(trial)
-    assert 1 <= len(trial.rows) <= most
-    assert len(set(trial.rows)) == len(trial.rows)
+    attempt = Attempt(board, 12.0, most, seed=1)
+    rival(attempt)
+    assert 1 <= len(attempt.rows) <= most
+    assert len(set(attempt.rows)) == len(attempt.rows)
 
 
 @pytest.mark.parametrize("rival", RIVALS)
 def test_equal_seeds_give_equal_searches(rival: Rival, board: MeasuredBoard) -> None:
-    first, again = (Trial(board, 9.0, 12, seed=3) for _ in range(2))
+    first, again = (Attempt(board, 9.0, 12, seed=3) for _ in range(2))
     rival(first)
     rival(again)
     assert first.rows == again.rows
@@ -83,31 +83,31 @@ def test_equal_seeds_give_equal_searches(rival: Rival, board: MeasuredBoard) -> 
 
 @pytest.mark.parametrize("rival", RIVALS)
 def test_a_limit_that_no_mode_meets_ends_in_a_mode_of_little_power(rival: Rival, board: MeasuredBoard) -> None:
-    trial = Trial(board, 1.0, 25, seed=0)
-    rival(trial)
-    assert board.power_w[trial.kept()] < np.quantile(board.power_w, 0.25)
+    attempt = Attempt(board, 1.0, 25, seed=0)
+    rival(attempt)
+    assert board.power_w[attempt.kept()] < np.quantile(board.power_w, 0.25)
 
 
-def test_a_trial_starts_in_the_middle_and_takes_the_nearest_mode_where_one_is_missing() -> None:
-    trial = Trial(MeasuredBoard(profile(without=144)), 12.0, 5, seed=0)
-    assert trial.levels[trial.rows[0]].tolist() == [1, 3, 4], "the middle one, [1, 4, 4], is missing"
+def test_an_attempt_starts_in_the_middle_and_takes_the_nearest_mode_where_one_is_missing() -> None:
+    attempt = Attempt(MeasuredBoard(profile(without=144)), 12.0, 5, seed=0)
+    assert attempt.levels[attempt.rows[0]].tolist() == [1, 3, 4], "the middle one, [1, 4, 4], is missing"
 
 
 def test_levels_count_the_values_that_occur() -> None:
     everything = profile()
     some = [row for row in everything.measurements if row.mode["gpu_hz"] % 2]
-    trial = Trial(MeasuredBoard(replace(everything, measurements=tuple(some))), 12.0, 5, seed=0)
-    assert trial.tops.tolist() == [3, 9, 4]
+    attempt = Attempt(MeasuredBoard(replace(everything, measurements=tuple(some))), 12.0, 5, seed=0)
+    assert attempt.tops.tolist() == [3, 9, 4]
 
 
 def test_what_is_above_the_limit_comes_after_all_that_is_not(board: MeasuredBoard) -> None:
-    trial = Trial(board, 12.0, 3, seed=0)
-    lowest, highest = trial.nearest(np.zeros(3, dtype=np.int64)), trial.nearest(trial.tops)
-    assert trial.measure(lowest)
-    assert not trial.measure(highest)
-    assert trial.score(lowest) < trial.score(highest)
-    assert trial.is_over
-    assert highest != trial.best == trial.rows[0]
+    attempt = Attempt(board, 12.0, 3, seed=0)
+    lowest, highest = attempt.nearest(np.zeros(3, dtype=np.int64)), attempt.nearest(attempt.tops)
+    assert attempt.measure(lowest)
+    assert not attempt.measure(highest)
+    assert attempt.score(lowest) < attempt.score(highest)
+    assert attempt.is_over
+    assert highest != attempt.best == attempt.rows[0]
 
 
 def test_distance_correlation_sees_what_is_not_a_straight_line() -> None:
@@ -138,4 +138,4 @@ def test_without_scikit_learn_the_optimisation_is_refused(
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.gaussian_process", None)
     with pytest.raises(MissingPackageError, match="evaluation"):
-        constrained_bayesian(Trial(board, 12.0, 9, seed=0))
+        constrained_bayesian(Attempt(board, 12.0, 9, seed=0))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lightning_powertrain.errors import MissingPackageError
-from lightning_powertrain.evaluation.rivals.trial import FloatArray, Trial
+from lightning_powertrain.evaluation.rivals.attempt import Attempt, FloatArray
 from lightning_powertrain.prediction import Prediction
 from lightning_powertrain.profiling import latin_hypercube_rows
 from lightning_powertrain.selection import PowerBudget, expected_improvement
@@ -24,20 +24,20 @@ _GROWTH = 1.3
 _WIDTH_OF_90_PERCENT = 1.6449
 
 
-def constrained_bayesian(trial: Trial) -> None:
+def constrained_bayesian(attempt: Attempt) -> None:
     """Measure a Latin hypercube, then the mode of the largest constrained expected improvement, again and again.
 
     Raises:
         MissingPackageError: If scikit-learn is not installed.
     """
-    for row in latin_hypercube_rows(trial.levels, _FIRST_MODES, int(trial.random.integers(1 << 31))).tolist():
-        trial.measure(row)
+    for row in latin_hypercube_rows(attempt.levels, _FIRST_MODES, int(attempt.random.integers(1 << 31))).tolist():
+        attempt.measure(row)
     time, power, fitted = _Process(), _Process(), 0
-    while not trial.is_over:
-        learn = len(trial.rows) >= _GROWTH * fitted
-        fitted = len(trial.rows) if learn else fitted
-        time_low, time_ms, time_high = time.interval(trial, np.log(trial.time_ms), learn=learn)
-        power_low, power_w, power_high = power.interval(trial, np.log(trial.power_w), learn=learn)
+    while not attempt.is_over:
+        learn = len(attempt.rows) >= _GROWTH * fitted
+        fitted = len(attempt.rows) if learn else fitted
+        time_low, time_ms, time_high = time.interval(attempt, np.log(attempt.time_ms), learn=learn)
+        power_low, power_w, power_high = power.interval(attempt, np.log(attempt.power_w), learn=learn)
         predicted = Prediction(
             time_ms,
             power_w,
@@ -46,11 +46,11 @@ def constrained_bayesian(trial: Trial) -> None:
             power_low_w=power_low,
             power_high_w=power_high,
         )
-        within = trial.power_w <= trial.limit_w
-        to_beat = float(trial.time_ms[within].min() if within.any() else 2 * time_ms.max())
-        value = expected_improvement(PowerBudget(trial.limit_w), predicted, to_beat)
-        value[trial.rows] = -1.0
-        trial.measure(int(value.argmax()))
+        within = attempt.power_w <= attempt.limit_w
+        to_beat = float(attempt.time_ms[within].min() if within.any() else 2 * time_ms.max())
+        value = expected_improvement(PowerBudget(attempt.limit_w), predicted, to_beat)
+        value[attempt.rows] = -1.0
+        attempt.measure(int(value.argmax()))
 
 
 class _Process:
@@ -65,18 +65,20 @@ class _Process:
         self._kernels = kernels
         self._kernel: Any = None
 
-    def interval(self, trial: Trial, values: FloatArray, *, learn: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def interval(
+        self, attempt: Attempt, values: FloatArray, *, learn: bool
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Lower end of the 90 % interval, middle and upper end in all modes, from logarithms in the measured ones."""
         if learn:
-            knobs = trial.shares.shape[1]
+            knobs = attempt.shares.shape[1]
             smooth = self._kernels.Matern(np.full(knobs, 0.5), (0.05, 20.0), nu=2.5)
             self._kernel = self._kernels.ConstantKernel(1.0, (0.01, 100.0)) * smooth
             self._kernel += self._kernels.WhiteKernel(1e-3, (1e-6, 0.1))
         process = self._regressor(self._kernel, normalize_y=True, optimizer="fmin_l_bfgs_b" if learn else None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # A knob without an effect has a length scale at its bound.
-            process.fit(trial.shares[trial.rows], values)
+            process.fit(attempt.shares[attempt.rows], values)
         self._kernel = process.kernel_
-        mean, spread = process.predict(trial.shares, return_std=True)
+        mean, spread = process.predict(attempt.shares, return_std=True)
         low, middle, high = (np.exp(mean + side * _WIDTH_OF_90_PERCENT * spread) for side in (-1, 0, 1))
         return low, middle, high

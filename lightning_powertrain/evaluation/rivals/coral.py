@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lightning_powertrain.evaluation.rivals.trial import FloatArray, LevelArray, Trial
+from lightning_powertrain.evaluation.rivals.attempt import Attempt, FloatArray, LevelArray
 from lightning_powertrain.profiling import latin_hypercube_rows
 
 # Modes before the first correlation, the first step as a share of a table, and how many knobs are moved: of 5 and 8, of
@@ -20,41 +20,41 @@ _FIRST_STEP = 0.25
 _MOVED = 3
 
 
-def correlation_search(trial: Trial) -> None:
+def correlation_search(attempt: Attempt) -> None:
     """From the best mode so far, raise the knob that speed depends on, or lower the one that power depends on."""
-    for row in latin_hypercube_rows(trial.levels, _FIRST_MODES, int(trial.random.integers(1 << 31))).tolist():
-        trial.measure(row)
+    for row in latin_hypercube_rows(attempt.levels, _FIRST_MODES, int(attempt.random.integers(1 << 31))).tolist():
+        attempt.measure(row)
     share = _FIRST_STEP
-    while not trial.is_over:
-        row = next((row for row in _candidates(trial, share) if row not in trial.rows), None)
+    while not attempt.is_over:
+        row = next((row for row in _candidates(attempt, share) if row not in attempt.rows), None)
         if row is not None:
-            trial.measure(row)
-        elif (share * trial.tops > 1).any():
+            attempt.measure(row)
+        elif (share * attempt.tops > 1).any():
             share /= 2
         else:
             return
 
 
-def _candidates(trial: Trial, share: float) -> Iterator[int]:
+def _candidates(attempt: Attempt, share: float) -> Iterator[int]:
     """Modes near the best one, the most promising first."""
-    shares, best = trial.shares[trial.rows], trial.best
+    shares, best = attempt.shares[attempt.rows], attempt.best
     speed, power = (
         np.array([distance_correlation(column, np.log(values)) for column in shares.T])
-        for values in (trial.time_ms, trial.power_w)
+        for values in (attempt.time_ms, attempt.power_w)
     )
-    unit = np.diag(np.maximum(1, np.round(share * trial.tops)).astype(np.int64))
+    unit = np.diag(np.maximum(1, np.round(share * attempt.tops)).astype(np.int64))
     rising = np.argsort(power - speed, kind="stable").tolist()[:_MOVED]
     falling = np.argsort(speed - power, kind="stable").tolist()[:_MOVED]
-    if trial.cost(best)[1] > trial.limit_w:
+    if attempt.cost(best)[1] > attempt.limit_w:
         moves = [-unit[knob] for knob in falling]
     else:
         moves = [unit[knob] for knob in rising]
         moves += [unit[up] - unit[down] for up in rising for down in falling if up != down]
-    yield from (_moved(trial, best, move) for move in moves)
+    yield from (_moved(attempt, best, move) for move in moves)
 
 
-def _moved(trial: Trial, row: int, move: LevelArray) -> int:
-    return trial.nearest(np.clip(trial.levels[row] + move, 0, trial.tops))
+def _moved(attempt: Attempt, row: int, move: LevelArray) -> int:
+    return attempt.nearest(np.clip(attempt.levels[row] + move, 0, attempt.tops))
 
 
 def distance_correlation(first: FloatArray, second: FloatArray) -> float:

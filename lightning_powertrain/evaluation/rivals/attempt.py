@@ -34,7 +34,7 @@ class MeasuredBoard:
         self.time_ms, self.power_w = measured.time_ms, measured.power_w
 
 
-class Trial:
+class Attempt:
     """A search on one board within one limit; it starts in the mode in the middle of all tables, which is measured.
 
     Args:
@@ -102,5 +102,5 @@ class Trial:
         return self._board.space.index(kept.mode)
 
 
-Rival = Callable[[Trial], None]
-"""Measures modes of a trial, at most as many as it may."""
+Rival = Callable[[Attempt], None]
+"""Measures modes of an attempt, at most as many as it may."""
