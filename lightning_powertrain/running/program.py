@@ -68,7 +68,8 @@ class Program:
         if path.is_dir():
             _set_first_path(self.name)
             return _prepared(main, PathFinder.find_spec("__main__", [self.name]), self.name)
-        file = str(path.absolute())
+        # Python makes the path of a script absolute from 3.9 on.
+        file = str(path.absolute()) if sys.version_info >= (3, 9) else self.name
         _set_first_path(str(path.resolve().parent))
         vars(main).update(__file__=file, __spec__=None, __cached__=None)
         vars(main).update(__loader__=SourceFileLoader("__main__", file))
