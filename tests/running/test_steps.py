@@ -16,7 +16,10 @@ SCALER = getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler
 SCALES_ON_CPU = pytest.mark.skipif(VERSION < (2, 3), reason="before torch 2.3 a gradient scaler works on GPUs only")
 FUSED_ON_CPU = pytest.mark.skipif(VERSION < (2, 4), reason="before torch 2.4 fused optimizers are for GPUs only")
 HOOKS_IN_COMPILED = pytest.mark.skipif(VERSION < (2, 2), reason="before torch 2.2 a compiled step calls no hooks")
-COMPILING = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+COMPILING = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning",
+    "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning",
+)
 
 
 @pytest.fixture
@@ -154,6 +157,7 @@ def test_a_gradient_scaler_in_a_compiled_minibatch(seen: list[Any]) -> None:
     assert seen == [optimizer] * 4
 
 
+@COMPILING
 def test_a_graph_that_must_not_be_split_is_left_whole(seen: list[Any]) -> None:
     layer = model()
     optimizer = Own(layer.parameters())
