@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Generator, Protocol
 
 import torch
 
-from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.boards import Knob, PowerMode
 from lightning_powertrain.devices import BaseDevice, Clock, HealthPoller, Interval, Pollers, core_speed
 from lightning_powertrain.errors import DeviceError
 from lightning_powertrain.logs import warn
@@ -37,8 +37,10 @@ _SLOW = 0.5
 
 # A knob that reads back as something else so many times does not move.
 _REFUSALS = 2
-# A sensor that shows one and the same figure in so many modes, one after the other, shows nothing.
-_STUCK = 4
+# A sensor that shows one and the same figure in so many modes, one after the other, shows nothing, if the clock of the
+# GPU differs by this factor. What other knobs change may be less than a step of the sensor.
+_STUCK, _DIFFERENT = 4, 1.2
+_EXACTLY = 1e-9
 
 # Minibatches at the start of a job that are no measure of the rest: cuDNN's autotuning, compilation, cold caches.
 _WARM_UP_MINIBATCHES = 10
@@ -139,7 +141,7 @@ class ModeRunner:
         self.advance_to_data = device.minibatch_started if starts else None
         """Advances a virtual clock by the wait for data; None on other boards."""
         self._pauses = UsualPauses()
-        self._powers: deque[tuple[PowerMode, float, float]] = deque(maxlen=_STUCK)
+        self._still: list[Measurement] = []
 
     def start(self) -> None:
         """Start sampling, in the mode in which measuring begins."""
@@ -220,8 +222,7 @@ class ModeRunner:
         measurement = yield from measure(
             lambda: Window(self.device, self.pollers, mode, window or self.window, _synchronize), self._pauses
         )
-        self._powers.append((mode, measurement.power_w, measurement.power_std_w))
-        self._check_sensor()
+        self._check_sensor(measurement)
         before = self.warm.find(self.profile, mode)
         self.profile = self.warm.replaced(self.profile, measurement)
         check_measured(before, measurement)
@@ -265,12 +266,14 @@ class ModeRunner:
         )
         warn(what, knob, asked, read, see="troubleshooting.md#permissions-sensors-and-containers")
 
-    def _check_sensor(self) -> None:
-        modes, watts, spreads = zip(*self._powers)
-        is_still = max(watts) - min(watts) <= 1e-9 * max(watts) and max(spreads) <= 1e-9 * max(watts)
-        if len(set(modes)) == _STUCK and is_still:
+    def _check_sensor(self, measurement: Measurement) -> None:
+        watts = measurement.power_w
+        same = [each for each in self._still if abs(each.power_w - watts) <= _EXACTLY * watts]
+        self._still = [*same, measurement] if measurement.power_std_w <= _EXACTLY * watts else []
+        modes = {each.mode for each in self._still}
+        if len(modes) >= _STUCK and _clocks_differ(self.space.knobs, modes):
             raise DeviceError(
-                f"the power sensor is stuck: it showed exactly {watts[0]:g} W in each of the last {_STUCK} power modes"
+                f"the power sensor is stuck: it showed exactly {watts:g} W in each of the last {len(modes)} power modes"
             )
 
     def cooled(self) -> Waiting:
@@ -278,6 +281,13 @@ class ModeRunner:
         cooling = Cooling(self.device.clock, self.pollers.health)
         if not cooling.is_over:
             yield cooling
+
+
+def _clocks_differ(knobs: Sequence[Knob], modes: Collection[PowerMode]) -> bool:
+    """Whether the clocks of the GPU, or of anything on a board without one, are far apart."""
+    of_gpu = [knob for knob in knobs if knob.role == "gpu"]
+    values = [[mode[knob.name] for mode in modes] for knob in of_gpu or knobs]
+    return any(max(each) >= _DIFFERENT * min(each) for each in values)
 
 
 def _synchronize() -> None:

@@ -232,3 +232,18 @@ def test_a_budget_that_is_crossed_after_the_lock_is_corrected_within_a_minute() 
     assert correction.drift.sign == "over budget"
     assert device.read_power().total_w <= 13.0
     tuner.stop()
+
+
+def test_a_coarse_sensor_is_not_stuck_where_only_cores_and_cpu_clocks_differ(oracle: Oracle) -> None:
+    device = FakeDevice()
+    device.settle_s = 0.2
+    device.read_power = lambda: PowerReading(device.mode["gpu_hz"] / 4e7, {})  # type: ignore[method-assign]
+    tuner = Tuner(
+        "13 W", device=device, max_modes=45, strict=True, verbose=False, options=ProfilingOptions(predictor=oracle)
+    ).start()
+    train(tuner, 20_000)
+    assert tuner.phase is Phase.LOCKED
+    assert tuner.profile is not None
+    clocks = [mode["gpu_hz"] for mode in (each.mode for each in tuner.profile.measurements)]
+    assert any(len(set(clocks[row : row + 4])) == 1 for row in range(len(clocks) - 3)), "nothing was tried"
+    tuner.stop()
