@@ -146,7 +146,7 @@ def test_a_saved_trainer_does_not_grow_by_the_predictions() -> None:
         return target.tell()
 
     callback = powertrain(RESNET, cache=False)
-    job = trainer(callback, max_epochs=2)
+    job = trainer(callback, max_epochs=6)
     before = size()
     job.fit(Model(), data(500))
     assert callback.selection is not None
