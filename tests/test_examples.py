@@ -73,7 +73,7 @@ def test_two_boards(tmp_path: Path) -> None:
     ("script", "workload", "arguments"),
     [
         ("image_classification.py", "mobilenetv3", ()),
-        ("transformer_finetune.py", "bert-base", ()),
+        ("transformer_finetune.py", "bert-base", ("--epochs=2",)),
         ("language_model_lstm.py", "lstm", ("--epochs=12",)),
         ("fabric_loop.py", "mobilenetv3", ("--epochs=1",)),
         ("huggingface_trainer.py", "bert-base", ()),
