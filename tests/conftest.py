@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", POWERTRAIN_CACHE="off")
 
 import pytest
+from click.testing import CliRunner
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
 from leftovers import left_since, running
@@ -23,6 +26,10 @@ from lightning_powertrain.profiling import sensor_noise
 
 # Simulated boards are repeatable to the last digit where computing takes no time.
 simulated.COMPUTING = ComputingCost(factor=0.0)
+
+# Before click 8.2 a runner mixes stderr into stdout unless it is told not to.
+if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters:
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign,assignment]
 
 _TESTS = Path(__file__).parent
 _numbers = count()
