@@ -15,10 +15,10 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", POWERTRAIN_CACHE="off")
 
 import pytest
-from click.testing import CliRunner
 from fakes import TINY, FakeDevice, Oracle, true_power_w, true_time_ms
 from hypothesis import settings
 from leftovers import left_since, running
+from typer.testing import CliRunner
 
 from lightning_powertrain import logs
 from lightning_powertrain.devices import ComputingCost, simulated
