@@ -66,8 +66,8 @@ def test_the_fewer_modes_may_improve_the_sooner_it_ends(done: int) -> None:
 
 def test_a_decision_that_sees_nothing_left_ends_the_estimate_too() -> None:
     estimate = remaining(50)
-    estimate.looked(20, *seen(2))
-    assert [estimate.windows(done) for done in (20, 21, 22, 23)] == [2, 1, 0, 0]
+    estimate.looked(20, *seen(1))
+    assert [estimate.windows(done) for done in (20, 21, 22)] == [1, 0, 0]
 
 
 def test_the_modes_to_come_are_those_of_the_largest_values() -> None:
