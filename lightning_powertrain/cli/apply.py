@@ -49,7 +49,7 @@ def apply(
 
 def _mode(source: str, board: Board) -> PowerMode:
     """The mode of a run, or the mode itself."""
-    from lightning_powertrain.boards.mode_text import parse_mode
+    from lightning_powertrain.boards.modes import parse_mode
 
     if Path(source).is_dir():
         return parse_mode(_of_run(Path(source), board), board.modes)

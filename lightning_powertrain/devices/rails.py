@@ -1,4 +1,4 @@
-"""Which power rails make up the total of a board, decided by their names.
+"""What the power rails of a board feed, and which of them make up its total, decided by their names.
 
 A module's own rails are known by name, from the catalogue. Carriers bring power monitors of their own, whose rails feed
 the module or stand beside it: NVIDIA's IGX Orin labels such rails ``CVB_ATX_12V`` (mainline Linux,
@@ -7,7 +7,7 @@ the module or stand beside it: NVIDIA's IGX Orin labels such rails ``CVB_ATX_12V
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,13 @@ from lightning_powertrain.boards import board_names, load_board
 
 _WHOLE_BOARD = ("VIN", "VDD_IN", "POM_5V_IN")
 _CARRIER = "CVB_"
+
+_REST = "rest"
+"""What no rail of GPU, CPU, memory or SoC shows: other rails, and losses on the module."""
+
+_FED = (("GPU", "GPU"), ("CPU", "CPU"), ("DDR", "memory"), ("VDDQ", "memory"), ("DRAM", "memory"), ("SOC", "SoC"))
+# Rails are read one after another and through filters; if their sum is above the total by more, they overlap.
+_MOST_OVER = 1.1
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,36 @@ def total_of(names: Sequence[str], own: Sequence[str] = (), whole: str = "sum") 
 def is_of_whole_board_or_carrier(rail: str) -> bool:
     """Whether a rail carries the whole module, or belongs to a carrier, so that other rails are not beside it."""
     return rail in _WHOLE_BOARD or rail.startswith(_CARRIER)
+
+
+def domain_of(rail: str) -> str:
+    """What a rail feeds.
+
+    >>> domain_of("VDD_GPU_SOC"), domain_of("VDD_CPU_GPU_CV"), domain_of("VDDQ_VDD2_1V8AO"), domain_of("SYS5V")
+    ('GPU and SoC', 'GPU and CPU', 'memory', 'rest')
+    """
+    name = rail.upper().replace("VDDRQ", "VDDQ")
+    return " and ".join(dict.fromkeys(fed for part, fed in _FED if part in name)) or _REST
+
+
+def watts_by_domain(board: str, rails_w: Mapping[str, float], total_w: float) -> dict[str, float]:
+    """The total power of a board, by what it feeds; empty where its rails do not tell.
+
+    Args:
+        board: Key of the board.
+        rails_w: Power of each rail. Those of a carrier, and those that carry the whole module, are left out.
+        total_w: Power of the module.
+    """
+    own = load_board(board).rails if board in board_names() else ()
+    parts_w: dict[str, float] = {}
+    for rail, watts in rails_w.items():
+        if (not own or rail in own) and not is_of_whole_board_or_carrier(rail):
+            parts_w[domain_of(rail)] = parts_w.get(domain_of(rail), 0.0) + watts
+    if not parts_w or sum(parts_w.values()) > _MOST_OVER * total_w:
+        return {}
+    rest_w = parts_w.pop(_REST, 0.0)
+    unseen_w = total_w - sum(parts_w.values())
+    return {**parts_w, _REST: max(rest_w, unseen_w)}
 
 
 def _of_known_board(names: Sequence[str], own: Sequence[str], whole: str) -> Total:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lightning_powertrain.jobs.job import BaseJob
-from lightning_powertrain.jobs.job_tuner import JobTuner
-from lightning_powertrain.jobs.results import TuningResults
+from lightning_powertrain.jobs.job_tuner import JobTuner, TuningResults
 
 __all__ = ["BaseJob", "JobTuner", "TuningResults"]

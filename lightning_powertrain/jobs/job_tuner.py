@@ -1,4 +1,4 @@
-"""What the callback of any framework does, apart from the framework."""
+"""What the callback of any framework does and shows, apart from the framework."""
 
 from __future__ import annotations
 
@@ -260,3 +260,29 @@ class JobTuner:
         workload, self._workload = self._workload, None
         if workload is not None:
             workload.stop()
+
+
+class TuningResults:
+    """The results of a :class:`JobTuner`; base of the callbacks of all frameworks."""
+
+    _tuner: JobTuner
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """All that tuning found out; None until a mode was chosen."""
+        return self._tuner.outcome
+
+    @property
+    def status(self) -> Status:
+        """Where tuning stands, or why nothing was tuned: one word and one sentence."""
+        return self._tuner.status
+
+    @property
+    def selection(self) -> Selection | None:
+        """The choice: the mode, what was predicted, and what was measured once it was set; None until then."""
+        return self._tuner.selection
+
+    @property
+    def profile(self) -> Profile | None:
+        """What was measured so far, mode by mode; None before the first measurement."""
+        return self._tuner.profile

@@ -4,8 +4,13 @@ Nothing here imports torch before the script does.
 """
 
 from lightning_powertrain.running.job import run_tuned
-from lightning_powertrain.running.launchers import launcher_advice
 from lightning_powertrain.running.options import RunOptions
-from lightning_powertrain.running.program import NoProgramError, Program, find_program, without_python
+from lightning_powertrain.running.program import (
+    NoProgramError,
+    Program,
+    find_program,
+    launcher_advice,
+    without_python,
+)
 
 __all__ = ["NoProgramError", "Program", "RunOptions", "find_program", "launcher_advice", "run_tuned", "without_python"]

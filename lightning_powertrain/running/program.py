@@ -6,6 +6,7 @@ import builtins
 import importlib.util
 import io
 import re
+import shlex
 import shutil
 import sys
 import threading
@@ -21,6 +22,14 @@ from typing import Any
 from lightning_powertrain.errors import ArgumentError
 
 _FORMS = "a Python script, -m and a module, or a command that is a Python script, such as yolo"
+
+_LAUNCHERS = (
+    ("torchrun",),
+    ("accelerate", "launch"),
+    ("-m", "torch.distributed.run"),
+    ("-m", "torch.distributed.launch"),
+    ("-m", "accelerate.commands.launch"),
+)
 
 
 class NoProgramError(ArgumentError):
@@ -118,6 +127,30 @@ def without_python(words: Sequence[str]) -> tuple[list[str], bool]:
         what = "python and a script, or python -m and a module; with other options of Python's own call"
         raise ArgumentError.of("SCRIPT", " ".join(words), f"{what} python OPTIONS -m lightning_powertrain.run")
     return program, is_module
+
+
+def launcher_advice(words: Sequence[str], options: Sequence[str]) -> str | None:
+    """The command that tunes where a launcher starts the training; None if these words start none.
+
+    Args:
+        words: The program and its arguments.
+        options: Options of this package, which go into the command.
+
+    >>> launcher_advice(["torchrun", "--nproc-per-node=2", "train.py"], ["--budget", "30 W"])
+    "torchrun --nproc-per-node=2 -m lightning_powertrain.run --budget '30 W' train.py"
+    >>> launcher_advice(["train.py", "torchrun"], [])
+    """
+    named = [Path(words[0]).name, *words[1:]]
+    launcher = next((each for each in _LAUNCHERS if tuple(named[: len(each)]) == each), None)
+    if launcher is None:
+        return None
+    start = ["python", *launcher] if launcher[0] == "-m" else list(launcher)
+    rest = list(words[len(launcher) :])
+    at = next(
+        (place for place, word in enumerate(rest) if word in ("-m", "--module") or word.endswith(".py")), len(rest)
+    )
+    ours = ["-m", "lightning_powertrain.run", *options]
+    return shlex.join([*start, *rest[:at], *ours, *(rest[at:] or ["train.py"])])
 
 
 def find_program(name: str, *, is_module: bool) -> Program:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from lightning_powertrain.logs import swallowed, warn
 from lightning_powertrain.running.fingerprint import script_fingerprint
 from lightning_powertrain.running.loaders import LoaderWatch, loader_workers
+from lightning_powertrain.running.minibatches import MinibatchUnit, Pauses
 from lightning_powertrain.running.options import RunOptions
-from lightning_powertrain.running.pauses import Pauses
 from lightning_powertrain.running.program import Program
 from lightning_powertrain.running.steps import StepWatch
-from lightning_powertrain.running.unit import MinibatchUnit
 from lightning_powertrain.tuning import Observer, Phase, Progress, claims
 
 if TYPE_CHECKING:

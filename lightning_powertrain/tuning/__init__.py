@@ -7,8 +7,7 @@ from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.history import REUSED_FROM, History
 from lightning_powertrain.tuning.job_ledger import Spent
-from lightning_powertrain.tuning.job_plan import PlannedJob
-from lightning_powertrain.tuning.job_record import JobRecord
+from lightning_powertrain.tuning.job_plan import JobRecord, PlannedJob
 from lightning_powertrain.tuning.observers import Observer, Progress
 from lightning_powertrain.tuning.options import ProfilingOptions
 from lightning_powertrain.tuning.outcome import Correction, Outcome

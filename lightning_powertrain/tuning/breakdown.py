@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lightning_powertrain.devices.rail_domains import watts_by_domain
+from lightning_powertrain.devices.rails import watts_by_domain
 from lightning_powertrain.profiling import Measurement, Provenance
 
 WORKERS = "workers"

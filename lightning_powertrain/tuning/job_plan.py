@@ -1,11 +1,11 @@
-"""The plan of a job with a budget for the whole of it: which measured mode to run in, and when to change."""
+"""A job with a budget for the whole of it: which measured mode to run in, when to change, and how it went."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lightning_powertrain.boards import PowerMode
@@ -51,6 +51,34 @@ class PlannedJob:
     total: Spent
     change_s: float | None
     least: float
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """The course of a job with a budget for the whole of it.
+
+    Args:
+        budget: The budget, as it is written.
+        limited: What it limits.
+        total: Seconds or joules for the whole job.
+        minibatches: Length of this run.
+        points: What the job had spent and what was expected of it, each time that the plan was made; oldest first.
+    """
+
+    budget: str
+    limited: Limited
+    total: float
+    minibatches: int
+    points: Sequence[PlannedJob] = ()
+
+    def with_point(self, point: PlannedJob) -> JobRecord:
+        """This course, and what is expected now."""
+        return replace(self, points=(*self.points, point))
+
+    @property
+    def now(self) -> PlannedJob:
+        """The last point."""
+        return self.points[-1]
 
 
 def plan_of(budget: Budget, job: JobLength, ledger: JobLedger) -> JobPlan | None:

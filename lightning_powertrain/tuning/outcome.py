@@ -13,7 +13,7 @@ from lightning_powertrain.tuning.breakdown import Breakdown
 from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.forecast import Forecast
-from lightning_powertrain.tuning.job_record import JobRecord
+from lightning_powertrain.tuning.job_plan import JobRecord
 
 Action = Literal["kept", "chosen again", "profiled again"]
 

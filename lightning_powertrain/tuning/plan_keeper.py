@@ -13,8 +13,7 @@ from lightning_powertrain.logs import warn
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.selection import FixedBudget, PricedTime, Selection
 from lightning_powertrain.tuning.explorer import Explorer
-from lightning_powertrain.tuning.job_plan import JobPlan, PlannedJob
-from lightning_powertrain.tuning.job_record import JobRecord
+from lightning_powertrain.tuning.job_plan import JobPlan, JobRecord, PlannedJob
 from lightning_powertrain.tuning.mode_runner import Awaited, Waiting
 from lightning_powertrain.tuning.outcome import Outcome
 from lightning_powertrain.tuning.phase import Phase

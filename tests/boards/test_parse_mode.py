@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lightning_powertrain.boards import board_names, load_board
-from lightning_powertrain.boards.mode_text import parse_mode
+from lightning_powertrain.boards.modes import parse_mode
 from lightning_powertrain.errors import ArgumentError
 
 COMPLETE = [name for name in board_names() if not load_board(name).unknown_knobs]

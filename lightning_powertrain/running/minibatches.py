@@ -1,8 +1,10 @@
-"""Which optimizer step ends a minibatch, in a program that may have several optimizers."""
+"""What a minibatch is in a program that may have several optimizers, and which intervals are longer than one."""
 
 from __future__ import annotations
 
+import statistics
 import weakref
+from collections import deque
 from typing import Any
 
 # So many steps of the most frequent optimizer show which ones there are: enough for three of one that steps every
@@ -10,6 +12,11 @@ from typing import Any
 _STEPS_TO_SEE = 20
 # After so many times the usual number of other steps without one of its own, an optimizer is no longer in use.
 _PATIENCE = 10
+
+_LATELY = 16
+_LEAST = 8
+_FAR_ABOVE_MEDIAN = 4.0
+_FAR_ABOVE_LONGEST = 2.0
 
 
 class MinibatchUnit:
@@ -77,3 +84,33 @@ class _Seen:
         self.optimizer = weakref.ref(optimizer)  # Training must not keep the memory of one that is no longer in use.
         self.first = self.last = first
         self.count = 0
+
+
+class Pauses:
+    """Recognises evaluation, checkpoints and whatever else a script does between two minibatches.
+
+    Such an interval is more than four times the median of the last 16, and more than twice the longest of these: where
+    a data loader makes every fourth minibatch wait, that is how the job runs.
+
+    >>> pauses = Pauses()
+    >>> [pauses.is_pause(seconds) for seconds in (*[0.1] * 8, 0.9, 0.1)]
+    [False, False, False, False, False, False, False, False, True, False]
+    """
+
+    def __init__(self) -> None:
+        self._lately: deque[float] = deque(maxlen=_LATELY)
+
+    def forget(self) -> None:
+        """Begin anew: minibatches take another time in another power mode."""
+        self._lately.clear()
+
+    def is_pause(self, seconds: float) -> bool:
+        """Whether an interval of so many seconds held more than a minibatch."""
+        lately = self._lately
+        is_pause = (
+            len(lately) >= _LEAST
+            and seconds > _FAR_ABOVE_LONGEST * max(lately)
+            and seconds > _FAR_ABOVE_MEDIAN * statistics.median(lately)
+        )
+        lately.append(seconds)
+        return is_pause

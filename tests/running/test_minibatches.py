@@ -1,4 +1,4 @@
-"""Which optimizer steps end a minibatch."""
+"""Which optimizer steps end a minibatch, and which intervals are no measure of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from lightning_powertrain.running.unit import MinibatchUnit
+from lightning_powertrain.running.minibatches import MinibatchUnit, Pauses
 
 
 class Optimizer:
@@ -72,3 +72,33 @@ def test_an_optimizer_that_is_gone_is_replaced_at_once() -> None:
     ends(unit, [optimizer])
     assert not unit.is_known
     assert ends(unit, [optimizer] * 22) == [optimizer] * 2
+
+
+def pauses_in(intervals: list[float]) -> list[int]:
+    """Where pauses were seen."""
+    pauses = Pauses()
+    return [place for place, seconds in enumerate(intervals) if pauses.is_pause(seconds)]
+
+
+def test_an_evaluation_after_each_epoch_is_a_pause() -> None:
+    epoch = [0.1] * 20 + [2.0]
+    assert pauses_in(epoch * 4) == [20, 41, 62, 83]
+
+
+def test_scatter_is_no_pause() -> None:
+    assert pauses_in([0.1, 0.12, 0.09, 0.3] * 10) == []
+
+
+def test_a_loader_that_makes_every_fourth_minibatch_wait_is_how_the_job_runs() -> None:
+    assert pauses_in([0.01, 0.01, 0.01, 0.4] * 10) == []
+
+
+def test_nothing_is_a_pause_before_the_usual_interval_is_known() -> None:
+    assert pauses_in([0.1] * 7 + [9.0]) == []
+
+
+def test_a_slower_power_mode_begins_anew() -> None:
+    pauses = Pauses()
+    assert not any(pauses.is_pause(0.1) for _ in range(20))
+    pauses.forget()
+    assert not any(pauses.is_pause(0.9) for _ in range(20))
