@@ -37,11 +37,16 @@ benchmark() {
 
 mkdir -p "$folder"
 evaluate paper --experiment paper
-evaluate tx2-inception --experiment tx2-inception
-evaluate tx2-alexnet --experiment tx2-alexnet
-evaluate gpu-training --experiment gpu-training
+# Networks take nearly all of the time, and do not change when the default predictor does: they have tables of their own.
+networks=scratch,paper,boosting ours=linear,grey-box,grey-box-lhs,grey-box-informed
+evaluate tx2-inception --experiment tx2-inception --methods $ours
+evaluate tx2-inception-networks --experiment tx2-inception --methods $networks
+evaluate tx2-alexnet --experiment tx2-alexnet --methods random-pareto,$ours
+evaluate tx2-alexnet-networks --experiment tx2-alexnet --methods scratch,boosting
+evaluate gpu-training --experiment gpu-training --methods random-pareto,$ours
+evaluate gpu-training-networks --experiment gpu-training --methods $networks
 for board in agx-xavier orin-nano; do
-  evaluate $board --experiment $board --methods scratch,paper,boosting,grey-box-informed --modes 10,50
+  evaluate $board-networks --experiment $board --methods $networks --modes 10,50
   for reference in none orin-agx-64gb-resnet18 resnet18; do
     evaluate $board-from-$reference --experiment $board --reference $reference \
       --workloads mobilenetv3,yolov8n --methods grey-box-informed

@@ -23,17 +23,20 @@ TITLES = {
     "job": "Whole jobs, simulated",
     "job-paper": "Whole jobs with the paper's method, simulated",
     "profiling-cost": "Cost of profiling, simulated",
-    "agx-xavier": "AGX Xavier with a reference of the Orin AGX, simulated",
+    "agx-xavier-networks": "AGX Xavier, networks and a reference of the Orin AGX, simulated",
     "agx-xavier-from-none": "AGX Xavier without a reference, simulated",
     "agx-xavier-from-orin-agx-64gb-resnet18": "AGX Xavier with the bundled reference, simulated",
     "agx-xavier-from-resnet18": "AGX Xavier with a reference of its own, simulated",
-    "orin-nano": "Orin Nano with a reference of the Orin AGX, simulated",
+    "orin-nano-networks": "Orin Nano, networks and a reference of the Orin AGX, simulated",
     "orin-nano-from-none": "Orin Nano without a reference, simulated",
     "orin-nano-from-orin-agx-64gb-resnet18": "Orin Nano with the bundled reference, simulated",
     "orin-nano-from-resnet18": "Orin Nano with a reference of its own, simulated",
     "tx2-inception": "TX2, Inception v3 at four image sizes, recorded",
+    "tx2-inception-networks": "TX2, Inception v3 at four image sizes: networks, recorded",
     "tx2-alexnet": "TX2, AlexNet with two CPU clusters, recorded",
+    "tx2-alexnet-networks": "TX2, AlexNet with two CPU clusters: networks, recorded",
     "gpu-training": "Training on data centre GPUs, recorded",
+    "gpu-training-networks": "Training on data centre GPUs: networks, recorded",
     "decide": "CPU seconds of decisions",
     "overhead": "CPU time of the hooks and of sampling",
 }
@@ -42,8 +45,9 @@ TITLES = {
 _INTRO = """\
 # Evaluation: tables
 
-[How good is it?](evaluation.md) asks the questions, answers them, and explains the columns. This page holds the tables
-as the benchmarks printed them: `docs/building/evaluation_tables.py` makes it from the files in `benchmarks/results`.
+[How good is it?](evaluation.md) asks the questions and answers them. [How it is evaluated](evaluation-methods.md) explains
+methods and columns. This page holds the tables as the benchmarks printed them: `docs/building/evaluation_tables.py` makes
+it from the files in `benchmarks/results`.
 """
 
 

@@ -143,7 +143,7 @@ def _run_jobs(experiment: EnergyExperiment, as_json: bool) -> None:
         console.print(table)
         console.print("")
     console.print(f"{sentence(runs)}\n{untuned(runs)} Simulating them took {minutes:.1f} minutes.")
-    console.print(f"{page('evaluation.md')} explains the columns.", style="dim")
+    console.print(f"{page('evaluation-methods.md')} explains the columns.", style="dim")
 
 
 def _check_given(given: Sequence[str], experiment: str | None) -> None:
@@ -235,4 +235,4 @@ def _print(runs: list[Run], heading: str) -> None:
     for number, table in enumerate(tables):
         console.print("", end="\n" if number else "")
         console.print(table)
-    console.print(f"{page('evaluation.md')} explains the columns.", style="dim")
+    console.print(f"{page('evaluation-methods.md')} explains the columns.", style="dim")
