@@ -45,9 +45,9 @@ TITLES = {
 _INTRO = """\
 # Evaluation: tables
 
-[How good is it?](evaluation.md) asks the questions and answers them. [How it is evaluated](evaluation-methods.md) explains
-methods and columns. This page holds the tables as the benchmarks printed them: `docs/building/evaluation_tables.py` makes
-it from the files in `benchmarks/results`.
+[How good is it?](evaluation.md) asks the questions and answers them. [How it is evaluated](evaluation-methods.md)
+explains methods and columns. This page holds the tables as the benchmarks printed them:
+`docs/building/evaluation_tables.py` makes it from the files in `benchmarks/results`.
 """
 
 

@@ -1,6 +1,7 @@
 """What the modes that were not measured would cost."""
 
-from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer, default_predictor
+from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer
+from lightning_powertrain.prediction.nearest_reference import NearestReference, default_predictor
 from lightning_powertrain.prediction.predictor import BasePredictor, Prediction
 from lightning_powertrain.prediction.reference import (
     DEFAULT_REFERENCE,
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_REFERENCE",
     "BasePredictor",
     "GreyBoxTransfer",
+    "NearestReference",
     "Prediction",
     "ReferenceModel",
     "ReferenceProfile",

@@ -67,6 +67,12 @@ class GaussianProcess:
         return np.asarray(residuals / spread, dtype=np.float64)
 
     @property
+    def left_out_log_density(self) -> float:
+        """Logarithm of how probable each value is, given all others: the mean, up to a constant."""
+        _, spread = self._left_out
+        return float(np.mean(-0.5 * self.left_out_z**2 - np.log(spread)))
+
+    @property
     def hyperparameters(self) -> FloatArray:
         """Logarithms of the most probable hyperparameters: a length scale for each knob, the amplitude, the noise."""
         return self._components[0].hyperparameters

@@ -99,6 +99,11 @@ class GreyBox:
         """Mean relative error of each measurement as predicted from all others."""
         return float(np.mean(np.abs(np.expm1(self._process.left_out_residuals))))
 
+    @property
+    def log_score(self) -> float:
+        """Mean log density of each measurement as predicted from all others, up to a constant: larger is better."""
+        return self._process.left_out_log_density
+
     @cached_property
     def posterior_root(self) -> FloatArray:
         """Square root of the posterior covariance of the parameters, shape ``(p, p)``.

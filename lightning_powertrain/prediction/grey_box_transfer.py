@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,12 +15,7 @@ from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.logs import warn
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout, layout_of
 from lightning_powertrain.prediction.predictor import BasePredictor, Prediction, check_profile
-from lightning_powertrain.prediction.reference import (
-    DEFAULT_REFERENCE,
-    ReferenceProfile,
-    fit_reference_model,
-    load_reference,
-)
+from lightning_powertrain.prediction.reference import ReferenceProfile, fit_reference_model
 from lightning_powertrain.prediction.reference_model import ReferenceModel, Residuals
 from lightning_powertrain.prediction.workload_model import WorkloadModel, initial_design
 from lightning_powertrain.profiling import Profile
@@ -85,6 +79,18 @@ class GreyBoxTransfer(BasePredictor):
         if reference is None:
             self._warn_once(profile)
         self._fitted = (layout, WorkloadModel.fit(profile, layout, self._seed, reference), reference is not None)
+
+    @property
+    def log_score(self) -> float:
+        """How well the last fit predicts each measurement from all others: a mean log density; larger is better.
+
+        Fits to the same measurements may be compared, so that the better reference is found.
+
+        Raises:
+            ArgumentError: If :meth:`fit` was not called before.
+        """
+        assert self._fitted is not None
+        return self._fitted[1].log_score
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:
         """Times of the reference workload in ``modes``; only their ratios matter.
@@ -165,20 +171,6 @@ class GreyBoxTransfer(BasePredictor):
             ", ".join(_roles(self._reference.knobs)),
             see="troubleshooting.md#other-boards",
         )
-
-
-def default_predictor(reference: str | Path = DEFAULT_REFERENCE, seed: int = 0) -> GreyBoxTransfer:
-    """The predictor that is used unless another is given.
-
-    Args:
-        reference: Name of a bundled reference, or the path of another.
-        seed: Makes fits reproducible.
-
-    Raises:
-        ArgumentError: If there is no bundled reference of that name.
-        FileFormatError: If the files are damaged, or not a reference.
-    """
-    return GreyBoxTransfer(load_reference(reference), seed)
 
 
 def _roles(knobs: Sequence[Knob]) -> list[str]:

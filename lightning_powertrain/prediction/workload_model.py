@@ -55,6 +55,11 @@ class WorkloadModel:
             return cls(layout, time, None)
         return cls(layout, time, _fit_power(profile, layout, seed, time, residuals, reference))
 
+    @property
+    def log_score(self) -> float:
+        """How well each measurement of time and power is predicted from all others: the sum of both log scores."""
+        return self.time.log_score + (0.0 if self.power is None else self.power.log_score)
+
     def as_reference(self) -> ReferenceModel:
         """What another workload may start from."""
         return ReferenceModel(

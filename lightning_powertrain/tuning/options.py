@@ -25,8 +25,9 @@ class ProfilingOptions:
     """How modes are measured, predicted and watched; :class:`Tuner` and :class:`PowerTrainCallback` take it.
 
     Args:
-        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made; None for the
-            bundled one of an AGX Orin.
+        reference: Name of a bundled reference, or the path of one that ``powertrain reference fit`` made; or several of
+            these, of which the one that fits the measurements best is used
+            (:class:`~lightning_powertrain.NearestReference`); None for the bundled one of an AGX Orin.
         predictor: Predicts the modes that are not measured, such as
             :class:`~lightning_powertrain.prediction.baselines.PaperTransfer`; None for a transfer from ``reference``.
         tolerance: A mode is measured until its mean time and power are known as well as this, the half-width of their
@@ -54,7 +55,7 @@ class ProfilingOptions:
         PowerTrainCallback("30 W", options=ProfilingOptions(seed=1, tolerance=0.05))
     """
 
-    reference: str | Path | None = None
+    reference: str | Path | Sequence[str | Path] | None = None
     predictor: BasePredictor | None = None
     tolerance: float | None = 0.02
     seed: int = 0
