@@ -15,7 +15,8 @@ from rich.text import Text
 from lightning_powertrain.boards import PowerMode
 from lightning_powertrain.profiling import Measurement
 from lightning_powertrain.reporting.breakdown import breakdown_notes
-from lightning_powertrain.reporting.course_text import course_text, spent_text
+from lightning_powertrain.reporting.comparison import KnownMode, known_modes
+from lightning_powertrain.reporting.course_text import course_text, ended_text
 from lightning_powertrain.reporting.gain import gain
 from lightning_powertrain.reporting.summary import summary
 from lightning_powertrain.reporting.tables import (
@@ -28,7 +29,7 @@ from lightning_powertrain.reporting.tables import (
     title,
 )
 from lightning_powertrain.terminal import wrapped
-from lightning_powertrain.tuning import Drift, EnergyRates, History, JobRecord, Observer, Outcome, Phase, Progress
+from lightning_powertrain.tuning import Drift, History, Observer, Outcome, Phase, Progress
 
 # Lines that plain output spends on profiling, at the most.
 _PLAIN_LINES = 10
@@ -59,8 +60,9 @@ class ConsoleReporter(Observer):
         self._live: Live | None = None
         self._closed = False
         self._is_correcting = self._has_shown = False
-        self._course: JobRecord | None = None
-        self._rates = EnergyRates()
+        self._ended: Outcome | None = None
+        self._mode: PowerMode | None = None
+        self._known: list[KnownMode] = []
 
     def phase_changed(self, phase: Phase) -> None:
         if phase is Phase.WARMING_UP:
@@ -115,6 +117,7 @@ class ConsoleReporter(Observer):
             self._say(f"{outcome.selection.objective}: {time_and_power(outcome.selection)} ({outcome.selection.mode})")
             return
         self._has_shown = True
+        self._known = known_modes(outcome)
         self._show(self._summary(outcome))
         for note in (*notes(outcome), *breakdown_notes(outcome)):
             self._show(self._text(note))
@@ -129,19 +132,18 @@ class ConsoleReporter(Observer):
         self._is_correcting = True  # One line reports it once it is made.
 
     def planned(self, outcome: Outcome) -> None:
-        before, self._course, self._rates = self._course, outcome.course, outcome.rates
-        if self._course is None or self._closed:
+        course, self._ended = outcome.course, outcome
+        if course is None or self._closed:
             return
-        if before is None or before.now.mode != self._course.now.mode:
-            self._say(course_text(self._course))
+        before, self._mode = self._mode, course.now.mode
+        if before != self._mode:
+            self._say(course_text(course))
 
     def closed(self) -> None:
         self._clear_progress()
-        course, self._course = self._course, None
-        if course is not None and not self._closed:
-            words = self._rates.text(course.now.spent.joules)
-            spent = f"{spent_text(course.now.spent)} ({words})" if words else spent_text(course.now.spent)
-            self._say(f"the job took {spent}; budget {course.budget}")
+        ended, self._ended, self._mode = self._ended, None, None
+        if ended is not None and ended.course is not None and not self._closed:
+            self._say(ended_text(ended, self._known))
         self._closed = True
 
     # The progress line.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
 from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.reporting.comparison import START, KnownMode, stock_preset
 from lightning_powertrain.reporting.markup import row, wide_table
 from lightning_powertrain.reporting.tables import duration, quantity
-from lightning_powertrain.tuning import JobRecord, PlannedJob, Spent
+from lightning_powertrain.tuning import JobRecord, Outcome, PlannedJob, Spent
+from lightning_powertrain.tuning.job_totals import job_in
 
 
 def course_text(course: JobRecord) -> str:
@@ -18,6 +20,32 @@ def course_text(course: JobRecord) -> str:
     change = "no change is planned" if now.change_s is None else f"next change in {duration(now.change_s)}"
     spent, expected = spent_text(now.spent), spent_text(now.total)
     return f"budget {course.budget}: {spent} so far, {expected} expected; {change} ({now.mode})"
+
+
+def ended_text(outcome: Outcome, known: Sequence[KnownMode]) -> str:
+    """What the job took, and what it would have taken in the start mode and in a stock preset, in one line.
+
+    Args:
+        outcome: The outcome, with a course.
+        known: The start mode and the stock presets, as known when the job was locked.
+    """
+    course = outcome.course
+    assert course is not None
+    words = outcome.rates.text(course.now.spent.joules)
+    taken = f"the job took {spent_text(course.now.spent)}{f' ({words})' if words else ''}; budget {course.budget}"
+    is_complete = course.now.minibatches >= course.minibatches
+    return "; ".join([taken, *(_instead(outcome, known) if is_complete else ())])
+
+
+def _instead(outcome: Outcome, known: Sequence[KnownMode]) -> Iterator[str]:
+    stock = stock_preset(outcome, known)
+    for each in known:
+        is_start = START in each.names
+        spent = job_in(outcome, each.time_ms, each.power_w)
+        if spent is None or not (is_start or stock in each.names):
+            continue
+        name = "the start mode" if is_start else str(stock)
+        yield f"{name} would have taken {spent_text(spent)}{'' if each.is_measured else ' (predicted)'}"
 
 
 def spent_text(spent: Spent) -> str:

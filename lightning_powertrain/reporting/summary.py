@@ -16,7 +16,8 @@ from lightning_powertrain.reporting.predicted import predicted_modes, rounded_ra
 from lightning_powertrain.reporting.saved_run import FORMAT
 from lightning_powertrain.reporting.tables import energy_j, limits, starts_lowest
 from lightning_powertrain.selection import Selection
-from lightning_powertrain.tuning import REUSED_FROM, Breakdown, Correction, Outcome
+from lightning_powertrain.tuning import REUSED_FROM, Breakdown, Correction, Outcome, Spent
+from lightning_powertrain.tuning.job_totals import job_in, job_totals, profiling_extra
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "break_even_minibatches": break_even_minibatches(outcome, selection.start),
         "compared": [_compared(outcome, each) for each in known],
         "stock_preset": stock_preset(outcome, known),
-        "job": outcome.minibatches and _whole_job(outcome, outcome.minibatches),
+        "job": _whole_job(outcome),
         "rates": vars(outcome.rates),
         "breakdown": {
             "start": _breakdown(outcome.start_breakdown),
@@ -90,52 +91,29 @@ def _reused(outcome: Outcome) -> dict[str, Any] | None:
 def break_even_minibatches(outcome: Outcome, instead: Measurement | KnownMode) -> dict[str, int | None]:
     """Minibatches after which profiling is paid back, in time and in energy, to a job that had run in another mode."""
     kept = outcome.selection.measured or outcome.selection
-    lost_ms, lost_mj = _lost(outcome, instead)
+    lost = profiling_extra(outcome, instead.time_ms, instead.power_w)
+    saved_j = (instead.time_ms * instead.power_w - kept.time_ms * kept.power_w) / 1e3
     return {
-        "time": _paid_back(lost_ms, instead.time_ms - kept.time_ms),
-        "energy": _paid_back(lost_mj, instead.time_ms * instead.power_w - kept.time_ms * kept.power_w),
+        "time": _paid_back(lost.seconds, (instead.time_ms - kept.time_ms) / 1e3),
+        "energy": _paid_back(lost.joules, saved_j),
     }
 
 
-def _whole_job(outcome: Outcome, minibatches: int) -> dict[str, Any]:
+def _whole_job(outcome: Outcome) -> dict[str, Any] | None:
     """Time and energy of the whole job, as tuned with its profiling, and in the start mode."""
-    start, kept = outcome.selection.start, outcome.selection.measured or outcome.selection
-    lost_ms, lost_mj = _lost(outcome, kept)
-    return {
-        "minibatches": minibatches,
-        "chosen": {
-            "seconds": (minibatches * kept.time_ms + lost_ms) / 1e3,
-            "energy_j": (minibatches * kept.time_ms * kept.power_w + lost_mj) / 1e3,
-        },
-        "start": _job_in(start, minibatches),
-    }
+    totals = job_totals(outcome)
+    if totals is None:
+        return None
+    return {"minibatches": totals.minibatches, "chosen": _spent(totals.chosen), "start": _spent(totals.start)}
 
 
-def _job_in(mode: Measurement | KnownMode, minibatches: int) -> dict[str, float | None]:
-    """Time and energy of a whole job in one mode, without profiling."""
-    return {
-        "seconds": _finite(minibatches * mode.time_ms / 1e3),
-        "energy_j": _finite(minibatches * mode.time_ms * mode.power_w / 1e3),
-    }
+def _spent(spent: Spent | None) -> dict[str, float | None] | None:
+    return None if spent is None else {"seconds": _finite(spent.seconds), "energy_j": _finite(spent.joules)}
 
 
-def _lost(outcome: Outcome, instead: Measurement | Selection | KnownMode) -> tuple[float, float]:
-    """Time (ms) and energy (mJ) that profiling cost more than the same minibatches in another mode."""
+def _profiling_extra(outcome: Outcome) -> dict[str, float | None] | None:
     start = outcome.selection.start
-    throttled = (each for each in outcome.profile.throttled if each != start and each.mode not in outcome.reused)
-    sampled = (*outcome.measured_now, *throttled)
-    trained = [each.minibatches + each.discarded_minibatches for each in sampled]
-    spent_mj = sum(count * each.energy_mj for count, each in zip(trained, sampled))
-    minibatches = sum(trained)
-    return (
-        outcome.profiling_s * 1e3 - minibatches * instead.time_ms,
-        spent_mj - minibatches * instead.time_ms * instead.power_w,
-    )
-
-
-def _profiling_extra(outcome: Outcome) -> dict[str, float | None]:
-    lost_ms, lost_mj = _lost(outcome, outcome.selection.start)
-    return {"seconds": _finite(lost_ms / 1e3), "energy_j": _finite(lost_mj / 1e3)}
+    return _spent(profiling_extra(outcome, start.time_ms, start.power_w))
 
 
 def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
@@ -149,7 +127,7 @@ def _compared(outcome: Outcome, known: KnownMode) -> dict[str, Any]:
         "not_comparable": list(known.not_comparable),
         "throttles": known.mode in outcome.profile.throttling_modes,
         "break_even_minibatches": break_even_minibatches(outcome, known),
-        "job": outcome.minibatches and _job_in(known, outcome.minibatches),
+        "job": _spent(job_in(outcome, known.time_ms, known.power_w)),
     }
 
 

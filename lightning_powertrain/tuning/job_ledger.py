@@ -37,6 +37,14 @@ class Spent:
     def __mul__(self, factor: float) -> Spent:
         return Spent(self.seconds * factor, self.joules * factor)
 
+    def __str__(self) -> str:
+        """Hours and watt-hours.
+
+        >>> print(Spent(5400.0, 180_000.0))
+        1.5 h and 50 Wh
+        """
+        return f"{self.seconds / 3600:.3g} h and {self.joules / 3600:.3g} Wh"
+
 
 @dataclass(frozen=True)
 class Steady:
@@ -103,6 +111,11 @@ class JobLedger:
         # The first minibatch counts as interrupted too, since nobody knows when it began.
         self._learn(Spent(seconds, seconds * start.power_w), max(0, watch.interruptions - 1))
         self.switched()
+
+    @property
+    def interruptions(self) -> Spent:
+        """What validation, checkpoints and epoch edges of this run have taken so far."""
+        return self._others
 
     def switched(self) -> None:
         """Another mode was set."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lightning_powertrain.boards import PowerMode
@@ -43,6 +43,7 @@ class PlannedJob:
         total: Time and energy of the whole job.
         change_s: Seconds to the next change of modes; None if none is expected.
         least: Of what is limited, the least that the whole job takes; above the budget if that is out of reach.
+        besides: What of the total does not depend on modes: what is no minibatch, and earlier runs of a resumed job.
     """
 
     spent: Spent
@@ -51,6 +52,7 @@ class PlannedJob:
     total: Spent
     change_s: float | None
     least: float
+    besides: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ class JobPlan(MinibatchBudget):
         change_s = None if mixture.then is None else mixture.count * mixture.first.time_ms / 1e3
         total = spent + others + Spent(mixture.seconds, mixture.joules)
         least += self._of(spent) + self._of(others)
-        return PlannedJob(spent, self.ledger.minibatches, mode, total, change_s, least)
+        besides = self.ledger.before + self.ledger.interruptions + others
+        return PlannedJob(spent, self.ledger.minibatches, mode, total, change_s, least, besides)
 
     def price_w(self) -> float:
         """What a second is worth, in joules: the slope of the ladder where the job has to be.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,6 +15,7 @@ from lightning_powertrain.tuning.drift import Drift
 from lightning_powertrain.tuning.energy_rates import EnergyRates
 from lightning_powertrain.tuning.forecast import Forecast
 from lightning_powertrain.tuning.job_plan import JobRecord
+from lightning_powertrain.tuning.job_totals import job_totals
 
 Action = Literal["kept", "chosen again", "profiled again"]
 
@@ -49,7 +51,7 @@ class Outcome:
         profiling_s: Seconds that profiling took, on the device's clock, without validation and other interruptions.
         reused: Modes of the profile that were measured before this job, and not again.
         corrections: What was done about drifts since the first lock, oldest first.
-        minibatches: Length of the job; None if not known, or if it does not stay in one mode.
+        minibatches: Length of the job; None if not known, and with a budget for the whole of it: see ``course``.
         rates: Price and carbon intensity of the energy, as far as the user gave them.
         course: The course of a job with a budget for the whole of it; None without one, and before the first plan.
     """
@@ -108,7 +110,13 @@ class Outcome:
             f"start: {start.time_ms:.4g} ms, {start.power_w:.3g} W ({start.mode})",
             f"budget: {selection.objective}",
             f"profiling: {len(self.measured_now)} power modes in {self.profiling_s:.0f} s",
+            *self._job_lines(),
             *(f"correction: {each.action}, {each.mode}" for each in self.corrections),
             *(f"advice: {each.text}" for each in self.advice),
         ]
         return "\n".join(lines) + ("\nsimulated figures" if self.simulated else "")
+
+    def _job_lines(self) -> Iterator[str]:
+        totals = job_totals(self)
+        if totals is not None:
+            yield f"whole job: {totals.chosen} instead of {totals.start} in the start mode"
