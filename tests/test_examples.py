@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from forked import run_script
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
@@ -18,16 +19,16 @@ CHOSEN = r"Trained in: \d+ cores?, cpu [\d.]+ MHz, gpu [\d.]+ MHz, emc [\d.]+ MH
 
 
 def run(folder: Path, script: str, *arguments: str, **environ: str) -> str:
-    command = [sys.executable, str(ROOT / "examples" / script), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, check=False, timeout=300, env={**os.environ, **environ}
-    )
+    done = run_script(ROOT / "examples" / script, *arguments, folder=folder, environ={**os.environ, **environ})
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
 def test_minimal(tmp_path: Path) -> None:
-    shown = run(tmp_path, "minimal.py", "--device", RESNET, "--max-modes=5", "--max-share=1", "--samples=16000")
+    """In a process of its own, which imports everything itself, as that of a user does."""
+    sizes = ["--max-modes=5", "--max-share=1", "--samples=16000"]
+    command = [sys.executable, str(ROOT / "examples" / "minimal.py"), "--device", RESNET, *sizes]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True, timeout=300).stdout
     assert re.search(CHOSEN, shown)
     assert "simulated" in shown
     assert list(tmp_path.glob("lightning_logs/version_0/powertrain/profile.csv"))
@@ -120,10 +121,9 @@ def test_lightning_cli(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", ["30 X", "-3"])
 def test_lightning_cli_names_a_wrong_budget(tmp_path: Path, wrong: str) -> None:
-    script = str(ROOT / "examples" / "lightning_cli" / "train.py")
-    config = str(ROOT / "examples" / "lightning_cli" / "config.yaml")
-    command = [sys.executable, script, "fit", "--config", config, f"--trainer.callbacks.budget={wrong}"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    example = ROOT / "examples" / "lightning_cli"
+    asked = ["fit", "--config", str(example / "config.yaml"), f"--trainer.callbacks.budget={wrong}"]
+    done = run_script(example / "train.py", *asked, folder=tmp_path)
     assert done.returncode != 0
     assert "budget=" in done.stderr
     assert "is not valid" in done.stderr

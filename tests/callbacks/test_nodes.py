@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import TINY, true_power_w, true_time_ms
-
-TESTS = Path(__file__).parent.parent
+from forked import run_script
 
 
 def run(folder: Path, nodes: int, *options: str) -> dict[int, dict[str, Any]]:
     """The results of the processes by rank, except of those that were killed."""
-    path = os.pathsep.join([str(TESTS), str(TESTS / "callbacks")])
-    command = [sys.executable, str(TESTS / "callbacks" / "nodes.py"), str(folder), str(nodes), *options]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=180
-    )
+    done = run_script(Path(__file__).parent / "nodes.py", str(folder), str(nodes), *options, folder=folder)
     found = {int(path.stem[5:]): json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("rank-*.json")}
     assert found, done.stdout + done.stderr
     return found

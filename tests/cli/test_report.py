@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +11,10 @@ from lightning_powertrain.cli import app
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logs")
-    command = [sys.executable, "-m", "lightning_powertrain.cli", "demo", "--max-modes", "6", "--json"]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "POWERTRAIN_CACHE": "off"}, cwd=folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        done = CliRunner().invoke(app, ["demo", "--max-modes", "6", "--json"], env={"POWERTRAIN_CACHE": "off"})
+    assert done.exit_code == 0, done.output
     return folder / "powertrain-demo" / "version_0"
 
 

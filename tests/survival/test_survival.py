@@ -7,7 +7,6 @@ everything meets, are played with the other tests; ``.ci/survival`` plays all.
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from forked import CONTEXT
 from plain_board import start_helper
 from virtual_board import MountedBoard, mounted, why_unavailable
 
@@ -148,10 +148,8 @@ def aftermath_of(board: MountedBoard, folder: Path, loop: str, kind: str, moment
     board.reset()
     before = board.settings()
     snapshot = board.path(f"/{STATE}/snapshot.json")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pytorch_lightning", "lightning_powertrain.callbacks"])
-    here, there = context.Pipe()
-    job = context.Process(target=run, args=(loop, str(board.root), str(folder), kind, moment, there))
+    here, there = CONTEXT.Pipe()
+    job = CONTEXT.Process(target=run, args=(loop, str(board.root), str(folder), kind, moment, there))
     job.start()
     there.close()
     was_changed: list[bool] = []
