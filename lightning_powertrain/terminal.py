@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import textwrap
 
 from rich.console import Console
@@ -16,6 +18,28 @@ def print_line(text: str) -> None:
     console = Console(highlight=False)
     shown = wrapped(text, console.width) if console.is_terminal else text
     console.print(shown, markup=False, soft_wrap=True)
+
+
+def print_amid(text: str, *, may_follow_bar: bool = False) -> None:
+    """Print a line amid the output of a program, which may have left the cursor in the middle of a line.
+
+    Progress bars of tqdm move below it. On a terminal it begins with so many spaces that they end in the next line,
+    unless the cursor is at the start of one. Elsewhere the cursor cannot be told, and few programs leave it there.
+
+    Args:
+        text: The line.
+        may_follow_bar: Whether the program draws progress bars also where its output is no terminal.
+    """
+    if sys.stdout.isatty():
+        text = " " * (shutil.get_terminal_size().columns - 1) + "\r" + text
+    elif may_follow_bar:
+        text = "\n" + text
+    tqdm = sys.modules.get("tqdm")
+    if tqdm is not None:
+        tqdm.tqdm.write(text)
+    else:
+        sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def whole_figures(text: str) -> str:

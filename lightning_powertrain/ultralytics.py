@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from lightning_powertrain.jobs import BaseJob, JobTuner, TuningResults
 from lightning_powertrain.jobs.call_watch import CallWatch, calling
 from lightning_powertrain.logs import warn
 from lightning_powertrain.selection import BudgetLike
-from lightning_powertrain.terminal import print_line
+from lightning_powertrain.terminal import print_amid
 from lightning_powertrain.tuning import ProfilingOptions
 
 __all__ = ["ModelTuning", "powertrain"]
@@ -243,7 +244,7 @@ class _TrainerJob(BaseJob):
         return self._step
 
     def printer(self) -> Callable[[str], None] | None:
-        return lambda line: print_line(f"\n{line}")  # Its progress bar leaves the cursor in its line.
+        return partial(print_amid, may_follow_bar=True)
 
 
 def _owner(callback: Callable[[Any], None]) -> object:

@@ -15,6 +15,7 @@ from lightning_powertrain.running.minibatches import MinibatchUnit, Pauses
 from lightning_powertrain.running.options import RunOptions
 from lightning_powertrain.running.program import Program
 from lightning_powertrain.running.steps import StepWatch
+from lightning_powertrain.terminal import print_amid
 from lightning_powertrain.tuning import Observer, Phase, Progress, claims
 
 if TYPE_CHECKING:
@@ -193,10 +194,4 @@ class _NewMode(Observer):
 
 
 def _print(line: str) -> None:
-    """Print a line; above the progress bars of the script, if it has some."""
-    tqdm = sys.modules.get("tqdm")
-    if tqdm is not None:
-        tqdm.tqdm.write(line)
-    else:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    print_amid(line, may_follow_bar="ultralytics" in sys.modules)

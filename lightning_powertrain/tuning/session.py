@@ -83,6 +83,7 @@ class TuningSession:
         """Seconds in the best mode known before the lock: training as such, and no part of what profiling costs."""
         self._has_warned_of_budget = False
         self._holds_board = False
+        self._locked: Outcome | None = None
 
     @property
     def profile(self) -> Profile:
@@ -142,7 +143,9 @@ class TuningSession:
             self._holds_board = True
             raise
         self.phase = Phase.CLOSED
-        if self.outcome is None and not self.is_too_short:
+        if self.outcome is not None and self.outcome.selection.measured is None:
+            self.outcome = self._locked or self.outcome  # What a correction had only predicted was never trained in.
+        if self._locked is None and not self.is_too_short:
             self.observers.ended_early(self.status.sentence)
         if self._keeper is not None:
             self._keeper.close()
@@ -241,7 +244,7 @@ class TuningSession:
         if self.outcome is None:  # Nothing had to be verified, so no observer was notified of a choice yet.
             self.observers.selected(outcome)
             self.runner.check_open()
-        self.outcome = outcome
+        self.outcome = self._locked = outcome
         self.enter(Phase.LOCKED)
         self.observers.verified(outcome)
         self.runner.check_open()

@@ -216,6 +216,18 @@ def test_the_end_of_a_job_is_not_worth_a_correction() -> None:
     tuner.stop()
 
 
+def test_a_job_that_ends_while_correcting_keeps_the_choice_that_it_trained_in() -> None:
+    device = Changing(lambda since_s: (1.0, 1.2))
+    tuner, _ = lock(device)
+    chosen = device.mode
+    while tuner.phase is not Phase.VERIFYING:
+        tuner.minibatch_ended()
+    tuner.stop()
+    assert tuner.outcome is not None
+    assert tuner.outcome.selection.mode == chosen
+    assert str(chosen) in tuner.status.sentence
+
+
 def test_a_failure_while_correcting_restores_the_board_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     device = Changing(lambda since_s: (1.0, 1.2))
     tuner, _ = lock(device)

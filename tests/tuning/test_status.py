@@ -73,6 +73,17 @@ def test_a_job_that_ends_early_says_so(device: FakeDevice, oracle: Oracle, words
     assert len(words.early) == 1
 
 
+def test_a_job_that_ends_while_a_choice_is_verified_says_so(device: FakeDevice, oracle: Oracle, words: Words) -> None:
+    tuner = tuner_of(device, oracle, words).start()
+    while tuner.phase is not Phase.VERIFYING:
+        tuner.minibatch_ended()
+    tuner.stop()
+    assert words.early == [
+        "The job ended before a power mode was chosen: 4 power modes measured; the board is restored."
+    ]
+    assert tuner.status.sentence == words.early[0]
+
+
 def test_a_job_that_is_too_short_says_so(device: FakeDevice, oracle: Oracle) -> None:
     tuner = Tuner(
         "13 W", device=device, max_modes=3, max_share=0.01, verbose=False, options=ProfilingOptions(predictor=oracle)
