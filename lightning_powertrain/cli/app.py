@@ -14,7 +14,7 @@ class App(typer.Typer):
     """Resolves annotations before typer reads them.
 
     With ``from __future__ import annotations`` they are strings, which typer evaluates from Python 3.10 on only. Before
-    that, all that ``Annotated`` says is lost: names of options, help, callbacks.
+    that, the contents of ``Annotated`` are lost: names of options, help texts, callbacks.
     """
 
     def command(self, *arguments: Any, **options: Any) -> Callable[[Function], Function]:

@@ -1,4 +1,4 @@
-"""``powertrain apply``: keep a power mode without a job that holds it."""
+"""``powertrain apply``: sets a power mode that stays without a job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def apply(
 ) -> None:
     """Set a power mode until `powertrain restore` or a reboot.
 
-    A job that is tuned meanwhile starts in this mode, and returns to it.
+    A tuned job starts in this mode, and restores it at its end.
     """
     from lightning_powertrain.devices.sysfs import find_jetson
 
@@ -44,7 +44,7 @@ def apply(
         device.close()
     for note in notes:
         print_line(f"{note}.")
-    print_line(f"The board stays in {mode} until `powertrain restore` or a reboot. Before: {found}.")
+    print_line(f"The board stays in {mode} until `powertrain restore` or a reboot. It was in {found} before.")
 
 
 def _mode(source: str, board: Board) -> PowerMode:

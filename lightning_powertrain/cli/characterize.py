@@ -1,4 +1,4 @@
-"""``powertrain characterize``: measures a whole board, unattended."""
+"""``powertrain characterize``: measures modes from the whole range of a board, unattended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lightning_powertrain.characterization import Characterization, Stage
 
 _DID_NOT_WORK = 1
-# In a file or pipe a line after so many windows; a terminal shows each of them in one line.
+# A file or a pipe receives a line after so many windows; a terminal shows each window in the same line.
 _EVERY = 10
 
 
@@ -35,12 +35,12 @@ def characterize(
     device: Annotated[
         Optional[str], typer.Option(help="A simulated board, such as simulated:orin-agx-64gb:lstm.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of modes.")] = 0,
-    note: Annotated[str, typer.Option(help='Kept in the file: "stock fan, 22 C, 90 W supply".')] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of modes.")] = 0,
+    note: Annotated[str, typer.Option(help='Text for the JSON file, such as "stock fan, 22 C, 90 W supply".')] = "",
 ) -> None:
-    """Measure power modes spread over the whole board, for an hour or two, and write a profile for a reference.
+    """Measure power modes from the whole range of the board for one or two hours, and write a profile for a reference.
 
-    After Ctrl-C or a reboot the same command continues.
+    Run the same command again to continue after Ctrl-C or a reboot.
     """
     from lightning_powertrain.characterization import CharacterizationPlan, find_training, wake_gpu
     from lightning_powertrain.characterization import characterize as run
@@ -60,7 +60,7 @@ def characterize(
         result = run(board, training, plan, path, note=note, tell=line.show)
     except KeyboardInterrupt:
         line.end()
-        print_line("Interrupted. The board is restored; the same command continues.")
+        print_line("Interrupted: the board is restored. Run the same command again to continue.")
         raise typer.Exit(_DID_NOT_WORK) from None
     finally:
         line.end()
@@ -115,7 +115,7 @@ def _print(result: Characterization, path: Path) -> None:
         print_line(f"Problem: {problem}.")
     print_line("The data is good enough for a reference." if check.is_good else "The data is not good enough.")
     if not result.is_complete:
-        print_line("Time was up before all modes were measured: the same command continues.")
+        print_line("The time was up before all modes were measured. Run the same command again to continue.")
     print_line(f"Written: {path} and {path.with_suffix('.json').name}")
     if not check.is_good:
         raise typer.Exit(_DID_NOT_WORK)

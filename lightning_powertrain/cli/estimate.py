@@ -1,4 +1,4 @@
-"""``powertrain estimate``: whether tuning is worth it, before anything is set."""
+"""``powertrain estimate``: says whether tuning is worth it, and sets nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from lightning_powertrain.tuning.estimate import Estimate
 
 _ROOT = Path("/")
-# As many modes as a tuned job measures: from so many its predictor knows the others about as well.
+# As many modes as a tuned job measures, so that the predictor is about as accurate as there.
 _LEARNED = 50
-# Minibatches that a loader of four workers keeps ready, two each.
+# Minibatches that a data loader keeps ready: four workers, two each.
 _PREFETCHED = 8
-# How long a power sensor needs to forget the mode before, at NVIDIA's settings.
+# How long a power sensor needs to settle after a change of modes, at NVIDIA's settings.
 _SETTLE_S = 2.0
 
 
@@ -56,11 +56,11 @@ def estimate(
         Optional[str], typer.Option(help="Name in `powertrain cache list`; default: the newest of the board.")
     ] = None,
     reference: Annotated[
-        str, typer.Option(help="Stands for a workload that the cache does not know: bundled name or path.")
+        str, typer.Option(help="Reference for a workload that is not in the cache: bundled name or path.")
     ] = "orin-agx-64gb-resnet18",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Estimate how long profiling would take, and what tuning would gain. Sets nothing, measures nothing."""
+    """Estimate how long profiling would take, and what tuning would gain. Set nothing, measure nothing."""
     from lightning_powertrain.reporting.estimate_text import estimate_lines, estimate_record
 
     place = _here() if board is None else _catalogued(board)
@@ -126,7 +126,7 @@ def _from_cache(profile: Profile, place: _Place, budget: str | None) -> tuple[st
 
     about = profile.provenance
     starts = [each for each in profile.measurements if each.mode == place.start]
-    if not starts:  # The mode that the earlier job started in is the first that it measured.
+    if not starts:  # The first measured mode is the one in which the earlier job started.
         place = replace(place, start_name="as the earlier job")
     how = "SIMULATED" if about.simulated else "measured"
     origin = (
@@ -151,8 +151,8 @@ def _from_reference(name: str, place: _Place, budget: str | None, minutes: float
     about = found.provenance
     how = "is SIMULATED: no board has measured it" if about.simulated else "was measured"
     origin = (
-        f"The cache has no profile of this. All figures are those of the reference {name}: {about.workload} on "
-        f"{about.board}, which {how}. Another workload takes and gains more or less than that."
+        f"The profile cache has no profile of this workload. All figures are those of the reference {name}: "
+        f"{about.workload} on {about.board}, which {how}. The figures of another workload differ."
     )
     config = _config(budget, place, ProfilingOptions(predictor=GreyBoxTransfer(found)))
     window = WindowPlan(_PREFETCHED, _SETTLE_S)
@@ -160,7 +160,7 @@ def _from_reference(name: str, place: _Place, budget: str | None, minutes: float
 
 
 def _check_board(reference: ReferenceProfile, place: _Place) -> None:
-    """A reference tells the powers of its own kind of board alone; the tables of that may be others."""
+    """A reference predicts the power of its own kind of board only, whose tables may differ."""
     from lightning_powertrain.boards import board_names, load_board
 
     of_reference, keys = reference.provenance.board, set(board_names())
@@ -171,8 +171,8 @@ def _check_board(reference: ReferenceProfile, place: _Place) -> None:
         if same and place.space.names == tuple(knob.name for knob in reference.knobs):
             return
     raise ArgumentError(
-        f"no profile of {place.key} is in the cache, and the reference is of {of_reference}. Tune one job there, or "
-        "name another with --reference=PATH; `powertrain reference fit` makes one"
+        f"no profile of {place.key} is in the cache, and the reference is of {of_reference}. Tune one job on that "
+        "board, or give another reference by --reference=PATH; `powertrain reference fit` makes one"
     )
 
 

@@ -23,7 +23,7 @@ def export(
         Optional[Path], typer.Option(help="The nvpmodel.conf of the run's board; default: the one of this board.")
     ] = None,
 ) -> None:
-    """Print the mode of a run as a POWER_MODEL block for nvpmodel.conf. Changes no file and sets nothing."""
+    """Print the mode of a run as a POWER_MODEL block for nvpmodel.conf. Change no file, set nothing."""
     from lightning_powertrain.devices.nvpmodel import Nvpmodel, parse_conf, read_nvpmodel
     from lightning_powertrain.devices.nvpmodel_block import pattern_of, power_model
     from lightning_powertrain.reporting.saved_run import SavedRun, run_folder
@@ -66,7 +66,7 @@ def _comments(run: SavedRun, found: Nvpmodel, pattern: StockMode, written: Stock
     return [
         f"# {origin}{about['workload']} on {about['board']}; {about['budget']['objective']}: {run.mode}",
         "# Where: in a copy of /etc/nvpmodel.conf, above its line < PM_CONFIG ... >, then in place of that file.",
-        f"# Set it: `sudo nvpmodel -m {written.id}`, which lasts over reboots. Undo it: `sudo nvpmodel -m {back.id}`.",
+        f"# Set it: `sudo nvpmodel -m {written.id}`, also after a reboot. Undo it: `sudo nvpmodel -m {back.id}`.",
         f"# Check: only cores and clocks differ from {pattern.name}. If nvpmodel asks to reboot, answer no.",
-        "# Check: `sudo nvpmodel -q --verbose`. The memory clock is only capped, while the run had it pinned.",
+        "# Check: `sudo nvpmodel -q --verbose`. It only limits the memory clock, which the run had fixed.",
     ]

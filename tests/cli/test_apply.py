@@ -66,10 +66,12 @@ def kept_run(folder: Path, board: str = "orin-agx-64gb", *, simulated: bool = Fa
 
 def test_a_mode_stays_until_it_is_restored(board: PlainBoard, run: Run) -> None:
     before = board.settings()
-    assert run("apply", MODE) == (f"The board stays in {MODE} until `powertrain restore` or a reboot. Before: {FOUND}.")
+    assert run("apply", MODE) == (
+        f"The board stays in {MODE} until `powertrain restore` or a reboot. It was in {FOUND} before."
+    )
     applied = board.settings()
     assert applied != before
-    assert run("apply", MODE.replace("2 cores", "1 core")).endswith(f"Before: {MODE}.")
+    assert run("apply", MODE.replace("2 cores", "1 core")).endswith(f"It was in {MODE} before.")
     assert run("apply", MODE).startswith(f"The board stays in {MODE}")
     assert board.settings() == applied
     assert run("restore") == f"The board is as it was: {FOUND}."

@@ -59,7 +59,7 @@ def test_ctrl_c_keeps_what_was_measured_and_the_same_command_continues(
     with monkeypatch.context() as patch:
         patch.setattr(survey.Survey, "_measured", interrupted)
         text = run(*arguments, exit_code=1)
-    assert text.endswith("Interrupted. The board is restored; the same command continues.\n")
+    assert text.endswith("Interrupted: the board is restored. Run the same command again to continue.\n")
     assert len(Profile.load("mine.csv")) == 4
     text = run(*arguments, exit_code=1)
     assert "Problem: 10 modes were measured, and a reference needs 100.\nThe data is not good enough.\n" in text

@@ -21,6 +21,7 @@ from lightning_powertrain.selection import LeastEnergy, PowerBudget
 from lightning_powertrain.tuning.estimate import Costs, Estimate, Profiling
 
 BOARD = load_board("orin-agx-64gb")
+UNKNOWN = "The profile cache has no profile of this workload."
 
 
 def run(*words: str, exit_code: int = 0) -> str:
@@ -46,10 +47,8 @@ def keep(workload: str, *, measured: bool = False, board: str = "orin-agx-64gb")
 
 def test_without_a_profile_the_reference_speaks_and_says_what_it_is() -> None:
     lines = run("--board", "orin-agx-64gb", "--minutes", "480").splitlines()
-    assert lines[0].startswith(
-        "The cache has no profile of this. All figures are those of the reference orin-agx-64gb-"
-    )
-    assert "resnet18 on orin-agx-64gb, which is SIMULATED: no board has measured it. Another workload takes" in lines[0]
+    assert lines[0].startswith(f"{UNKNOWN} All figures are those of the reference orin-agx-64gb-")
+    assert "resnet18 on orin-agx-64gb, which is SIMULATED: no board has measured it. The figures of another" in lines[0]
     found = record("--board", "orin-agx-64gb", "--minutes", "480")
     assert found["start"]["mode"] == dict(BOARD.preset("MODE_30W"))
     assert 0.8 < found["energy"]["low"] < found["energy"]["ratio"] < found["energy"]["high"] < 1
@@ -79,7 +78,7 @@ def test_a_workload_that_is_known_needs_one_window() -> None:
     assert "12 cores, cpu 1497.6 MHz" in lines[2]
     assert "Profiling: 1 power mode, about 0:0" in "\n".join(lines)
     assert run("--board", "orin-agx-64gb").startswith("mobilenetv3 on ")
-    assert run("--board", "orin-agx-64gb", "--workload", "bert").startswith("The cache has no profile of this.")
+    assert run("--board", "orin-agx-64gb", "--workload", "bert").startswith(UNKNOWN)
 
 
 def test_measured_profiles_come_first() -> None:
@@ -109,7 +108,7 @@ def test_on_a_board_its_own_mode_is_the_start(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("lightning_powertrain.cli.estimate._ROOT", tmp_path)
     keep("lstm")  # simulated: no claim about a board that is there
     lines = run().splitlines()
-    assert lines[0].startswith("The cache has no profile of this.")
+    assert lines[0].startswith(UNKNOWN)
     assert lines[2].startswith("Start mode (as the board is): ")
     assert "6 cores, cpu 1728 MHz, gpu 522.75 MHz" in lines[2]
     assert board.settings() == before
