@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from lightning_powertrain.boards import IntArray
 from lightning_powertrain.prediction.knob_layout import FloatArray, KnobLayout
 from lightning_powertrain.prediction.map_fit import Curve, Prior, weights_of, with_jacobian
 from lightning_powertrain.prediction.power_model import PowerModel
@@ -37,12 +39,14 @@ class Evidence(NamedTuple):
             signals, shape ``(..., n + m)``.
         log_signals: Logarithms of the signals, shape ``(m,)``.
         scatter: Relative scatter to expect of each, shape ``(m,)``.
+        kinds: Numbers of what shows each, such as a rail, from 0, shape ``(m,)``.
         own: Prior of its own parameters, ``e`` of them.
     """
 
     curve: Curve
     log_signals: FloatArray
     scatter: FloatArray
+    kinds: IntArray
     own: Prior
 
 
@@ -51,14 +55,15 @@ def time_evidence(layout: KnobLayout, profile: Profile) -> Evidence | None:
     signals = [measurement.signals for measurement in profile.measurements]
     load = _numbers([each.gpu_load for each in signals])
     loading = _numbers([each.children_ms for each in signals])
-    with_load = np.flatnonzero((load > _LEAST_LOAD) & _moves(load))
-    with_loading = np.flatnonzero((loading > _LEAST_LOADING * profile.time_ms) & _moves(loading))
+    with_load = _moving(load, load > _LEAST_LOAD)
+    with_loading = _moving(loading, loading > _LEAST_LOADING * profile.time_ms)
     if not len(with_load) + len(with_loading):
         return None
     curve = TimeModel(layout).curve_with_signals(profile.modes, with_load, with_loading)
     scatter = [np.hypot(_GPU_SCATTER, _LOAD_NOISE / load[with_load]), np.full(len(with_loading), _LOADER_SCATTER)]
     log_values = np.log(np.concatenate([load[with_load], loading[with_loading]]))
-    return Evidence(curve, log_values, np.concatenate(scatter), _no_parameters())
+    kinds = np.repeat([0, 1], [len(with_load), len(with_loading)])
+    return Evidence(curve, log_values, np.concatenate(scatter), kinds, _no_parameters())
 
 
 def power_evidence(layout: KnobLayout, profile: Profile, activity: Activity) -> Evidence | None:
@@ -84,21 +89,25 @@ def power_evidence(layout: KnobLayout, profile: Profile, activity: Activity) -> 
     mean, spread = np.tile(np.array(_OTHERS_OF_RAIL), (len(rails), 1)).T
     is_power = np.tile([True, True, False], len(rails))
     own = Prior(mean + np.log(profile.power_w.max()) * is_power, spread, is_power)
-    return Evidence(log_watts, np.log(watts), np.hypot(_RAIL_SCATTER, _RAIL_STEP_W / watts), own)
+    kinds = np.repeat(np.arange(len(rails)), len(profile))
+    return Evidence(log_watts, np.log(watts), np.hypot(_RAIL_SCATTER, _RAIL_STEP_W / watts), kinds, own)
 
 
-def conditioned(prior: Prior, evidence: Evidence, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+def conditioned(
+    prior: Prior, evidence: Evidence, parameters: FloatArray, scatter: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Mean and root of the covariance of the curve's parameters, given the signals.
 
     Args:
         prior: Of all parameters.
         evidence: The signals.
         parameters: Where to linearise, shape ``(p + e,)``.
+        scatter: Of the signals, as far as they are believed, shape ``(m,)``.
     """
     logs, derivatives = with_jacobian(evidence.curve, parameters)
     signals = slice(len(logs) - len(evidence.log_signals), None)
     values, slopes = logs[signals], derivatives[signals]
-    weighted = slopes.T * weights_of(evidence.log_signals - values, evidence.scatter)
+    weighted = slopes.T * weights_of(evidence.log_signals - values, scatter)
     covariance = np.linalg.inv(np.diag(1 / prior.spread**2) + weighted @ slopes)
     residuals = evidence.log_signals - values - slopes @ (prior.mean - parameters)
     mean = prior.mean + covariance @ (weighted @ residuals)
@@ -120,17 +129,19 @@ def _rails(profile: Profile) -> dict[str, FloatArray]:
     """Watts of the rails that say something, in each mode."""
     rows = [measurement.signals.rails_w for measurement in profile.measurements]
     watts = {name: np.array([row.get(name, 0.0) for row in rows]) for name in rows[0] if fed_by(name)}
-    return {name: values for name, values in watts.items() if (values > 0).all() and _moves(values)}
+    return {
+        name: values for name, values in watts.items() if len(_moving(values, values > 0, _RAIL_STEP_W)) == len(values)
+    }
 
 
 def _numbers(values: Sequence[float | None]) -> FloatArray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _moves(values: FloatArray) -> bool:
-    """Whether a counter shows more than one value in all modes: one that does not is stuck."""
-    known = values[np.isfinite(values)]
-    return len(known) > 0 and bool(np.ptp(known) > 0)
+def _moving(values: FloatArray, is_shown: npt.NDArray[np.bool_], noise: float = 0.0) -> IntArray:
+    """Where a counter shows something; nowhere if that differs by its noise at most: then it is stuck."""
+    is_stuck = not is_shown.any() or np.ptp(values[is_shown]) <= 2 * noise
+    return np.flatnonzero(is_shown & (not is_stuck))
 
 
 def _no_parameters() -> Prior:

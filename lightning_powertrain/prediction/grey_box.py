@@ -12,10 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
+from lightning_powertrain.prediction.doubt import TOTAL, fit_believing
 from lightning_powertrain.prediction.evidence import Evidence, conditioned
 from lightning_powertrain.prediction.gaussian_process import GaussianProcess
 from lightning_powertrain.prediction.kernel import FloatArray, KernelPrior, covariance
-from lightning_powertrain.prediction.map_fit import Prior, fit_map, with_jacobian
+from lightning_powertrain.prediction.map_fit import Prior, with_jacobian
 from lightning_powertrain.prediction.points import Points
 from lightning_powertrain.prediction.reference_model import ReferenceGreyBox
 from lightning_powertrain.prediction.trust import fit_trusting
@@ -77,16 +78,18 @@ class GreyBox:
     ) -> None:
         rng, count = np.random.default_rng(seed), len(prior.mean)
         curve, values, scatter = points.curve, log_values, np.full(len(log_values), target.scatter)
+        kinds = np.full(len(log_values), TOTAL)
         if evidence is not None:
             curve, prior = evidence.curve, prior.joined(evidence.own)
             values = np.concatenate([log_values, evidence.log_signals])
             scatter = np.concatenate([scatter, evidence.scatter])
-        parameters = fit_map(curve, values, prior, prior.starts(target.starts, rng), scatter)
+            kinds = np.concatenate([kinds, evidence.kinds])
+        parameters, scatter = fit_believing(curve, values, prior, prior.starts(target.starts, rng), scatter, kinds)
         if has_reference:
             parameters, prior = fit_trusting(curve, values, prior, parameters, scatter)
         self.parameters, self._mean, self._root = parameters[:count], prior.mean, np.diag(prior.spread)
         if evidence is not None:
-            self._mean, self._root = conditioned(prior, evidence, parameters)
+            self._mean, self._root = conditioned(prior, evidence, parameters, scatter[len(log_values) :])
         base, features = self._linearised(points)
         self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
         squares = self._process.left_out_z**2

@@ -140,6 +140,11 @@ def parameter_variances(
     return np.asarray(np.diag(np.linalg.inv(curvature)), dtype=np.float64)
 
 
+def losses_of(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray:
+    """Twice the negative logarithm of the likelihood of each value: about z squared, or 4 z where z is large."""
+    return np.asarray(2 * _SOFT**2 * (np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) - 1), dtype=np.float64)
+
+
 def weights_of(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray:
     """Inverse variances of values, smaller for those that are far from the curve."""
     return np.asarray(1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2, dtype=np.float64)
@@ -148,6 +153,5 @@ def weights_of(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray
 def _loss(
     parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float | FloatArray
 ) -> FloatArray:
-    soft = np.sqrt(1 + ((log_values - values) / (_SOFT * scatter)) ** 2) - 1
     penalty = ((parameters - prior.mean) / prior.spread) ** 2
-    return np.asarray(2 * _SOFT**2 * soft.sum(axis=-1) + penalty.sum(axis=-1), dtype=np.float64)
+    return np.asarray(losses_of(log_values - values, scatter).sum(axis=-1) + penalty.sum(axis=-1), dtype=np.float64)

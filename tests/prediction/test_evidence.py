@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable
+from typing import Callable, List
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from lightning_powertrain.profiling import Profile, Signals, latin_hypercube_row
 from lightning_powertrain.simulation import simulated_board
 
 Shown = Callable[[Signals], Signals]
+Wrong = Callable[[Profile], List[Signals]]
 _FOREIGN = "foreign-31"
 
 
@@ -68,6 +69,7 @@ def test_a_few_modes_with_signals_predict_better_than_the_same_modes_without() -
         pytest.param(lambda each: Signals(rails_w=dict.fromkeys(each.rails_w, 4.0)), id="rails"),
         pytest.param(lambda each: Signals(rails_w=dict.fromkeys(each.rails_w, 0.0)), id="rails at zero"),
         pytest.param(lambda each: Signals(children_ms=0.0, gpu_load=0.0), id="zero"),
+        pytest.param(lambda each: Signals(gpu_load=float((each.gpu_load or 0.0) > 0.5)), id="load of all or nothing"),
         pytest.param(lambda each: Signals(rails_w={"VDD_IN": each.rails_w["VDD_CPU"]}), id="a rail of all"),
     ],
 )
@@ -99,6 +101,83 @@ def test_one_wild_reading_does_not_bend_the_prediction() -> None:
     assert power < 2 * plain_power
 
 
+def random(profile: Profile) -> list[Signals]:
+    rng = np.random.default_rng(0)
+    return [
+        Signals(
+            rails_w={name: float(30 * rng.random()) for name in each.signals.rails_w},
+            gpu_load=float(rng.random()),
+            children_ms=float(4 * each.time_ms * rng.random()),
+        )
+        for each in profile.measurements
+    ]
+
+
+def random_in_half_of_the_modes(profile: Profile) -> list[Signals]:
+    pairs = zip(random(profile), profile.measurements)
+    return [wrong if row % 2 else each.signals for row, (wrong, each) in enumerate(pairs)]
+
+
+def nearly_constant(profile: Profile) -> list[Signals]:
+    noise = 1 + 0.01 * np.random.default_rng(0).random(len(profile))
+    first = profile.measurements[0].signals
+    rails = dict.fromkeys(first.rails_w, 5.0)
+    return [
+        Signals({name: watts * each for name, watts in rails.items()}, {}, gpu_load=0.97 * each, children_ms=100 * each)
+        for each in noise.tolist()
+    ]
+
+
+def of_another_mode(profile: Profile) -> list[Signals]:
+    signals = [each.signals for each in profile.measurements]
+    return [*signals[4:], *signals[:4]]
+
+
+def falling_where_they_rise(profile: Profile) -> list[Signals]:
+    return [
+        Signals(
+            rails_w={name: 20 / watts for name, watts in each.signals.rails_w.items()},
+            gpu_load=max(0.1, 1.1 - (each.signals.gpu_load or 0.0)),
+            children_ms=1e4 / (each.signals.children_ms or 1.0),
+        )
+        for each in profile.measurements
+    ]
+
+
+def rails_swapped(profile: Profile) -> list[Signals]:
+    rows = (each.signals for each in profile.measurements)
+    rails = ("VDD_CPU", "VDD_GPU_SOC")
+    return [Signals(rails_w=dict(zip(rails, [each.rails_w[name] for name in rails[::-1]]))) for each in rows]
+
+
+def a_rail_three_times_as_high(profile: Profile) -> list[Signals]:
+    rows = (each.signals.rails_w for each in profile.measurements)
+    return [Signals(rails_w={"VDD_CPU": row["VDD_CPU"], "VDD_GPU_SOC": 3 * row["VDD_GPU_SOC"]}) for row in rows]
+
+
+@pytest.mark.parametrize("count", [8, 19])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        random,
+        random_in_half_of_the_modes,
+        nearly_constant,
+        of_another_mode,
+        falling_where_they_rise,
+        rails_swapped,
+        a_rail_three_times_as_high,
+    ],
+)
+def test_counters_that_show_something_else_do_no_harm(shown: Wrong, count: int) -> None:
+    errors, plain = [], []
+    for workload in ("mobilenetv3", "bert-base", "lstm"):
+        profile = profile_of(count, everything, workload)
+        rows = (replace(each, signals=wrong) for each, wrong in zip(profile.measurements, shown(profile)))
+        errors.append(errors_of(predicted(replace(profile, measurements=tuple(rows))), workload))
+        plain.append(errors_of(predicted(profile_of(count, nothing, workload)), workload))
+    assert (np.mean(errors, axis=0) < 1.15 * np.mean(plain, axis=0) + 0.001).all(), (errors, plain)
+
+
 @pytest.mark.parametrize(
     ("rail", "domains"),
     [
@@ -126,10 +205,11 @@ def test_conditioning_a_straight_line_is_exact() -> None:
         lambda parameters: np.concatenate([parameters[..., :1], parameters @ slopes.T], axis=-1),
         np.array([1.0, 0.1]),
         np.array([0.3, 0.4]),
+        np.array([0, 0]),
         Prior(np.zeros(1), np.array([0.1]), np.ones(1, dtype=np.bool_)),
     )
     # Where both signals lie on the line, each has its full weight.
-    mean, root = conditioned(prior, evidence, np.array([0.95, 0.1, 0.0]))
+    mean, root = conditioned(prior, evidence, np.array([0.95, 0.1, 0.0]), evidence.scatter)
     draws = prior.draws(400_000, np.random.default_rng(0))
     z = (evidence.log_signals - draws @ slopes.T) / evidence.scatter
     weights = np.exp(-0.5 * (z**2).sum(axis=1))
