@@ -181,10 +181,7 @@ class NoWorse(LeastEnergy):
 
 @dataclass(frozen=True)
 class Slower(LeastEnergy):
-    """The mode of least energy per minibatch that is slower by at most ``percent`` than a mode of ``time_ms``.
-
-    Of that share, the noise of the difference of two measured times is kept as a margin, but at most half.
-    """
+    """The mode of least energy per minibatch that is slower by at most ``percent`` than a mode of ``time_ms``."""
 
     is_relative: ClassVar[bool] = True
     time_ms: float
@@ -192,8 +189,7 @@ class Slower(LeastEnergy):
 
     @property
     def time_limit_ms(self) -> float:
-        share = self.percent / 100
-        return self.time_ms * (1 + share - min(_EQUAL_TIMES, share / 2))
+        return self.time_ms * (1 + self.percent / 100)
 
     def after_drift(self, time_ratio: float, power_ratio: float) -> Slower:
         return Slower(self.time_ms * time_ratio, self.percent)

@@ -18,12 +18,16 @@ from lightning_powertrain.tuning.plan import ProfilingPlan
 from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
 from lightning_powertrain.tuning.search import Search
+from lightning_powertrain.tuning.side_by_side import compared, usual_s
 
 if TYPE_CHECKING:
     from lightning_powertrain.tuning.session import TuningSession
 
 # So many choices are given time to warm the board, one after the other.
 _CHOICES_TO_WARM = 3
+
+# The choice is compared with the start mode once more, so many times, if other modes are tried after the first time.
+_MORE_COMPARISONS = 2
 
 Expected = Dict[PowerMode, Selection]
 Exploring = Generator[Awaited, None, Tuple[Search, Expected]]
@@ -55,9 +59,12 @@ class Explorer:
         """Measure until the search is over; returns the last search, and its best mode with what was predicted."""
         search, expected = yield from self.explore(search, plan)
         search, expected = yield from self._explore_once_warm(search, expected)
+        if search.objective.is_relative:
+            search, expected = yield from self._explore_beside_start(search, expected)
         best = search.best(self._runner.profile, self._runner.warm.modes)
         if best.mode in expected:
-            best = replace(expected[best.mode], measured=best.measured)
+            # What was predicted, for the start mode as it is known by now.
+            best = replace(expected[best.mode], objective=best.objective, start=best.start, measured=best.measured)
         return search, best
 
     def explore(self, search: Search, plan: ProfilingPlan) -> Exploring:
@@ -91,7 +98,7 @@ class Explorer:
                 self.notify_measured(measurement, search, plan, session.uninterrupted_s() - self._start_s)
             spent_s = session.uninterrupted_s() - start_s
             if runner.space is not space:
-                search = budget.renewed(search, runner.space)
+                search = budget.renewed(search, runner.space, search.start)
         return search, expected
 
     def _paced(self, search: Search) -> Waiting:
@@ -126,6 +133,18 @@ class Explorer:
             expected = {**expected, **more}
         return search, expected
 
+    def _explore_beside_start(self, search: Search, expected: Expected) -> Exploring:
+        """Where the start mode sets the limit: know it better, then try what that leaves room for."""
+        search = yield from compared(self._session, self._budget, search)
+        for _ in range(_MORE_COMPARISONS):
+            known = len(self._runner.profile)
+            search, more = yield from self.explore(search, ProfilingPlan(()))
+            if len(self._runner.profile) == known:
+                break
+            expected = {**expected, **more}
+            search = yield from compared(self._session, self._budget, search)
+        return search, expected
+
     def _next(self, search: Search, may_explore: bool) -> Candidate | None:
         """The next mode to measure; None if the search is over."""
         runner = self._runner
@@ -144,8 +163,9 @@ class Explorer:
         """Notify the observers of a measurement, and of how far profiling is."""
         session = self._session
         windows, most, time_ms = search.remaining(self._runner.profile)
-        left_s = self._time_left.seconds(windows, time_ms, spent_s)
-        most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s)
+        after_s = usual_s(session, search)
+        left_s = self._time_left.seconds(windows, time_ms, spent_s) + after_s
+        most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s) + after_s
         if self._pace is not None:
             most_s = None if most_s is None else self._pace.left_s(spent_s + most_s)
             left_s, spent_s = self._pace.left_s(spent_s + left_s), self._pace.elapsed_s()

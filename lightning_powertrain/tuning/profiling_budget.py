@@ -99,10 +99,16 @@ class ProfilingBudget:
             ceiling_w=self.ceiling_w,
         )
 
-    def renewed(self, search: Search, space: ModeSpace) -> Search:
-        """The same search on other modes: those that are left where a knob does not move."""
+    def renewed(self, search: Search, space: ModeSpace, start: Measurement) -> Search:
+        """The same search with what is known by now.
+
+        Args:
+            search: The search so far.
+            space: The modes that are left where a knob does not move.
+            start: The mode that the job started in, as measured.
+        """
         on_others = replace(self, space=space)
-        renewed = on_others.search(search.start, min(search.most, len(space)), bool(search.first_modes))
+        renewed = on_others.search(start, min(search.most, len(space)), bool(search.first_modes))
         renewed.foresee(search.foresight)
         return renewed
 

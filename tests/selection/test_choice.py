@@ -75,11 +75,6 @@ Rule = Callable[[float, float, float, float], float]
 EQUAL = 1 + math.sqrt(2) * 0.005
 
 
-def margin(percent: float) -> float:
-    """What is kept of a share by which minibatches may be slower: the noise of a difference, or half of the share."""
-    return min(math.sqrt(2) * 0.005, percent / 200)
-
-
 RULES: dict[type[Objective], tuple[Rule, Rule]] = {
     PowerBudget: (lambda t, p, limit, _: p - limit if p > limit else 0.0, lambda t, p, *_: t),
     TimeBudget: (lambda t, p, limit, _: t - limit if t > limit else 0.0, lambda t, p, *_: p),
@@ -87,7 +82,7 @@ RULES: dict[type[Objective], tuple[Rule, Rule]] = {
     LeastEnergyDelay: (lambda *_: 0.0, lambda t, p, *_: t * t * p),
     LeastEnergyWithin: (lambda t, p, p1, t1: max(0.0, max(t / t1, p / p1) - 1) * 100, lambda t, p, *_: t * p),
     NoWorse: (lambda t, p, t0, p0: max(0.0, max(t / (t0 * EQUAL), p / p0) - 1) * 100, lambda t, p, *_: t * p),
-    Slower: (lambda t, p, t0, share: max(0.0, t - t0 * (1 + share / 100 - margin(share))), lambda t, p, *_: t * p),
+    Slower: (lambda t, p, t0, share: max(0.0, t - t0 * (1 + share / 100)), lambda t, p, *_: t * p),
 }
 
 
@@ -158,7 +153,7 @@ def profile_of(measurements: list[Measurement]) -> Profile:
         (TimeBudget(40.0), 10.0),
         (LeastEnergyWithin(32.0, 40.0), 25.0),
         (NoWorse(40.0, 32.0), 100 * (1.25 / EQUAL - 1)),
-        (Slower(40.0, 5.0), 50.0 - 40.0 * (1.05 - 0.01 / math.sqrt(2))),
+        (Slower(40.0, 5.0), 8.0),
         (LeastEnergy(), 0.0),
     ],
 )
@@ -233,7 +228,7 @@ def test_no_worse_keeps_the_start_when_nothing_beats_it() -> None:
 
 def test_slower_is_measured_from_the_start() -> None:
     start = measurement(2, (50.0, 20.0))
-    within, beyond = measurement(0, (52.1, 18.0)), measurement(1, (52.2, 10.0))
+    within, beyond = measurement(0, (52.4, 18.0)), measurement(1, (52.6, 10.0))
     assert select_measured(Slower(50.0, 5.0), profile_of([start, within, beyond]), start).mode == within.mode
 
 

@@ -1,0 +1,81 @@
+"""Compares the choice with the start mode, side by side, where the budget is a share of the start mode's time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generator
+
+from lightning_powertrain.profiling import WindowPlan
+from lightning_powertrain.profiling.pooling import with_pooled
+from lightning_powertrain.tuning.mode_runner import Awaited
+from lightning_powertrain.tuning.phase import Phase
+from lightning_powertrain.tuning.search import Search
+
+if TYPE_CHECKING:
+    from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
+    from lightning_powertrain.tuning.session import TuningSession
+
+# A mode is known well enough after so many windows of so many minibatches, or of fewer where they are slow. Both modes
+# are measured in turns, since each visit to a mode differs by half a per cent.
+_ENOUGH, _MINIBATCHES, _LONGEST_S = 3, 40, 20.0
+# So many windows for one comparison; a choice that turns out worse makes room for the next.
+_MOST_WINDOWS = 12
+# Of these it usually takes so many in other modes than the start, which count as profiling.
+_USUAL_WINDOWS = 5
+# A comparison takes at most this part of the rest of the job.
+_SHARE = 0.05
+
+
+def usual_s(session: TuningSession, search: Search) -> float:
+    """Seconds of profiling that :func:`compared` is expected to take; 0 if the start mode sets no limit."""
+    if not search.objective.is_relative:
+        return 0.0
+    return min(_USUAL_WINDOWS, _most_windows(session, search)) * _window(session, search).seconds(search.start.time_ms)
+
+
+def compared(session: TuningSession, budget: ProfilingBudget, search: Search) -> Generator[Awaited, None, Search]:
+    """Measure the start mode and the best one again, in turns.
+
+    The first window of the start mode is short, and the best of many modes is one whose window was a lucky one: the
+    ratio of the two is noisy, and too good on average.
+
+    Args:
+        session: The session.
+        budget: Makes the search anew once the start mode is known better.
+        search: The search that has found the best mode.
+
+    Returns:
+        The search, with the start mode as known then.
+    """
+    runner, window = session.runner, _window(session, search)
+    for _ in range(_most_windows(session, search)):
+        best = search.best(runner.profile, runner.warm.modes).measured
+        assert best is not None
+        least = min((search.start, best), key=lambda each: each.minibatches)
+        if least.minibatches >= _ENOUGH * window.minibatches or least.throttled_by:
+            break
+        session.enter(Phase.VERIFYING)
+        begin_s = session.uninterrupted_s()
+        runner.keep(least.mode)
+        measurement = yield from runner.measured(least.mode, window)
+        if measurement.throttled_by:
+            break
+        runner.profile, mean = with_pooled(runner.profile, least.mode)
+        if least.mode == search.start.mode:
+            session.trained_on_s += session.uninterrupted_s() - begin_s
+            search = budget.renewed(search, runner.space, mean)
+    session.enter(Phase.DECIDING)
+    return search
+
+
+def _window(session: TuningSession, search: Search) -> WindowPlan:
+    usual = session.runner.window
+    count = max(usual.least, min(_MINIBATCHES, round(1e3 * _LONGEST_S / search.start.time_ms)))
+    return replace(usual, minibatches=count, tolerance=None)
+
+
+def _most_windows(session: TuningSession, search: Search) -> int:
+    """As many windows as the rest of the job can afford."""
+    start_ms = search.start.time_ms
+    left_s = session.job.seconds_left(start_ms, session.stopwatch.minibatches)
+    return int(min(_MOST_WINDOWS, _SHARE * left_s / _window(session, search).seconds(start_ms)))

@@ -1,0 +1,52 @@
+"""Where the start mode sets the limit, the choice is compared with it once both are known well."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from drifting import Changing, Proportional
+from fakes import FakeDevice, true_time_ms
+
+from lightning_powertrain import ProfilingOptions
+from lightning_powertrain.boards import PowerMode
+from lightning_powertrain.tuner import Tuner
+from lightning_powertrain.tuning import Outcome, Phase
+
+
+class Cold(Changing):
+    """The tiny board, on which everything takes 4 % longer to begin with, and scatters a little."""
+
+    def __init__(self, cold_s: float) -> None:
+        super().__init__(lambda now_s: (1.04 if now_s < cold_s else 1.0, 1.0))
+        self.locked_s = 0.0
+        self.visits: Counter[PowerMode] = Counter()
+
+    def minibatch_ended(self) -> None:
+        self.visits[self.mode] += 1
+        super().minibatch_ended()
+
+
+def tuned(device: FakeDevice, budget: str | None, minibatches: int = 100_000) -> Outcome:
+    options = ProfilingOptions(predictor=Proportional())
+    tuner = Tuner(budget, device=device, max_modes=10, verbose=False, options=options)
+    with tuner.start(minibatches=minibatches):
+        while tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
+            tuner.minibatch_ended()
+        assert tuner.outcome is not None
+        return tuner.outcome
+
+
+def slower(device: FakeDevice, outcome: Outcome) -> float:
+    """By how many percent the chosen mode is slower than the start mode, in truth."""
+    chosen, start = true_time_ms(device.modes.rows([outcome.selection.mode, device.found]))
+    return float(100 * (chosen / start - 1))
+
+
+@pytest.mark.parametrize(("budget", "share"), [(None, 0.0), ("5 % slower", 5.0)])
+def test_a_start_mode_that_was_measured_too_slow_does_not_loosen_the_budget(budget: str | None, share: float) -> None:
+    device = Cold(cold_s=8.0)
+    outcome = tuned(device, budget)
+    assert slower(device, outcome) <= share + 1.0
+    true_ms = float(true_time_ms(device.modes.rows([device.found]))[0])
+    assert outcome.selection.start.time_ms == pytest.approx(true_ms, rel=0.02)
