@@ -35,6 +35,10 @@ class Book(JobLedger):
         return self.count
 
     @property
+    def interruptions(self) -> Spent:
+        return Spent(30.0, 300.0)
+
+    @property
     def spent(self) -> Spent:
         return self.now
 
@@ -110,6 +114,7 @@ def test_what_is_expected_is_the_best_mixture() -> None:
     assert planned.total.joules == pytest.approx(600 * 4.0 + 400 * 3.0, rel=0.01)
     assert planned.change_s == pytest.approx(60.0, rel=0.02)
     assert planned.least == pytest.approx(100.0)
+    assert planned.besides == Spent(30.0, 300.0)
 
 
 # The ledger.
