@@ -24,7 +24,9 @@ class MinibatchUnit:
 
     So the time between two of its steps holds all steps of the others: five of a discriminator and one of a generator,
     or two of critics and one of an actor. Which one that is shows in the first 20 steps. It is looked for again once it
-    is gone or has not stepped for long, as after a learning-rate finder with an optimizer of its own.
+    is gone or has not stepped for long, as after a learning-rate finder with a model of its own.
+
+    Optimizers of the same parameters count as one: some programs make a new one in each epoch.
     """
 
     def __init__(self) -> None:
@@ -39,10 +41,11 @@ class MinibatchUnit:
 
     def ends_with(self, optimizer: Any) -> bool:
         """Whether a minibatch ends with this step of an optimizer."""
+        subject = _subject(optimizer)
         if self._chosen is None:
-            self._see(optimizer)
+            self._see(subject)
             return False
-        if self._chosen() is optimizer:
+        if self._chosen() is subject:
             self._others = 0
             self.minibatches += 1
             return True
@@ -57,10 +60,10 @@ class MinibatchUnit:
         self._steps = 0
         self._seen: dict[int, _Seen] = {}
 
-    def _see(self, optimizer: Any) -> None:
-        seen = self._seen.get(id(optimizer))
-        if seen is None or seen.optimizer() is not optimizer:  # Another one may have had this address.
-            seen = self._seen[id(optimizer)] = _Seen(optimizer, self._steps)
+    def _see(self, subject: Any) -> None:
+        seen = self._seen.get(id(subject))
+        if seen is None or seen.subject() is not subject:  # Another one may have had this address.
+            seen = self._seen[id(subject)] = _Seen(subject, self._steps)
         seen.count += 1
         seen.last = self._steps
         self._steps += 1
@@ -71,17 +74,25 @@ class MinibatchUnit:
         middle = self._steps / 2
         regular = [seen for seen in self._seen.values() if seen.first < middle <= seen.last]
         chosen = min(regular, key=lambda seen: seen.count)
-        self._chosen = chosen.optimizer
+        self._chosen = chosen.subject
         self.minibatches += chosen.count
         self._most_others = max(_STEPS_TO_SEE, _PATIENCE * self._steps // chosen.count)
         self._seen = {}
 
 
+def _subject(optimizer: Any) -> Any:
+    """What an optimizer trains, by its first parameter; the optimizer itself if it shows none."""
+    for group in getattr(optimizer, "param_groups", ()):
+        for parameter in group["params"]:
+            return parameter
+    return optimizer
+
+
 class _Seen:
     """The steps of one optimizer."""
 
-    def __init__(self, optimizer: Any, first: int) -> None:
-        self.optimizer = weakref.ref(optimizer)  # Training must not keep the memory of one that is no longer in use.
+    def __init__(self, subject: Any, first: int) -> None:
+        self.subject = weakref.ref(subject)  # Training must not keep the memory of one that is no longer in use.
         self.first = self.last = first
         self.count = 0
 

@@ -28,7 +28,7 @@ _NO_STEP = (
     "no optimizer step was seen in this process, so no power mode was tuned. A program that trains in processes of its "
     "own is tuned in these: start each of them with `python -m lightning_powertrain.run`"
 )
-_FEW_STEPS = "the script ended after {} optimizer steps, which are too few for tuning"
+_FEW_STEPS = "the script ended after {} optimizer steps, and tuning needs more than 20 of one optimizer"
 
 
 class ScriptTuning:

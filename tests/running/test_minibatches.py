@@ -10,8 +10,15 @@ import pytest
 from lightning_powertrain.running.minibatches import MinibatchUnit, Pauses
 
 
-class Optimizer:
+class Parameter:
     """Stands for one of torch's."""
+
+
+class Optimizer:
+    """Stands for one of torch's; without parameters it is known by itself."""
+
+    def __init__(self, *parameters: Parameter) -> None:
+        self.param_groups = [{"params": []}, {"params": [*parameters]}]
 
 
 def ends(unit: MinibatchUnit, steps: Iterable[Optimizer]) -> list[Optimizer]:
@@ -62,6 +69,16 @@ def test_training_after_a_learning_rate_finder_with_an_optimizer_of_its_own() ->
     assert ends(unit, [optimizer] * 20) == []
     ends(unit, [optimizer] * 21)
     assert ends(unit, [optimizer] * 3) == [optimizer] * 3
+
+
+def test_optimizers_of_the_same_parameters_are_one() -> None:
+    unit, weight = MinibatchUnit(), Parameter()
+    ends(unit, [optimizer for _ in range(2) for optimizer in [Optimizer(weight)] * 10])
+    assert unit.is_known
+    other = Optimizer(Parameter())
+    last = [Optimizer(weight), Optimizer(weight)]
+    assert ends(unit, [last[0], other, last[1]]) == last
+    assert unit.minibatches == 22
 
 
 def test_an_optimizer_that_is_gone_is_replaced_at_once() -> None:

@@ -55,7 +55,7 @@ def test_a_script_without_a_step_says_so_in_one_line(run: Run, capsys: Output) -
 def test_a_script_with_few_steps_says_so_in_one_line(run: Run, capsys: Output) -> None:
     run(TRAIN + "train(7)")
     (line,) = lines(capsys)
-    assert "the script ended after 7 optimizer steps, which are too few for tuning" in line
+    assert "the script ended after 7 optimizer steps, and tuning needs more than 20 of one optimizer" in line
 
 
 @pytest.mark.parametrize("ending", ["1 / 0", "raise SystemExit(2)"])
@@ -156,6 +156,24 @@ def test_training_after_a_learning_rate_finder_is_tuned_anew(run: Run, capsys: O
     run(TRAIN + "train(80)\ntrain(450)")
     said = lines(capsys)
     assert sum(BEGINS in line for line in said) == 2
+    assert STAYS in said[-1]
+
+
+@pytest.mark.parametrize("epoch", [10, 60])
+def test_a_new_optimizer_in_each_epoch_is_the_same_job(run: Run, capsys: Output, epoch: int) -> None:
+    script = f"""
+import torch
+layer = torch.nn.Linear(2, 1)
+for _ in range(480 // {epoch}):
+    optimizer = torch.optim.AdamW(layer.parameters())
+    for _ in range({epoch}):
+        optimizer.zero_grad()
+        layer(torch.ones(4, 2)).square().mean().backward()
+        optimizer.step()
+"""
+    run(script)
+    said = lines(capsys)
+    assert sum(BEGINS in line for line in said) == 1
     assert STAYS in said[-1]
 
 
