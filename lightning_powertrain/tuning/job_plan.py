@@ -22,8 +22,12 @@ _RESERVE = 0.003
 _MARGIN = 0.01
 # A change has to be worth this share of energy and time, at the price that time has for this job.
 _WORTH_CHANGING = 0.003
-# Changes of that kind in an hour. Those in the other direction keep the budget, and always come.
+# More if all that is known of the other mode is its window: the best of many is one whose window was a lucky one.
+_WORTH_TRYING = 0.01
+# Changes of that kind in an hour. Those in the other direction keep the budget, and always come. So do large gains: no
+# job is to be stuck for an hour in a mode that wastes much.
 _MOST_CHANGES, _HOUR_S = 5, 3600.0
+_LARGE = 0.03
 # A mode has shown what it takes after so many seconds in it, and its own window was off by less than this. What moves
 # by more is the work itself, and moves all modes.
 _ENOUGH_S = 20.0
@@ -126,6 +130,7 @@ class JobPlan(MinibatchBudget):
         self.total = budget.total(now)
         """Seconds or joules for the whole job."""
         self._steps: dict[PowerMode, Step] = {}
+        self._observed: set[PowerMode] = set()
         self._changes_s: deque[float] = deque(maxlen=_MOST_CHANGES)
 
     def objective(self, start: Measurement) -> Objective:
@@ -144,6 +149,7 @@ class JobPlan(MinibatchBudget):
         """Take what a mode takes in the job itself: its window was short, and the work or the air may have changed."""
         if steady.spent.seconds < _ENOUGH_S or mode not in self._steps:
             return
+        self._observed.add(mode)
         before = self._steps[mode]
         seen = steady.spent * (1e3 / steady.minibatches)
         moved = seen.seconds / before.time_ms, seen.joules / before.energy_mj
@@ -172,7 +178,8 @@ class JobPlan(MinibatchBudget):
             return best.mode if best.cost(self.limited) < step.cost(self.limited) else mode
         price_w = self._price_w(ladder, limit)
         gain = 1 - best.priced(price_w) / step.priced(price_w)
-        if gain < _WORTH_CHANGING or not self._may_change(now_s):
+        worth = _WORTH_CHANGING if best.mode in self._observed else _WORTH_TRYING
+        if gain < worth or (gain < _LARGE and not self._may_change(now_s)):
             return mode
         self._changes_s.append(now_s)
         return best.mode

@@ -82,12 +82,32 @@ def test_a_mode_stays_while_it_keeps_the_budget_by_little() -> None:
     assert plan.next_mode(FAST, 0.0) == FAST
 
 
-def test_changes_that_are_not_needed_are_few_an_hour() -> None:
+def saving(share: float) -> JobPlan:
+    """A plan with all the time in the world, for which SLOW saves so much of the energy of FAST."""
     plan = plan_for(JobTime(60.0))
+    plan.learn([Measurement(FAST, 100.0, 40.0), Measurement(SLOW, 110.0, 40.0 / 1.1 * (1 - share))])
+    return plan
+
+
+def test_changes_that_are_not_needed_are_few_an_hour() -> None:
+    plan = saving(0.02)
     assert [plan.next_mode(FAST, now_s) for now_s in range(6)] == [SLOW] * 5 + [FAST]
     assert plan.next_mode(FAST, 3601.0) == SLOW
     late = plan_for(JobTime(1.0))
     assert [late.next_mode(SLOW, now_s) for now_s in range(20)] == [FAST] * 20
+
+
+def test_no_job_is_stuck_in_a_mode_that_wastes_much() -> None:
+    plan = saving(0.04)
+    assert [plan.next_mode(FAST, now_s) for now_s in range(20)] == [SLOW] * 20
+
+
+def test_a_mode_of_which_only_the_window_is_known_has_to_promise_more() -> None:
+    plan = saving(0.008)
+    assert plan.next_mode(FAST, 0.0) == FAST
+    plan.observe(SLOW, Steady(1000, plan.minibatch(SLOW) * 1000))
+    assert plan.next_mode(FAST, 0.0) == SLOW
+    assert saving(0.02).next_mode(FAST, 0.0) == SLOW
 
 
 def test_what_a_mode_takes_in_the_job_replaces_its_window() -> None:
