@@ -22,7 +22,8 @@ _STEPS = 25
 _SURVIVORS = {4: 8, 8: 3}
 _DIFFERENCE = 1e-4
 _LONGEST_STEP = 1.0
-_CONVERGED = 1e-4
+# In units of a squared standard deviation: less does not matter beside the uncertainty of the parameters.
+_CONVERGED = 1e-2
 # Residuals beyond this many times the expected scatter count linearly, not squared.
 _SOFT = 2.0
 
