@@ -26,6 +26,8 @@ _RESIDUAL_SHARE = (0.3, 0.3)
 # The width of intervals is scaled by the errors of left-out measurements, in standard deviations. As a prior, this many
 # errors of this size are added. The size is more than one, as left-out measurements helped to choose hyperparameters.
 _PRIOR_COUNT, _PRIOR_Z = 10, 1.2
+# With this factor of the parameters' variance the reference is trusted fully, and with one more not at all.
+_FULL_TRUST = 0.5
 # Workloads that stand for all that there may be, before anything is measured.
 _WORKLOADS = 200
 
@@ -38,15 +40,25 @@ class Target:
         scatter: Relative scatter about the physical curve.
         starts: From how many points to start its fit: a wrong stage may take the blame in a local minimum.
         kernel: Prior of the process.
+        freed: The same for a reference that is not trusted; None if the kernel does not come from a reference.
     """
 
     scatter: float
     starts: int
     kernel: KernelPrior
+    freed: KernelPrior | None = None
 
     def tightened(self, other: ReferenceGreyBox, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
-        return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor))
+        return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor), freed=self.kernel)
+
+    def kernel_for(self, doubt: float) -> KernelPrior:
+        """Prior of the process, where the variance of the parameters about the reference's has such a factor.
+
+        Where physics has to be let go, what it leaves over is like that of the reference no more.
+        """
+        share = min(max(doubt - _FULL_TRUST, 0.0), 1.0)
+        return self.kernel if self.freed is None else self.kernel.towards(self.freed, share)
 
 
 TIME = Target(0.03, 12, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5)))
@@ -85,13 +97,16 @@ class GreyBox:
             scatter = np.concatenate([scatter, evidence.scatter])
             kinds = np.concatenate([kinds, evidence.kinds])
         parameters, scatter = fit_believing(curve, values, prior, prior.starts(target.starts, rng), scatter, kinds)
+        kernel = target.kernel
         if has_reference:
+            tight = prior.spread
             parameters, prior = fit_trusting(curve, values, prior, parameters, scatter)
+            kernel = target.kernel_for(float(np.exp(2 * np.mean(np.log(prior.spread / tight)))))
         self.parameters, self._mean, self._root = parameters[:count], prior.mean, np.diag(prior.spread)
         if evidence is not None:
             self._mean, self._root = conditioned(prior, evidence, parameters, scatter[len(log_values) :])
         base, features = self._linearised(points)
-        self._process = GaussianProcess(points.inputs, features, log_values - base, target.kernel, seed)
+        self._process = GaussianProcess(points.inputs, features, log_values - base, kernel, seed)
         squares = self._process.left_out_z**2
         self._interval_scale = float(
             np.sqrt((_PRIOR_COUNT * _PRIOR_Z**2 + squares.sum()) / (_PRIOR_COUNT + len(squares)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,21 @@ class KernelPrior:
             (np.exp(hyperparameters[:-2]), factor * self.lengths[1]),
             (amplitude, factor * self.amplitude[1]),
             (noise, factor * self.noise[1]),
+        )
+
+    def towards(self, other: KernelPrior, share: float) -> KernelPrior:
+        """A prior between this one, with a share of 0, and another, with a share of 1."""
+
+        def between(one: tuple[Any, float], two: tuple[Any, float]) -> tuple[Any, float]:
+            median, spread = [
+                np.exp((1 - share) * np.log(left) + share * np.log(right)) for left, right in zip(one, two)
+            ]
+            return median, float(spread)
+
+        return KernelPrior(
+            between(self.lengths, other.lengths),
+            between(self.amplitude, other.amplitude),
+            between(self.noise, other.noise),
         )
 
 

@@ -124,6 +124,16 @@ def test_prior_of_hyperparameters_moves_to_those_of_another_process() -> None:
     np.testing.assert_allclose(tightened.spread(2), 0.5 * KernelPrior().spread(2))
 
 
+@pytest.mark.parametrize(("doubt", "share"), [(0.1, 0.0), (1.0, 0.5), (1.5, 1.0), (9.0, 1.0)])
+def test_a_reference_in_doubt_says_less_of_what_physics_leaves_over(doubt: float, share: float) -> None:
+    own, of_reference = KernelPrior(amplitude=(0.08, 0.6)), KernelPrior((np.array([0.3, 2.0]), 0.4), (0.02, 0.3))
+    kernel = Target(0.01, 1, of_reference, freed=own).kernel_for(doubt)
+    np.testing.assert_allclose(kernel.mean(2), (1 - share) * of_reference.mean(2) + share * own.mean(2))
+    of_both = np.log(of_reference.spread(2)), np.log(own.spread(2))
+    np.testing.assert_allclose(np.log(kernel.spread(2)), (1 - share) * of_both[0] + share * of_both[1])
+    assert Target(0.01, 1, of_reference).kernel_for(doubt) is of_reference
+
+
 def test_what_is_unsure_widens_predictions_where_it_matters_and_is_learnt() -> None:
     clocks = np.column_stack([np.log(CLOCKS)])
     values = two_terms(np.log([0.3, 2.0]))
