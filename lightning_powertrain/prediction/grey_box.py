@@ -50,7 +50,10 @@ class Target:
 
     def tightened(self, other: ReferenceGreyBox, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
-        return replace(self, kernel=self.kernel.tightened(other.hyperparameters, factor), freed=self.kernel)
+        own, kernel = self.kernel, self.kernel.tightened(other.hyperparameters, factor)
+        # A reference in doubt leaves over more than it would otherwise, never less: the one with the larger median.
+        freed = replace(own, amplitude=max(own.amplitude, kernel.amplitude), noise=max(own.noise, kernel.noise))
+        return replace(self, kernel=kernel, freed=freed)
 
     def kernel_for(self, doubt: float) -> KernelPrior:
         """Prior of the process, where the variance of the parameters about the reference's has such a factor.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from lightning_powertrain.prediction.kernel import KernelPrior
 from lightning_powertrain.prediction.knob_layout import KnobLayout
 from lightning_powertrain.prediction.map_fit import FloatArray, Prior, fit_map, with_jacobian
 from lightning_powertrain.prediction.power_model import PowerModel
+from lightning_powertrain.prediction.reference import DEFAULT_REFERENCE, load_reference
 from lightning_powertrain.prediction.time_model import TimeModel
 
 CLOCKS = np.linspace(0.2, 1.0, 12)
@@ -122,6 +125,15 @@ def test_prior_of_hyperparameters_moves_to_those_of_another_process() -> None:
     tightened = KernelPrior().tightened(hyperparameters, 0.5)
     np.testing.assert_allclose(tightened.mean(2), hyperparameters)
     np.testing.assert_allclose(tightened.spread(2), 0.5 * KernelPrior().spread(2))
+
+
+def test_doubt_of_a_reference_that_leaves_much_over_does_not_narrow_intervals() -> None:
+    model = load_reference(DEFAULT_REFERENCE).model
+    assert model is not None
+    large = replace(model.time, hyperparameters=np.array([0.0, 0.0, 0.0, 0.0, np.log(0.3), np.log(0.001)]))
+    target = Target(0.01, 1, KernelPrior(amplitude=(0.08, 0.6), noise=(0.016, 0.5))).tightened(large, 0.7)
+    amplitude, noise = np.exp(target.kernel_for(9.0).mean(4)[-2:])
+    np.testing.assert_allclose([amplitude, noise], [0.3, 0.016])
 
 
 @pytest.mark.parametrize(("doubt", "share"), [(0.1, 0.0), (1.0, 0.5), (1.5, 1.0), (9.0, 1.0)])
