@@ -51,8 +51,9 @@ class Target:
     def tightened(self, other: ReferenceGreyBox, factor: float) -> Target:
         """The same for a process that is like another, with the spread of its prior reduced."""
         own, kernel = self.kernel, self.kernel.tightened(other.hyperparameters, factor)
-        # A reference in doubt leaves over more than it would otherwise, never less: the one with the larger median.
-        freed = replace(own, amplitude=max(own.amplitude, kernel.amplitude), noise=max(own.noise, kernel.noise))
+        # In doubt it leaves more over, never less: of two pairs, the one with the larger median.
+        amplitude, noise = max(own.amplitude, kernel.amplitude), max(own.noise, kernel.noise)
+        freed = replace(kernel, amplitude=amplitude, noise=noise)
         return replace(self, kernel=kernel, freed=freed)
 
     def kernel_for(self, doubt: float) -> KernelPrior:
