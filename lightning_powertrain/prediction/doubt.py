@@ -51,10 +51,10 @@ def fit_believing(
         best, most, of_kind = None, 1.0, _GAIN_OF_FIRST if np.isfinite(scatter).all() else _GAIN_OF_OTHER
         for kind in np.unique(kinds[np.isfinite(scatter) & (kinds != TOTAL)]):
             without = np.where(kinds == kind, np.inf, scatter)
-            trial, left = fitted(without)
+            fit, left = fitted(without)
             gain = (loss - left) / (of_kind + _GAIN_OF_VALUE * (kinds == kind).sum())
             if gain > most:
-                best, most = (trial, left, without), gain
+                best, most = (fit, left, without), gain
         if best is None:
             break
         parameters, loss, scatter = best
