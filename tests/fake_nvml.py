@@ -7,7 +7,8 @@ That names, arguments and numbers are those of the real module is tested in ``te
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from types import SimpleNamespace
 
 NVML_ERROR_NOT_SUPPORTED = 3
 NVML_ERROR_NOT_FOUND = 6
@@ -39,10 +40,11 @@ class FakeNvml:
     nvmlClocksThrottleReasonHwThermalSlowdown = 0x40
     nvmlClocksThrottleReasonHwPowerBrakeSlowdown = 0x80
 
-    def __init__(self, gpus: Iterable[str]) -> None:
+    def __init__(self, gpus: Sequence[str]) -> None:
         self._milliwatts = dict.fromkeys(gpus, 0)
         self._millijoules: dict[str, int] = {}
         self._reasons = dict.fromkeys(gpus, 0)
+        self._percent: dict[str, int] = {}
         self._users = 0
         self._failure = 0
 
@@ -57,6 +59,10 @@ class FakeNvml:
 
     def is_slow_because(self, **reasons: int) -> None:
         self._reasons.update(_as_uuids(reasons))
+
+    def is_busy(self, **percent: int) -> None:
+        """GPUs of which nothing is said do not support it."""
+        self._percent.update(_as_uuids(percent))
 
     def fails(self, error: int) -> None:
         """From now on every call does; 0 for none."""
@@ -80,6 +86,20 @@ class FakeNvml:
         if uuid not in self._milliwatts:
             raise FakeNvmlError(NVML_ERROR_NOT_FOUND)
         return uuid
+
+    def nvmlDeviceGetCount(self) -> int:
+        self._check()
+        return len(self._milliwatts)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        self._check()
+        return list(self._milliwatts)[index]
+
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> SimpleNamespace:
+        self._check()
+        if handle not in self._percent:
+            raise FakeNvmlError(NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=self._percent[handle])
 
     def nvmlDeviceGetPowerUsage(self, handle: str) -> int:
         self._check()

@@ -16,6 +16,7 @@ from lightning_powertrain.devices.device import BaseDevice
 from lightning_powertrain.devices.gpu_clusters import GpuClusters, read_gpu_clusters
 from lightning_powertrain.devices.helper_client import HelperClient
 from lightning_powertrain.devices.jtop_power import JtopPower
+from lightning_powertrain.devices.nvml_load import NvmlLoad
 from lightning_powertrain.devices.power_source import Health, PowerReading
 from lightning_powertrain.devices.roothelper.discovery import find_knobs
 from lightning_powertrain.devices.roothelper.heat import lowering
@@ -69,7 +70,7 @@ class SysfsDevice(BaseDevice):
         self._root = Path(root)
         self._start_helper = helper or self._start_usual_helper
         self._affinity = Affinity(self._root)
-        self._load = SysfsLoad(self._root)
+        self._load = SysfsLoad(self._root, NvmlLoad() if self._root == Path("/") else None)
         self._held = False
         self._helper: HelperClient | None = None
         self._helper_error: DeviceError | None = None
@@ -259,6 +260,7 @@ class SysfsDevice(BaseDevice):
             self._affinity.restore()
         self._held = False
         self._power.close()
+        self._load.close()
 
     def _as_mode(self, values: Mapping[str, Any]) -> PowerMode:
         return PowerMode(**{name: values[name] for name in self.modes.names})

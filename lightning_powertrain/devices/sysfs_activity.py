@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightning_powertrain.devices.activity import CpuTimes, Load
+from lightning_powertrain.devices.nvml_load import NvmlLoad
 from lightning_powertrain.devices.roothelper.discovery import gpu_folder
 from lightning_powertrain.devices.roothelper.reading import read_number
 
@@ -19,7 +20,7 @@ GPU_LOADS = (
     "sys/devices/platform/bus@0/17000000.gpu/load",
     "sys/devices/platform/host1x/17000000.gv11b/load",
 )
-"""Permille of the time in which the GPU was busy: JetPack 4 and 5, JetPack 6, Xavier. Thor has no such file."""
+"""Permille of the time in which the GPU was busy: JetPack 4 and 5, JetPack 6, Xavier. Thor has none."""
 
 EMC_ACTIVITIES = ("sys/kernel/actmon_avg_activity/mc_all", "sys/kernel/debug/cactmon/mc_all")
 """Thousands of active cycles a second: JetPack 4, for everybody; JetPack 6, for root."""
@@ -39,10 +40,12 @@ class SysfsLoad:
 
     Args:
         root: Where the board's file systems are.
+        nvml: Shows the load of a GPU without such a file; None for nothing.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, nvml: NvmlLoad | None = None) -> None:
         self._root = root
+        self._nvml = nvml
         self._files: tuple[Path | None, Path | None] | None = None
 
     def read(self) -> Load:
@@ -51,7 +54,14 @@ class SysfsLoad:
             self._files = self._found()
         permille, emc_khz = (None if file is None else read_number(file) for file in self._files)
         gpu = None if permille is None else min(max(permille / 1e3, 0.0), 1.0)
+        if self._nvml is not None and self._files[0] is None:
+            gpu = self._nvml.read()
         return Load(gpu, None if emc_khz is None or emc_khz < 0 else emc_khz * 1e3)
+
+    def close(self) -> None:
+        """Close what reads the load of the GPU."""
+        if self._nvml is not None:
+            self._nvml.close()
 
     def _found(self) -> tuple[Path | None, Path | None]:
         gpu = gpu_folder(self._root)
