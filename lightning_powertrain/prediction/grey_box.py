@@ -26,8 +26,9 @@ _RESIDUAL_SHARE = (0.3, 0.3)
 # The width of intervals is scaled by the errors of left-out measurements, in standard deviations. As a prior, this many
 # errors of this size are added. The size is more than one, as left-out measurements helped to choose hyperparameters.
 _PRIOR_COUNT, _PRIOR_Z = 10, 1.2
-# With this factor of the parameters' variance the reference is trusted fully, and with one more not at all.
-_FULL_TRUST = 0.5
+# With this factor of the parameters' variance, about that of workloads on the reference's own board, the reference is
+# trusted fully, and with one more not at all.
+_FULL_TRUST = 0.8
 # Workloads that stand for all that there may be, before anything is measured.
 _WORKLOADS = 200
 

@@ -136,7 +136,7 @@ def test_doubt_of_a_reference_that_leaves_much_over_does_not_narrow_intervals() 
     np.testing.assert_allclose([amplitude, noise], [0.3, 0.016])
 
 
-@pytest.mark.parametrize(("doubt", "share"), [(0.1, 0.0), (1.0, 0.5), (1.5, 1.0), (9.0, 1.0)])
+@pytest.mark.parametrize(("doubt", "share"), [(0.1, 0.0), (1.3, 0.5), (1.8, 1.0), (9.0, 1.0)])
 def test_a_reference_in_doubt_says_less_of_what_physics_leaves_over(doubt: float, share: float) -> None:
     own, of_reference = KernelPrior(amplitude=(0.08, 0.6)), KernelPrior((np.array([0.3, 2.0]), 0.4), (0.02, 0.3))
     kernel = Target(0.01, 1, of_reference, freed=own).kernel_for(doubt)
