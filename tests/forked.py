@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "pytorch_lightning", "lightning_powertrain.callbacks"])
+CONTEXT.set_forkserver_preload(["torch", "pytorch_lightning", "lightning.pytorch", "lightning_powertrain.callbacks"])
 
 
 def run_script(

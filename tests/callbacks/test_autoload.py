@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 from fakes import FakeDevice
+from forked import run_script
 from jobs import LIGHTNING_WARNINGS, Model, StopWhen, data, locked, powertrain, trainer
 
 from lightning_powertrain import PowerTrainCallback
@@ -190,14 +191,15 @@ print("automatic:", sum(type(callback).__name__ == "AutomaticPowerTrain" for cal
         ("lightning.pytorch", {"POWERTRAIN_BUDGET": "30 X"}, 0, 0, 1),
     ],
 )
-def test_as_a_user_meets_it(package: str, environ: dict[str, str], found: int, no_jetson: int, not_valid: int) -> None:
+def test_as_a_user_meets_it(
+    package: str, environ: dict[str, str], found: int, no_jetson: int, not_valid: int, tmp_path: Path
+) -> None:
     """A script that has never heard of this package."""
     pytest.importorskip(package.partition(".")[0])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("POWERTRAIN")}
-    code = SCRIPT.format(package=package)
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**environment, **environ}
-    )
+    (tmp_path / "script.py").write_text(SCRIPT.format(package=package), encoding="utf-8")
+    done = run_script(tmp_path / "script.py", folder=tmp_path, environ={**environment, **environ})
+    assert done.returncode == 0, done.stderr
     assert "steps: 2" in done.stdout
     assert f"automatic: {found}" in done.stdout
     assert done.stderr.count("no Jetson found") == no_jetson

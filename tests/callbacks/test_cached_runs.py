@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Tuple
 
@@ -17,7 +18,7 @@ from lightning_powertrain import PowerTrainCallback
 from lightning_powertrain.errors import ArgumentError
 from lightning_powertrain.profiling import ProfileCache
 
-pytestmark = LIGHTNING_WARNINGS
+pytestmark = [*LIGHTNING_WARNINGS, pytest.mark.usefixtures("short_windows")]
 
 BruteForce = Callable[[float], Tuple[float, float]]
 
@@ -159,7 +160,7 @@ def test_two_jobs_at_once_serve_each_other_and_a_larger_profile_stays(tiny: Fake
                     run(board, max_modes=modes)
 
         callback = powertrain(tiny, budget="13 W", max_modes=outer)
-        trainer(callback, Nested()).fit(Model(), data(2000))
+        trainer(callback, Nested(), StopWhen(partial(locked, callback))).fit(Model(), data(2000))
         assert locked(callback)
         (entry,) = ProfileCache().entries()
         assert entry.profile is not None
