@@ -30,6 +30,8 @@ def print_amid(text: str, *, may_follow_bar: bool = False) -> None:
         text: The line.
         may_follow_bar: Whether the program draws progress bars also where its output is no terminal.
     """
+    if sys.stdout is None:  # So it is where the caller has closed it.
+        return
     if sys.stdout.isatty():
         text = " " * (shutil.get_terminal_size().columns - 1) + "\r" + text
     elif may_follow_bar:

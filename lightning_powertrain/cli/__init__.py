@@ -103,7 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             app(call.arguments, prog_name="powertrain", obj=call)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # So it is where the caller has closed it.
+                sys.stdout.flush()
     except SystemExit:
         if call.then is None:
             raise

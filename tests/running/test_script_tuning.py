@@ -25,6 +25,7 @@ from lightning_powertrain.tuning import claims
 Run = Callable[..., Any]
 Output = pytest.CaptureFixture[str]
 
+BOARD = "simulated:orin-agx-64gb"
 BEGINS = "measuring the power mode that the job started in"
 STAYS = "this power mode stays"
 TRAIN = """
@@ -69,6 +70,15 @@ def test_quiet_prints_nothing_and_writes_the_files(run: Run, capsys: Output, tmp
     run(TRAIN + "train(450)", verbose=False, out=tmp_path / "files")
     assert lines(capsys) == []
     assert json.loads((tmp_path / "files" / "summary.json").read_text(encoding="utf-8"))["simulated"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_script_without_an_output_is_tuned(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(TRAIN + "train(60)\nraise SystemExit(5)", encoding="utf-8")
+    ours = [sys.executable, "-m", "lightning_powertrain.run", "--device", BOARD, "script.py"]
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *ours]
+    done = subprocess.run(closed, check=False, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (5, "")
 
 
 def test_off_a_jetson_one_warning_says_so(
@@ -135,6 +145,23 @@ def test_a_callback_of_the_script_tunes_alone(run: Run, capsys: Output) -> None:
     own = 'PowerTrainCallback(device="simulated:agx-xavier", verbose=False)'
     main = run(TRAINER + f"tuned = fit([{own}], 60)")
     assert main.tuned == ["PowerTrainCallback"]
+    assert lines(capsys) == []
+
+
+def test_the_callback_for_ultralytics_tunes_alone(run: Run, capsys: Output, tmp_path: Path) -> None:
+    frameworks = str(Path(__file__).parent.parent / "frameworks")  # There is the stand-in for the package.
+    script = f"""
+import sys
+from pathlib import Path
+sys.path.append({frameworks!r})
+from yolo import Model
+from lightning_powertrain.ultralytics import powertrain
+model = Model(Path({str(tmp_path)!r}))
+tuning = powertrain(model, device="simulated:agx-xavier", verbose=False)
+model.train(epochs=2)
+"""
+    main = run(script)
+    assert main.tuning.status.word == "closed"
     assert lines(capsys) == []
 
 
@@ -225,6 +252,14 @@ def test_an_evaluation_between_two_minibatches_interrupts(recorder: Recorder) ->
     tuning.stop(is_complete=True)
     epoch = ["minibatch_ended"] * 20
     assert recorder.calls == [*epoch, "interrupt", *epoch, "interrupt", *epoch, "stop"]
+
+
+def test_the_time_limit_of_a_job_reaches_the_tuner(recorder: Recorder) -> None:
+    tuning, optimizer = ScriptTuning(RunOptions(minutes=1.5), PROGRAM), Optimizer()
+    for _ in range(21):
+        tuning._stepped(optimizer)
+    assert (recorder.started["minibatches"], recorder.started["seconds"]) == (None, 90.0)
+    tuning.stop(is_complete=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Of Python 3.12, where there are threads.
