@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 from board import CLUSTERS, asleep, throttled
-
-
-def powertrain(*arguments: str, user: str = "root") -> subprocess.CompletedProcess[str]:
-    command = ["runuser", "-u", user, "--", "powertrain", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd="/tmp")
-    sys.stdout.write(done.stdout + done.stderr)
-    return done
+from commands import powertrain
 
 
 def findings(user: str) -> dict[str, Any]:
