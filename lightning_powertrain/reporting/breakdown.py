@@ -19,8 +19,8 @@ _LABELS = {
 }
 
 _EXPLAINED = (
-    "GPU: it runs kernels. In all other parts of the time it is idle. Waiting for data: the workers of the data loader "
-    "are late. Loading data: the main thread makes the data itself. Launching: the data is there, and the main thread "
+    "GPU: the GPU runs kernels. It is idle in all other parts. Waiting for data: the workers of the data loader are "
+    "late. Loading data: the main thread loads the data itself. Launching: the data is ready, and the main thread "
     "launches kernels or does other work. Power is that of the rails; GPU and CPU draw power while they are idle, too."
 )
 
