@@ -102,7 +102,7 @@ def test_no_job_is_stuck_in_a_mode_that_wastes_much() -> None:
     assert [plan.next_mode(FAST, now_s) for now_s in range(20)] == [SLOW] * 20
 
 
-def test_a_mode_of_which_only_the_window_is_known_has_to_promise_more() -> None:
+def test_a_mode_of_which_only_the_window_is_known_has_to_save_more() -> None:
     plan = saving(0.008)
     assert plan.next_mode(FAST, 0.0) == FAST
     plan.observe(SLOW, Steady(1000, plan.minibatch(SLOW) * 1000))
