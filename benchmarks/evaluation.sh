@@ -68,6 +68,7 @@ stock=(--method "stock MAXN" --method "stock MODE_50W") # the others switch off 
 benchmark job job "${jobs[@]}" "${stock[@]}" --method ours --method "ours, auto"
 benchmark job-paper job "${jobs[@]}" --method paper
 benchmark budgets budgets whole-job
+benchmark budgets-of-8-hours budgets whole-job --minutes 480 --jobs 9 # half an hour by itself
 benchmark solar-day budgets solar-day
 benchmark zero-configuration budgets none --workload resnet18 --workload mobilenetv3 --workload lstm
 benchmark decide decide

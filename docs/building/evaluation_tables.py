@@ -23,6 +23,7 @@ TITLES = {
     "job": "Whole jobs, simulated",
     "job-paper": "Whole jobs with the paper's method, simulated",
     "budgets": "Budgets of whole jobs, simulated",
+    "budgets-of-8-hours": "Budgets of whole jobs of eight hours, simulated",
     "solar-day": "A budget that follows the sun, simulated",
     "zero-configuration": "Jobs without a budget, simulated",
     "profiling-cost": "Cost of profiling, simulated",
