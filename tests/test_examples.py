@@ -59,7 +59,7 @@ def test_power_monitor(tmp_path: Path) -> None:
 
 
 def test_plain_pytorch(tmp_path: Path) -> None:
-    shown = run(tmp_path, "plain_pytorch.py", "--device", RESNET, "--max-modes=10", "--stop-after=1000")
+    shown = run(tmp_path, "plain_pytorch.py", "--device", RESNET, "--max-modes=10", "--stop-after=2000")
     assert re.search(CHOSEN, shown)
     assert "simulated" in shown
 

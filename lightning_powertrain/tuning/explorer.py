@@ -95,18 +95,22 @@ class Explorer:
                 if measurement.throttled_by and self._done <= len(search.first_modes):
                     plan = plan.with_one_more()
                 self._time_left.measured(measurement)
-                self.notify_measured(measurement, search, plan, session.uninterrupted_s() - self._start_s)
+                self.notify_measured(measurement, search, plan, self._spent_s)
             spent_s = session.uninterrupted_s() - start_s
             if runner.space is not space:
                 search = budget.renewed(search, runner.space, search.start)
         return search, expected
+
+    @property
+    def _spent_s(self) -> float:
+        return self._session.uninterrupted_s() - self._start_s
 
     def _paced(self, search: Search) -> Waiting:
         """Train in the best mode that is known until profiling has time for another one."""
         session, runner = self._session, self._runner
         if self._pace is None:
             return
-        spent_s = session.uninterrupted_s() - self._start_s
+        spent_s = self._spent_s
         pause = self._pace.until(spent_s + runner.window.seconds(search.start.time_ms))
         if not pause.is_over:
             runner.keep(search.best(runner.profile, runner.warm.modes).mode)
@@ -135,14 +139,14 @@ class Explorer:
 
     def _explore_beside_start(self, search: Search, expected: Expected) -> Exploring:
         """Where the start mode sets the limit: know it better, then try what that leaves room for."""
-        search = yield from compared(self._session, self._budget, search)
+        search = yield from compared(self._session, self._budget, search, self._spent_s)
         for _ in range(_MORE_COMPARISONS):
             known = len(self._runner.profile)
             search, more = yield from self.explore(search, ProfilingPlan(()))
             if len(self._runner.profile) == known:
                 break
             expected = {**expected, **more}
-            search = yield from compared(self._session, self._budget, search)
+            search = yield from compared(self._session, self._budget, search, self._spent_s)
         return search, expected
 
     def _next(self, search: Search, may_explore: bool) -> Candidate | None:
@@ -163,8 +167,9 @@ class Explorer:
         """Notify the observers of a measurement, and of how far profiling is."""
         session = self._session
         windows, most, time_ms = search.remaining(self._runner.profile)
-        after_s = usual_s(session, search)
-        left_s = self._time_left.seconds(windows, time_ms, spent_s) + after_s
+        left_s = self._time_left.seconds(windows, time_ms, spent_s)
+        after_s = usual_s(session, search, spent_s + left_s)
+        left_s += after_s
         most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s) + after_s
         if self._pace is not None:
             most_s = None if most_s is None else self._pace.left_s(spent_s + most_s)

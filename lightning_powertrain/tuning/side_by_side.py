@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generator
 
@@ -22,18 +23,21 @@ _ENOUGH, _MINIBATCHES, _LONGEST_S = 3, 40, 20.0
 _MOST_WINDOWS = 12
 # Of these it usually takes so many in other modes than the start, which count as profiling.
 _USUAL_WINDOWS = 5
-# A comparison takes at most this part of the rest of the job.
-_SHARE = 0.05
+# A comparison takes at most this part of the rest of the job; where its length is not known, of profiling.
+_SHARE_OF_REST, _SHARE_OF_PROFILING = 0.05, 0.5
 
 
-def usual_s(session: TuningSession, search: Search) -> float:
-    """Seconds of profiling that :func:`compared` is expected to take; 0 if the start mode sets no limit."""
+def usual_s(session: TuningSession, search: Search, profiling_s: float) -> float:
+    """Seconds that :func:`compared` is expected to take after so much profiling; 0 if the start mode sets no limit."""
     if not search.objective.is_relative:
         return 0.0
-    return min(_USUAL_WINDOWS, _most_windows(session, search)) * _window(session, search).seconds(search.start.time_ms)
+    count = min(_USUAL_WINDOWS, _most_windows(session, search, profiling_s))
+    return count * _window(session, search).seconds(search.start.time_ms)
 
 
-def compared(session: TuningSession, budget: ProfilingBudget, search: Search) -> Generator[Awaited, None, Search]:
+def compared(
+    session: TuningSession, budget: ProfilingBudget, search: Search, profiling_s: float
+) -> Generator[Awaited, None, Search]:
     """Measure the start mode and the best one again, in turns.
 
     The first window of the start mode is short, and the best of many modes is one whose window was a lucky one: the
@@ -43,12 +47,13 @@ def compared(session: TuningSession, budget: ProfilingBudget, search: Search) ->
         session: The session.
         budget: Makes the search anew once the start mode is known better.
         search: The search that has found the best mode.
+        profiling_s: Seconds that profiling has taken so far.
 
     Returns:
         The search, with the start mode as known then.
     """
     runner, window = session.runner, _window(session, search)
-    for _ in range(_most_windows(session, search)):
+    for _ in range(_most_windows(session, search, profiling_s)):
         best = search.best(runner.profile, runner.warm.modes).measured
         assert best is not None
         least = min((search.start, best), key=lambda each: each.minibatches)
@@ -74,8 +79,9 @@ def _window(session: TuningSession, search: Search) -> WindowPlan:
     return replace(usual, minibatches=count, tolerance=None)
 
 
-def _most_windows(session: TuningSession, search: Search) -> int:
-    """As many windows as the rest of the job can afford."""
+def _most_windows(session: TuningSession, search: Search, profiling_s: float) -> int:
+    """As many windows as the job can afford."""
     start_ms = search.start.time_ms
     left_s = session.job.seconds_left(start_ms, session.stopwatch.minibatches)
-    return int(min(_MOST_WINDOWS, _SHARE * left_s / _window(session, search).seconds(start_ms)))
+    most_s = _SHARE_OF_REST * left_s if math.isfinite(left_s) else _SHARE_OF_PROFILING * profiling_s
+    return int(min(_MOST_WINDOWS, most_s / _window(session, search).seconds(start_ms)))

@@ -67,7 +67,7 @@ def test_a_script_that_fails_is_left_to_say_why(run: Run, capsys: Output, ending
 
 
 def test_quiet_prints_nothing_and_writes_the_files(run: Run, capsys: Output, tmp_path: Path) -> None:
-    run(TRAIN + "train(450)", verbose=False, out=tmp_path / "files")
+    run(TRAIN + "train(700)", verbose=False, out=tmp_path / "files")
     assert lines(capsys) == []
     assert json.loads((tmp_path / "files" / "summary.json").read_text(encoding="utf-8"))["simulated"]
 
@@ -180,7 +180,7 @@ def test_other_ranks_of_a_node_do_not_tune(run: Run, capsys: Output, monkeypatch
 
 
 def test_training_after_a_learning_rate_finder_is_tuned_anew(run: Run, capsys: Output) -> None:
-    run(TRAIN + "train(80)\ntrain(450)")
+    run(TRAIN + "train(80)\ntrain(700)")
     said = lines(capsys)
     assert sum(BEGINS in line for line in said) == 2
     assert STAYS in said[-1]
@@ -191,7 +191,7 @@ def test_a_new_optimizer_in_each_epoch_is_the_same_job(run: Run, capsys: Output,
     script = f"""
 import torch
 layer = torch.nn.Linear(2, 1)
-for _ in range(480 // {epoch}):
+for _ in range(720 // {epoch}):
     optimizer = torch.optim.AdamW(layer.parameters())
     for _ in range({epoch}):
         optimizer.zero_grad()

@@ -15,7 +15,7 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-5, momentum=0.9, foreach=True)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**112, growth_interval=10)
     skipped = 0
-    for _ in range(450):
+    for _ in range(700):
         data = torch.randn(8, 4)
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -28,7 +28,7 @@ def main() -> None:
     codes = torch.tensor([alphabet.index(character) for character in TEXT])
     model = CharRNN(len(alphabet))
     optimizer = torch.optim.RMSprop(model.parameters(), lr=0.01)
-    for step in range(900):
+    for step in range(1400):
         start = int(torch.randint(len(codes) - 9, (1,)))
         output = model(codes[None, start : start + 8])
         (functional.cross_entropy(output[0], codes[start + 1 : start + 9]) / 2).backward()

@@ -19,7 +19,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-2, amsgrad=True)
     memory: deque[tuple[float, float, int, float, float, float]] = deque(maxlen=200)
     position, speed = 0.0, 0.0
-    for step in range(450):
+    for step in range(700):
         with torch.no_grad():
             best = int(policy(torch.tensor([position, speed])).argmax())
         action = random.randrange(2) if random.random() < 0.2 else best

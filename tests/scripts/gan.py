@@ -17,7 +17,7 @@ def main() -> None:
     optimizer_d = torch.optim.Adam(critic.parameters(), lr=1e-3, betas=(0.5, 0.9))
     real, fake = torch.ones(8, 1), torch.zeros(8, 1)
     loss = functional.binary_cross_entropy_with_logits
-    for _ in range(450):
+    for _ in range(700):
         for _ in range(3):
             samples = torch.randn(8, 2) + 3
             made = generator(torch.randn(8, 4)).detach()

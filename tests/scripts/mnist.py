@@ -30,7 +30,7 @@ def main() -> None:
     model = Net()
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
-    for _ in range(9):
+    for _ in range(14):
         model.train()
         for data, target in loader:
             optimizer.zero_grad()

@@ -29,7 +29,7 @@ def main() -> None:
         loss.backward()
         return loss
 
-    for _ in range(450):
+    for _ in range(700):
         with torch.no_grad():
             picture.clamp_(0, 1)
         optimizer.step(closure)
