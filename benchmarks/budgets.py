@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Tuple
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ STEPS_OF_SUN = 12
 # The board trains once the panel gives this much more than its lowest mode draws.
 LEAST_OF_SUN = 1.3
 
-Case = tuple[str, str, int]
+Case = Tuple[str, str, int]
 
 
 def cases(boards: Sequence[str], workloads: Sequence[str], jobs: int) -> Iterator[Case]:
