@@ -89,7 +89,8 @@ class GreyBoxTransfer(BasePredictor):
         Raises:
             ArgumentError: If :meth:`fit` was not called before.
         """
-        assert self._fitted is not None
+        if self._fitted is None:
+            raise ArgumentError("log_score was read before fit(). Call fit() with a profile first.")
         return self._fitted[1].log_score
 
     def reference_time_ms(self, modes: IntArray) -> FloatArray | None:

@@ -173,6 +173,8 @@ def test_too_few_modes_and_impossible_values_are_refused() -> None:
     with pytest.raises(ArgumentError, match="time_ms=inf"):
         predictor.fit(broken)
     with pytest.raises(ArgumentError, match="before fit"):
+        _ = GreyBoxTransfer().log_score
+    with pytest.raises(ArgumentError, match="before fit"):
         predictor.predict(ALL)
     predictor.fit(profile)
     with pytest.raises(ArgumentError, match="one column for each knob"):
