@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from lightning_powertrain.prediction.alternatives import alternatives
 from lightning_powertrain.prediction.doubt import TOTAL, fit_believing
 from lightning_powertrain.prediction.evidence import Evidence, conditioned
 from lightning_powertrain.prediction.gaussian_process import GaussianProcess
@@ -107,6 +108,11 @@ class GreyBox:
             tight = prior.spread
             parameters, prior = fit_trusting(curve, values, prior, parameters, scatter)
             kernel = target.kernel_for(float(np.exp(2 * np.mean(np.log(prior.spread / tight)))))
+        self._alternatives, self._weights = np.empty((0, count)), np.empty(0)
+        if points.groups is not None:
+            groups = np.pad(points.groups, ((0, 0), (0, len(parameters) - count)))
+            others, self._weights = alternatives(curve, values, prior, parameters, scatter, groups)
+            self._alternatives = others[:, :count]
         self.parameters, self._mean, self._root = parameters[:count], prior.mean, np.diag(prior.spread)
         if evidence is not None:
             self._mean, self._root = conditioned(prior, evidence, parameters, scatter[len(log_values) :])
@@ -141,7 +147,17 @@ class GreyBox:
         """Expected logarithms and their standard deviations, noise of a measurement included; shape ``(n,)`` each."""
         base, features = self._linearised(points)
         mean, variance = self._process.predict(points.inputs, features)
-        return base + mean, self._interval_scale * np.sqrt(variance)
+        return base + mean, np.hypot(self._interval_scale * np.sqrt(variance), self._ambiguity(points))
+
+    def _ambiguity(self, points: Points) -> FloatArray:
+        """Standard deviations for what other parameters predict that fit about as well, shape ``(n,)``.
+
+        Several of them can differ in the same way: the largest change counts.
+        """
+        if not len(self._weights):
+            return np.zeros(len(points.inputs))
+        changes = points.curve(self._alternatives) - points.curve(self.parameters)
+        return np.asarray((np.sqrt(self._weights)[:, None] * np.abs(changes)).max(axis=0), dtype=np.float64)
 
     def as_reference(self) -> ReferenceGreyBox:
         """What another workload may start from; for a box that was fitted without a reference."""

@@ -101,24 +101,17 @@ def fit_map(
     """
     parameters, damping = starts.copy(), np.full(len(starts), 1e-2)
     values, slopes = with_jacobian(curve, parameters)
-    losses = _loss(parameters, values, log_values, prior, scatter)
-    diagonal = np.eye(starts.shape[1])
+    losses = posterior_loss(parameters, values, log_values, prior, scatter)
     for done in range(_STEPS):
         if done in _SURVIVORS:
             best = np.argsort(losses, kind="stable")[: _SURVIVORS[done]]
             parameters, damping, values, slopes, losses = (
                 each[best] for each in (parameters, damping, values, slopes, losses)
             )
-        residuals = log_values - values
-        weights = weights_of(residuals, scatter)
-        weighted = slopes * weights[..., None]
-        curvature = np.swapaxes(slopes, 1, 2) @ weighted + np.diag(1 / prior.spread**2)
-        descent = np.einsum("snp,sn->sp", weighted, residuals) - (parameters - prior.mean) / prior.spread**2
-        damped = curvature * (1 + damping[:, None, None] * diagonal)
-        step = np.linalg.solve(damped, descent[..., None])[..., 0]
+        step = newton_step(parameters, values, slopes, log_values, prior, scatter, damping[:, None])
         candidates = parameters + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
         candidate_values, candidate_slopes = with_jacobian(curve, candidates)
-        candidate_losses = _loss(candidates, candidate_values, log_values, prior, scatter)
+        candidate_losses = posterior_loss(candidates, candidate_values, log_values, prior, scatter)
         better = candidate_losses < losses
         gain = np.where(better, losses - candidate_losses, 0.0)
         parameters = np.where(better[:, None], candidates, parameters)
@@ -131,13 +124,48 @@ def fit_map(
     return np.asarray(parameters[np.argmin(losses)], dtype=np.float64)
 
 
+def newton_step(
+    parameters: FloatArray,
+    values: FloatArray,
+    slopes: FloatArray,
+    log_values: FloatArray,
+    prior: Prior,
+    scatter: float | FloatArray,
+    damping: FloatArray,
+) -> FloatArray:
+    """Damped Gauss-Newton steps towards the most probable parameters, shape ``(s, p)``.
+
+    Args:
+        parameters: Where to start from, shape ``(s, p)``.
+        values: The curve there, shape ``(s, n)``.
+        slopes: Its derivatives there, shape ``(s, n, p)``.
+        log_values: Logarithms of what was measured, shape ``(n,)``.
+        prior: Of the parameters.
+        scatter: Relative scatter of the measured values to expect.
+        damping: By what share to raise the curvature, shape ``(s, 1)``, or ``(s, p)`` for each parameter.
+    """
+    residuals = log_values - values
+    pull = np.einsum("snp,sn->sp", slopes, weights_of(residuals, scatter) * residuals)
+    descent = pull - (parameters - prior.mean) / prior.spread**2
+    curvature = curvature_of(values, slopes, log_values, prior, scatter)
+    damped = curvature * (1 + damping[..., None] * np.eye(parameters.shape[1]))
+    return np.asarray(np.linalg.solve(damped, descent[..., None])[..., 0], dtype=np.float64)
+
+
+def curvature_of(
+    values: FloatArray, slopes: FloatArray, log_values: FloatArray, prior: Prior, scatter: float | FloatArray
+) -> FloatArray:
+    """Inverse covariance of the parameters by the curve and its derivatives in one place, shape ``(..., p, p)``."""
+    weighted = slopes * weights_of(log_values - values, scatter)[..., None]
+    return np.asarray(np.swapaxes(slopes, -1, -2) @ weighted + np.diag(1 / prior.spread**2), dtype=np.float64)
+
+
 def parameter_variances(
     curve: Curve, log_values: FloatArray, prior: Prior, parameters: FloatArray, scatter: float | FloatArray
 ) -> FloatArray:
     """Variances of the most probable parameters by the curvature there (Laplace's approximation), shape ``(p,)``."""
     values, slopes = with_jacobian(curve, parameters)
-    weights = weights_of(log_values - values, scatter)
-    curvature = slopes.T @ (slopes * weights[:, None]) + np.diag(1 / prior.spread**2)
+    curvature = curvature_of(values, slopes, log_values, prior, scatter)
     return np.asarray(np.diag(np.linalg.inv(curvature)), dtype=np.float64)
 
 
@@ -151,8 +179,9 @@ def weights_of(residuals: FloatArray, scatter: float | FloatArray) -> FloatArray
     return np.asarray(1 / np.sqrt(1 + (residuals / (_SOFT * scatter)) ** 2) / scatter**2, dtype=np.float64)
 
 
-def _loss(
+def posterior_loss(
     parameters: FloatArray, values: FloatArray, log_values: FloatArray, prior: Prior, scatter: float | FloatArray
 ) -> FloatArray:
+    """Twice the negative logarithm of the posterior density, up to a constant, shape ``(...)``."""
     penalty = ((parameters - prior.mean) / prior.spread) ** 2
     return np.asarray(losses_of(log_values - values, scatter).sum(axis=-1) + penalty.sum(axis=-1), dtype=np.float64)

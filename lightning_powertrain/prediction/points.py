@@ -27,17 +27,21 @@ class Points(NamedTuple):
             one.
         nuisance_slopes: Parameters to slopes by what else is uncertain, each in its standard deviations, shape
             ``(n, k)``; None if nothing is.
+        groups: Parameters that may be far from the most probable ones together, 1 or 0, shape ``(g, p)``; None if the
+            curvature there describes all that is uncertain.
     """
 
     curve: Curve
     inputs: FloatArray
     reference_residual: FloatArray | None = None
     nuisance_slopes: Callable[[FloatArray], FloatArray] | None = None
+    groups: FloatArray | None = None
 
 
 def time_points(layout: KnobLayout, modes: IntArray, reference_residual: FloatArray | None = None) -> Points:
     """Modes whose time is to be learned or predicted."""
-    return Points(TimeModel(layout).curve(modes), layout.logs(modes), reference_residual)
+    model = TimeModel(layout)
+    return Points(model.curve(modes), layout.logs(modes), reference_residual, groups=model.groups)
 
 
 def power_points(

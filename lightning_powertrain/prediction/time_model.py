@@ -38,6 +38,13 @@ _PARAMETERS = (
     ("gpu_sharpness", log(2.5), 0.5, False),
     ("reach", log(0.3), 0.8, False),
 )
+# The stages whose times may be longer or shorter together: work of the CPU that nothing waits for is hardly measured.
+_GROUPS = (
+    ("gpu", "gpu_memory"),
+    ("host", "host_memory"),
+    ("loader", "loader_memory"),
+    ("host", "host_memory", "loader", "loader_memory"),
+)
 _SHARE_OF_CLUSTER = (0.0, 1.5)
 _EXPONENT_OF_OTHER = (0.0, 0.5)
 
@@ -102,6 +109,12 @@ class TimeModel:
         extra += [(*_EXPONENT_OF_OTHER, False)] * len(self.layout.columns("other"))
         means, spreads, scales = zip(*[row[1:] for row in _PARAMETERS], *extra)
         return Prior(np.array(means), np.array(spreads), np.array(scales, dtype=np.bool_))
+
+    @property
+    def groups(self) -> FloatArray:
+        """Which parameters are the time of one stage, or of all of the CPU, 1 or 0, shape ``(g, p)``."""
+        rows = np.array([[float(name in group) for name, *_ in _PARAMETERS] for group in _GROUPS])
+        return np.pad(rows, ((0, 0), (0, len(self.prior.mean) - len(_PARAMETERS))))
 
     def curve(self, modes: IntArray) -> Curve:
         """Logarithm of the time in ``modes`` as a function of the parameters."""
