@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lightning_powertrain.evaluation import simulated_profile
 from lightning_powertrain.prediction.alternatives import alternatives
 from lightning_powertrain.prediction.grey_box import GreyBox, Points, Target
+from lightning_powertrain.prediction.grey_box_transfer import GreyBoxTransfer
 from lightning_powertrain.prediction.kernel import KernelPrior
 from lightning_powertrain.prediction.map_fit import Curve, FloatArray, Prior, fit_map
+from lightning_powertrain.prediction.reference import DEFAULT_REFERENCE, load_reference
+from lightning_powertrain.simulation import simulated_board
 
 SCATTER = np.full(5, 0.02)
 GROUPS = np.eye(2)
@@ -78,3 +82,20 @@ def test_an_interval_spans_what_the_alternatives_predict() -> None:
     mean, wide = spread(GROUPS)
     assert mean - 1.645 * wide < mean - np.log(1.5)
     assert wide > 1.5 * narrow
+
+
+def test_work_of_the_cpu_that_nothing_waited_for_leaves_power_open() -> None:
+    """A search measured these modes of BERT under a limit of 39 W, the last one because it was predicted at 32 W."""
+    board = simulated_board("orin-agx-64gb")
+    measured = (
+        *((2, 268800, 114750000, 204000000), (2, 576000, 114750000, 204000000), (2, 268800, 318750000, 204000000)),
+        *((2, 268800, 114750000, 665600000), (2, 422400, 624750000, 665600000), (2, 729600, 1032750000, 665600000)),
+        *((2, 883200, 1032750000, 2133000000), (2, 883200, 1032750000, 3199000000)),
+        *((4, 576000, 1032750000, 3199000000), (6, 422400, 1032750000, 3199000000)),
+    )
+    modes, next_mode = np.array(measured), np.array([[2, 576000, 1134750000, 3199000000]])
+    predictor = GreyBoxTransfer(load_reference(DEFAULT_REFERENCE))
+    predictor.fit(simulated_profile(board, "bert-base", modes, with_signals=True))
+    truth, prediction = simulated_profile(board, "bert-base", next_mode), predictor.predict(next_mode)
+    assert prediction.power_low_w <= truth.power_w <= prediction.power_high_w
+    assert prediction.time_low_ms <= truth.time_ms <= prediction.time_high_ms
