@@ -109,7 +109,7 @@ class ProfilingBudget:
         """
         on_others = replace(self, space=space)
         renewed = on_others.search(start, min(search.most, len(space)), bool(search.first_modes))
-        renewed.foresee(search.foresight)
+        renewed.go_on_from(search)
         return renewed
 
     def _search_for(self, start: Measurement, done: int, more: int) -> Search:

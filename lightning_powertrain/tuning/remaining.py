@@ -28,9 +28,9 @@ _FAR_SHORT = 18
 _SURE = 30
 # Windows of which every tenth whole search of them takes more are this much longer.
 _MARGIN = 1.1
-# Each window rules out other modes too: of n that may improve on the best about sqrt(n) to 2.4 sqrt(n) are measured.
+# Each window rules out other modes too: of n that may improve on the best about sqrt(n) to 2.6 sqrt(n) are measured.
 _LEAST_PER_ROOT = 1.0
-_PER_ROOT = 2.4
+_PER_ROOT = 2.6
 # So many of those with the largest values are measured next.
 _NEXT = 8
 

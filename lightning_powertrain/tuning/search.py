@@ -107,6 +107,10 @@ class Search:
         self.foresight = foresight
         self._pending, self._verifications = [], 0
 
+    def go_on_from(self, earlier: Search) -> None:
+        """Foresee what another search of the same job did; what that tried counts as tried."""
+        self.foresight, self._verifications = earlier.foresight, earlier._verifications
+
     def next_planned(self, profile: Profile) -> Candidate | None:
         """The next mode, if it is known without another fit."""
         windows = Counter(each.mode for each in profile.throttled)

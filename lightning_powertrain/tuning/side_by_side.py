@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _ENOUGH, _MINIBATCHES, _LONGEST_S = 3, 40, 20.0
 # So many windows for one comparison; a choice that turns out worse makes room for the next.
 _MOST_WINDOWS = 12
-# Of these it usually takes so many in other modes than the start, which count as profiling.
-_USUAL_WINDOWS = 5
+# Of these it usually takes so many in other modes than the start, which count as profiling; or this part of those that
+# the job can afford.
+_USUAL_WINDOWS, _USUAL_SHARE = 3, 0.5
 # A comparison takes at most this part of the rest of the job; where its length is not known, of profiling.
 _SHARE_OF_REST, _SHARE_OF_PROFILING = 0.05, 0.5
 
@@ -31,7 +32,7 @@ def usual_s(session: TuningSession, search: Search, profiling_s: float) -> float
     """Seconds that :func:`compared` is expected to take after so much profiling; 0 if the start mode sets no limit."""
     if not search.objective.is_relative:
         return 0.0
-    count = min(_USUAL_WINDOWS, _most_windows(session, search, profiling_s))
+    count = min(_USUAL_WINDOWS, _USUAL_SHARE * _most_windows(session, search, profiling_s))
     return count * _window(session, search).seconds(search.start.time_ms)
 
 
