@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 _ENOUGH = 42
 _ENOUGH_TO_SETTLE = 16
 # A search that is cut far short tries up to five modes more; so many are at most a quarter off in all of ten.
-_VERIFICATIONS = 1.8
+_VERIFICATIONS = 2.2
 _FAR_SHORT = 18
 # Hardly any search for so few modes ends before it has measured them; longer ones do, and it is not known when.
 _SURE = 30
