@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Callable, List
 
 import numpy as np
@@ -20,11 +21,22 @@ Wrong = Callable[[Profile], List[Signals]]
 _FOREIGN = "foreign-31"
 
 
-def profile_of(count: int, shown: Shown, workload: str = "mobilenetv3") -> Profile:
-    """Modes of a foreign board as measured, with what is shown of their signals."""
+@lru_cache(maxsize=None)
+def measured(count: int, workload: str) -> Profile:
+    """Modes of a foreign board as measured, with their signals."""
     modes = simulated_board(_FOREIGN).grid("study").array
     rows = latin_hypercube_rows(modes, count, 0)
-    profile = simulated_profile(_FOREIGN, workload, modes[rows], seed=3, with_signals=True)
+    return simulated_profile(_FOREIGN, workload, modes[rows], seed=3, with_signals=True)
+
+
+@lru_cache(maxsize=None)
+def truth_of(workload: str) -> Profile:
+    return simulated_profile(_FOREIGN, workload, simulated_board(_FOREIGN).grid("study").array)
+
+
+def profile_of(count: int, shown: Shown, workload: str = "mobilenetv3") -> Profile:
+    """Modes of a foreign board as measured, with what is shown of their signals."""
+    profile = measured(count, workload)
     measurements = (replace(each, signals=shown(each.signals)) for each in profile.measurements)
     return replace(profile, measurements=tuple(measurements))
 
@@ -36,7 +48,7 @@ def predicted(profile: Profile) -> Prediction:
 
 
 def errors_of(prediction: Prediction, workload: str) -> FloatArray:
-    truth = simulated_profile(_FOREIGN, workload, simulated_board(_FOREIGN).grid("study").array)
+    truth = truth_of(workload)
     return np.array(
         [
             np.abs(prediction.time_ms / truth.time_ms - 1).mean(),
@@ -51,6 +63,12 @@ def everything(signals: Signals) -> Signals:
 
 def nothing(signals: Signals) -> Signals:
     return Signals()
+
+
+@lru_cache(maxsize=None)
+def predicted_without(count: int, workload: str = "mobilenetv3") -> Prediction:
+    """What is predicted where no signal is shown."""
+    return predicted(profile_of(count, nothing, workload))
 
 
 def test_a_few_modes_with_signals_predict_better_than_the_same_modes_without() -> None:
@@ -74,13 +92,13 @@ def test_a_few_modes_with_signals_predict_better_than_the_same_modes_without() -
     ],
 )
 def test_counters_that_say_nothing_change_nothing(shown: Shown) -> None:
-    plain, stuck = predicted(profile_of(8, nothing)), predicted(profile_of(8, shown))
+    plain, stuck = predicted_without(8), predicted(profile_of(8, shown))
     np.testing.assert_array_equal(plain.time_ms, stuck.time_ms)
     np.testing.assert_array_equal(plain.power_high_w, stuck.power_high_w)
 
 
 def test_signals_of_some_modes_are_enough_for_stages_but_a_rail_has_to_be_seen_in_all() -> None:
-    profile, plain = profile_of(8, everything), predicted(profile_of(8, nothing))
+    profile, plain = profile_of(8, everything), predicted_without(8)
     first, *others = profile.measurements
     without = replace(first, signals=Signals())
     of_loads = predicted(replace(profile, measurements=(without, *others)))
@@ -96,7 +114,7 @@ def test_one_wild_reading_does_not_bend_the_prediction() -> None:
     rows = list(profile.measurements)
     rows[4] = replace(rows[4], signals=wild)
     time, power = errors_of(predicted(replace(profile, measurements=tuple(rows))), "mobilenetv3")
-    plain_time, plain_power = errors_of(predicted(profile_of(10, nothing)), "mobilenetv3")
+    plain_time, plain_power = errors_of(predicted_without(10), "mobilenetv3")
     assert time < 2 * plain_time
     assert power < 2 * plain_power
 
@@ -174,7 +192,7 @@ def test_counters_that_show_something_else_do_no_harm(shown: Wrong, count: int) 
         profile = profile_of(count, everything, workload)
         rows = (replace(each, signals=wrong) for each, wrong in zip(profile.measurements, shown(profile)))
         errors.append(errors_of(predicted(replace(profile, measurements=tuple(rows))), workload))
-        plain.append(errors_of(predicted(profile_of(count, nothing, workload)), workload))
+        plain.append(errors_of(predicted_without(count, workload), workload))
     assert (np.mean(errors, axis=0) < 1.15 * np.mean(plain, axis=0) + 0.001).all(), (errors, plain)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from lightning_powertrain.prediction import (
     default_predictor,
     load_reference,
 )
-from lightning_powertrain.profiling import latin_hypercube
+from lightning_powertrain.profiling import Profile, latin_hypercube
 from lightning_powertrain.selection import (
     LeastEnergy,
     LeastEnergyDelay,
@@ -61,18 +63,25 @@ def test_a_large_board_is_looked_at_in_part_and_never_without_its_highest_mode()
     assert ORIN.modes.index(ORIN.modes.highest) in pool
 
 
+@lru_cache(maxsize=None)
+def measured_and_predicted(workload: str, seed: int) -> tuple[Profile, Prediction]:
+    """Some modes as measured, and what is predicted of all: the same for each objective."""
+    profile = simulated_profile(ORIN, workload, ORIN.modes.rows(latin_hypercube(ORIN.modes, 16, seed)), seed)
+    predictor = default_predictor()
+    predictor.fit(profile)
+    return profile, predictor.predict(ORIN.modes.array)
+
+
 @pytest.mark.parametrize("workload", ["mobilenetv3", "bert-base"])
 @pytest.mark.parametrize("objective", [PowerBudget(20.0), PowerBudget(40.0), LeastEnergyDelay(), LeastEnergy()])
 def test_the_mode_that_it_asks_for_is_as_good_as_the_best_of_all(workload: str, objective: Objective) -> None:
     space, gains = ORIN.modes, []
     for seed in range(2):
-        rows = space.rows(latin_hypercube(space, 16, seed))
-        profile = simulated_profile(ORIN, workload, rows, seed)
-        start, predictor = profile.measurements[0], default_predictor()
-        search = Search(space, predictor, objective, start, 50, seed=seed, with_first_modes=False)
+        profile, prediction = measured_and_predicted(workload, seed)
+        start = profile.measurements[0]
+        search = Search(space, default_predictor(), objective, start, 50, seed=seed, with_first_modes=False)
         step = search.next_by_acquisition(profile)
         best = select_measured(objective, profile, start)
-        prediction = predictor.predict(space.array)
         within = objective.excess(prediction.time_ms, prediction.power_w) == 0
         costs = objective.cost(prediction.time_ms, prediction.power_w)
         incumbent = best.cost if best.is_confirmed else float(costs[within].max())
