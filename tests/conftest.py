@@ -52,6 +52,8 @@ _SLOW = [
     "docs",
     "frameworks",
     "test_script_tuning.py",
+    "test_cached_scripts.py",
+    "test_huggingface_scripts.py",
     "test_tutorials.py",
     "test_packages.py",
     "evaluation",
@@ -101,8 +103,16 @@ def _is_slow(path: Path) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The unit tests do not even import the others, and with them Lightning."""
-    return True if config.option.markexpr == "not slow" and _is_slow(collection_path) else None
+    """The unit tests do not even import the others, nor modules without a doctest, and with them Lightning."""
+    if config.option.markexpr != "not slow":
+        return None
+    return True if _is_slow(collection_path) or _has_no_tests(collection_path) else None
+
+
+def _has_no_tests(path: Path) -> bool:
+    """Whether a file is one of the package, and without a doctest."""
+    is_of_package = path.suffix == ".py" and _TESTS not in path.parents
+    return is_of_package and ">>>" not in path.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,17 @@ def constant_parts(node: ast.expr) -> list[str]:
     return [part for text in texts if isinstance(text, str) for part in re.split(r"%[.\d]*[srdf]", text)]
 
 
-def calls(name: str) -> Iterator[tuple[Path, ast.FunctionDef, ast.Call]]:
-    """Calls of a function by its bare name, and the function that each stands in."""
+@lru_cache(maxsize=None)
+def calls_by_name() -> dict[str, list[tuple[Path, ast.FunctionDef, ast.Call]]]:
+    """Calls of functions by their bare names, and the function that each stands in."""
+    found = defaultdict(list)
     for path in SOURCES:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
                 for node in ast.walk(function):
-                    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
-                        yield path, function, node
+                    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                        found[node.func.id].append((path, function, node))
+    return found
 
 
 def message_of(function: ast.FunctionDef, text: ast.expr) -> ast.expr:
@@ -52,7 +57,7 @@ def message_of(function: ast.FunctionDef, text: ast.expr) -> ast.expr:
     return max(given, key=lambda node: node.lineno).value if given else text
 
 
-WARNINGS = [(path, message_of(function, call.args[0]), call) for path, function, call in calls("warn")]
+WARNINGS = [(path, message_of(function, call.args[0]), call) for path, function, call in calls_by_name()["warn"]]
 
 
 def anchors(path: Path) -> set[str]:
@@ -95,7 +100,7 @@ def test_nobody_warns_past_the_one_place_that_points() -> None:
 def errors_raised() -> Iterator[tuple[str, ast.expr]]:
     """Errors that a job may meet; those of bad arguments and damaged files explain themselves, by class."""
     for kind in ("PowerTrainError", "DeviceError", "DeviceNotFoundError", "BudgetError"):
-        for path, function, call in calls(kind):
+        for path, function, call in calls_by_name()[kind]:
             if not {"cli", "evaluation", "testing", "roothelper"} & set(path.relative_to(ROOT).parts):
                 yield f"{path.stem}-{call.lineno}", message_of(function, call.args[0])
 
@@ -107,7 +112,7 @@ def warnings_said() -> Iterator[tuple[str, ast.expr]]:
 
 def findings() -> Iterator[tuple[str, ast.expr]]:
     """What ``powertrain doctor`` finds amiss."""
-    for path, function, call in calls("Finding"):
+    for path, function, call in calls_by_name()["Finding"]:
         status = call.args[1]
         if isinstance(status, ast.Constant) and status.value in ("warn", "fail") and len(call.args) > 2:
             text = call.args[2]
