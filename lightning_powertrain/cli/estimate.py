@@ -67,7 +67,7 @@ def estimate(
     goal = None if budget == "none" else budget
     known = _cached(place, workload)
     if known is not None:
-        origin, place, found = _from_cache(known, place, goal)
+        origin, place, found = _from_cache(known, place, goal, minutes)
     else:
         origin, found = _from_reference(reference, place, goal, minutes)
     if as_json:
@@ -119,7 +119,9 @@ def _cached(place: _Place, workload: str | None) -> Profile | None:
     return min(profiles, key=lambda profile: profile.provenance.simulated, default=None)
 
 
-def _from_cache(profile: Profile, place: _Place, budget: str | None) -> tuple[str, _Place, Estimate]:
+def _from_cache(
+    profile: Profile, place: _Place, budget: str | None, minutes: float | None
+) -> tuple[str, _Place, Estimate]:
     from lightning_powertrain.profiling import WindowPlan
     from lightning_powertrain.tuning import ProfilingOptions
     from lightning_powertrain.tuning.estimate import estimate_known
@@ -135,7 +137,8 @@ def _from_cache(profile: Profile, place: _Place, budget: str | None) -> tuple[st
     )
     config = _config(budget, place, ProfilingOptions())
     window = WindowPlan(_PREFETCHED, _SETTLE_S)
-    return origin, place, estimate_known(profile, (starts or profile.measurements)[-1 if starts else 0], config, window)
+    start = starts[-1] if starts else profile.measurements[0]
+    return origin, place, estimate_known(profile, start, config, window, minutes)
 
 
 def _from_reference(name: str, place: _Place, budget: str | None, minutes: float | None) -> tuple[str, Estimate]:

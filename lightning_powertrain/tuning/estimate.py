@@ -27,6 +27,7 @@ from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.job_length import JobLength
 from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
 from lightning_powertrain.tuning.remaining import TimeLeft
+from lightning_powertrain.tuning.side_by_side import usual_s
 
 # Half a 90 % interval, in standard deviations.
 _HALF_WIDTH = 1.645
@@ -172,7 +173,9 @@ class Estimate:
         return 0.0 if is_same else math.hypot(getattr(self.chosen, name), getattr(self.start, name))
 
 
-def estimate_known(profile: Profile, start: Measurement, config: TuningConfig, window: WindowPlan) -> Estimate:
+def estimate_known(
+    profile: Profile, start: Measurement, config: TuningConfig, window: WindowPlan, minutes: float | None
+) -> Estimate:
     """What a job gains whose profile is known: it measures its start again, and the best mode that is known.
 
     Args:
@@ -180,6 +183,7 @@ def estimate_known(profile: Profile, start: Measurement, config: TuningConfig, w
         start: The mode that the job starts in, as measured.
         config: What the user decided.
         window: How long a mode is measured.
+        minutes: How long the job takes in its start mode; None if not known.
 
     Raises:
         ArgumentError: If the budget is not one of a minibatch.
@@ -187,8 +191,9 @@ def estimate_known(profile: Profile, start: Measurement, config: TuningConfig, w
     objective = _objective(config, start)
     best = select_measured(objective, profile, start).measured
     assert best is not None
-    once = _profiling(Costs.of(start), [Costs.of(best)], [window.seconds(best.time_ms)])
-    return Estimate(objective, Costs.of(start), Costs.of(best), once)
+    before, chosen, once_s = Costs.of(start), Costs.of(best), window.seconds(best.time_ms)
+    beside_s = _beside_start_s(objective, before, chosen, window, minutes, once_s)
+    return Estimate(objective, before, chosen, _profiling(before, [chosen], [once_s], (chosen, beside_s)))
 
 
 def estimate_unknown(
@@ -231,8 +236,18 @@ def estimate_unknown(
     count = max(1, round(windows))
     # The modes that a search chooses by itself are near the one that it ends in.
     modes = [*first, *[best] * (count - len(first))][:count]
-    profiling = _profiling(before, modes, [left_s / count] * count)
-    return Estimate(objective, before, best, profiling)
+    beside_s = _beside_start_s(objective, before, best, window, minutes, left_s)
+    return Estimate(objective, before, best, _profiling(before, modes, [left_s / count] * count, (best, beside_s)))
+
+
+def _beside_start_s(
+    objective: Objective, start: Costs, chosen: Costs, window: WindowPlan, minutes: float | None, profiling_s: float
+) -> float:
+    """How long the chosen mode is measured again where the start mode sets the limit, after so much profiling."""
+    if chosen.mode == start.mode:
+        return 0.0
+    job_s = math.inf if minutes is None else minutes * 60
+    return usual_s(objective, start.time_ms, window, job_s - profiling_s, profiling_s)
 
 
 def _objective(config: TuningConfig, start: Measurement) -> Objective:
@@ -247,8 +262,16 @@ def _predicted(forecast: Forecast, modes: list[PowerMode]) -> list[Costs]:
     return [Costs(mode, *map(float, costs)) for mode, *costs in zip(modes, *columns)]
 
 
-def _profiling(start: Costs, modes: list[Costs], seconds: list[float]) -> Profiling:
-    """What it takes to train so many seconds in each of some modes, and what the same minibatches take in the start."""
-    in_start = [each_s * start.time_ms / mode.time_ms for mode, each_s in zip(modes, seconds)]
-    spent_j = sum(each_s * mode.power_w for mode, each_s in zip(modes, seconds))
-    return Profiling(len(modes), sum(seconds), sum(seconds) - sum(in_start), spent_j - sum(in_start) * start.power_w)
+def _profiling(start: Costs, modes: list[Costs], seconds: list[float], beside_start: tuple[Costs, float]) -> Profiling:
+    """What profiling takes, and what the same minibatches take in the start mode.
+
+    Args:
+        start: The start mode.
+        modes: The modes that are measured.
+        seconds: How long each of them is measured.
+        beside_start: The mode that is then compared with the start mode, and how long it is measured again.
+    """
+    spent = [*zip(modes, seconds), beside_start]
+    extra_s = sum(each_s * (1 - start.time_ms / mode.time_ms) for mode, each_s in spent)
+    extra_j = sum(each_s * mode.power_w * (1 - start.energy_mj / mode.energy_mj) for mode, each_s in spent)
+    return Profiling(len(modes), sum(each_s for _, each_s in spent), extra_s, extra_j)

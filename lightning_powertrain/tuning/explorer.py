@@ -168,7 +168,9 @@ class Explorer:
         session = self._session
         windows, most, time_ms = search.remaining(self._runner.profile)
         left_s = self._time_left.seconds(windows, time_ms, spent_s)
-        after_s = usual_s(session, search, spent_s + left_s)
+        start_ms = search.start.time_ms
+        rest_s = session.job.seconds_left(start_ms, session.stopwatch.minibatches)
+        after_s = usual_s(search.objective, start_ms, self._runner.window, rest_s, spent_s + left_s)
         left_s += after_s
         most_s = None if most is None else self._time_left.seconds(most, time_ms, spent_s) + after_s
         if self._pace is not None:

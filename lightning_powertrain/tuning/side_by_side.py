@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generator
 
 from lightning_powertrain.profiling import WindowPlan
 from lightning_powertrain.profiling.pooling import with_pooled
+from lightning_powertrain.selection import Objective
 from lightning_powertrain.tuning.mode_runner import Awaited
 from lightning_powertrain.tuning.phase import Phase
 from lightning_powertrain.tuning.search import Search
@@ -28,12 +29,23 @@ _USUAL_WINDOWS, _USUAL_SHARE = 3, 0.5
 _SHARE_OF_REST, _SHARE_OF_PROFILING = 0.05, 0.5
 
 
-def usual_s(session: TuningSession, search: Search, profiling_s: float) -> float:
-    """Seconds that :func:`compared` is expected to take after so much profiling; 0 if the start mode sets no limit."""
-    if not search.objective.is_relative:
+def usual_s(objective: Objective, start_ms: float, usual: WindowPlan, left_s: float, profiling_s: float) -> float:
+    """How long :func:`compared` is expected to take, without the windows in the start mode.
+
+    Args:
+        objective: What the budget means.
+        start_ms: Time of a minibatch in the start mode.
+        usual: How long a mode is measured while profiling.
+        left_s: Seconds that the job goes on in the start mode; infinite if not known.
+        profiling_s: Seconds that profiling takes until then.
+
+    Returns:
+        Seconds; 0 if the start mode sets no limit.
+    """
+    if not objective.is_relative:
         return 0.0
-    count = min(_USUAL_WINDOWS, _USUAL_SHARE * _most_windows(session, search, profiling_s))
-    return count * _window(session, search).seconds(search.start.time_ms)
+    seconds = _window(usual, start_ms).seconds(start_ms)
+    return seconds * min(_USUAL_WINDOWS, _USUAL_SHARE * _most_windows(seconds, left_s, profiling_s))
 
 
 def compared(
@@ -53,8 +65,10 @@ def compared(
     Returns:
         The search, with the start mode as known then.
     """
-    runner, window = session.runner, _window(session, search)
-    for _ in range(_most_windows(session, search, profiling_s)):
+    runner, start_ms = session.runner, search.start.time_ms
+    window = _window(runner.window, start_ms)
+    left_s = session.job.seconds_left(start_ms, session.stopwatch.minibatches)
+    for _ in range(_most_windows(window.seconds(start_ms), left_s, profiling_s)):
         best = search.best(runner.profile, runner.warm.modes).measured
         assert best is not None
         least = min((search.start, best), key=lambda each: each.minibatches)
@@ -74,15 +88,12 @@ def compared(
     return search
 
 
-def _window(session: TuningSession, search: Search) -> WindowPlan:
-    usual = session.runner.window
-    count = max(usual.least, min(_MINIBATCHES, round(1e3 * _LONGEST_S / search.start.time_ms)))
+def _window(usual: WindowPlan, start_ms: float) -> WindowPlan:
+    count = max(usual.least, min(_MINIBATCHES, round(1e3 * _LONGEST_S / start_ms)))
     return replace(usual, minibatches=count, tolerance=None)
 
 
-def _most_windows(session: TuningSession, search: Search, profiling_s: float) -> int:
-    """As many windows as the job can afford."""
-    start_ms = search.start.time_ms
-    left_s = session.job.seconds_left(start_ms, session.stopwatch.minibatches)
+def _most_windows(seconds: float, left_s: float, profiling_s: float) -> int:
+    """As many windows of so many seconds as the job can afford."""
     most_s = _SHARE_OF_REST * left_s if math.isfinite(left_s) else _SHARE_OF_PROFILING * profiling_s
-    return int(min(_MOST_WINDOWS, most_s / _window(session, search).seconds(start_ms)))
+    return int(min(_MOST_WINDOWS, most_s / seconds))

@@ -43,7 +43,7 @@ def unknown(budget: object, start: PowerMode = HIGHEST, minutes: float | None = 
 def test_a_known_job_measures_its_best_mode_again() -> None:
     start = measured(HIGHEST)
     limit_w = 0.7 * start.power_w
-    found = estimate_known(PROFILE, start, config(limit_w), WINDOW)
+    found = estimate_known(PROFILE, start, config(limit_w), WINDOW, minutes=60.0)
     best = min((each for each in PROFILE.measurements if each.power_w < limit_w), key=lambda each: each.time_ms)
     assert found.chosen.mode == best.mode
     assert found.profiling.modes == 1
@@ -66,8 +66,29 @@ def test_an_unknown_job_finds_the_best_of_all_modes() -> None:
     assert found.profiling.seconds >= found.profiling.modes * WINDOW.settle_s
 
 
+@pytest.mark.parametrize("minutes", [None, 60.0])
+def test_the_comparison_with_the_start_counts_as_profiling(minutes: float | None) -> None:
+    relative, limited = (unknown(budget, minutes=minutes) for budget in ("20 % slower", "energy"))
+    compared_s = relative.profiling.seconds - limited.profiling.seconds
+    assert compared_s == pytest.approx(3 * WINDOW.seconds(relative.start.time_ms))
+    assert relative.profiling.modes == limited.profiling.modes
+
+
+def test_a_known_job_that_is_compared_with_its_start_measures_its_best_mode_more_often() -> None:
+    start = measured(HIGHEST)
+    found = estimate_known(PROFILE, start, config("200 % slower"), WINDOW, minutes=60.0)
+    assert found.profiling.modes == 1
+    compared_s = found.profiling.seconds - WINDOW.seconds(found.chosen.time_ms)
+    assert compared_s == pytest.approx(3 * WINDOW.seconds(start.time_ms))
+    slowdown = 1 - start.time_ms / found.chosen.time_ms
+    assert found.profiling.extra_s == pytest.approx(found.profiling.seconds * slowdown)
+
+
 def test_the_mode_that_stays_gains_nothing_for_sure() -> None:
     best = unknown("energy").chosen.mode
+    known = estimate_known(PROFILE, measured(HIGHEST), config("energy"), WINDOW, minutes=None)
+    stays = estimate_known(PROFILE, measured(known.chosen.mode), config(None), WINDOW, minutes=60.0).profiling
+    assert (stays.seconds, stays.extra_s, stays.extra_j) == (WINDOW.seconds(known.chosen.time_ms), 0, 0)
     found = unknown("energy", start=best)
     assert found.chosen.mode == best
     assert (found.time.low, found.time.ratio, found.time.high) == (1, 1, 1)
