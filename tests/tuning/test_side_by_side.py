@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from lightning_powertrain.boards import IntArray, PowerMode
 from lightning_powertrain.prediction import BasePredictor, Prediction
 from lightning_powertrain.profiling import Profile
 from lightning_powertrain.tuner import Tuner
-from lightning_powertrain.tuning import Outcome, Phase
-from lightning_powertrain.tuning.search import MAX_VERIFICATIONS
+from lightning_powertrain.tuning import Outcome, Phase, explorer
+from lightning_powertrain.tuning.mode_runner import Awaited
+from lightning_powertrain.tuning.profiling_budget import ProfilingBudget
+from lightning_powertrain.tuning.search import MAX_VERIFICATIONS, Search
+from lightning_powertrain.tuning.session import TuningSession
 
 MAX_MODES = 10
 
@@ -33,10 +37,12 @@ class Cold(Changing):
         super().minibatch_ended()
 
 
-def tuned(device: FakeDevice, budget: str | None, predictor: BasePredictor | None = None) -> Outcome:
+def tuned(
+    device: FakeDevice, budget: str | None, predictor: BasePredictor | None = None, minibatches: int | None = 100_000
+) -> Outcome:
     options = ProfilingOptions(predictor=predictor or Proportional())
     tuner = Tuner(budget, device=device, max_modes=MAX_MODES, verbose=False, options=options)
-    with tuner.start(minibatches=100_000):
+    with tuner.start(minibatches=minibatches):
         while tuner.phase not in (Phase.LOCKED, Phase.CLOSED):
             tuner.minibatch_ended()
         assert tuner.outcome is not None
@@ -76,3 +82,27 @@ def test_what_a_comparison_leaves_room_for_is_tried_as_seldom_as_without_it() ->
     device = Cold(cold_s=8.0)
     tuned(device, None, Hopeful())
     assert len(device.visits) <= 1 + MAX_MODES + MAX_VERIFICATIONS
+
+
+@pytest.mark.parametrize("minibatches", [None, 100_000])
+def test_a_job_of_unknown_length_is_compared_for_at_most_half_of_what_profiling_took(
+    minibatches: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With minibatches of 0.15 s the comparison takes more than half as long, where the job can afford it."""
+    device, spans = Changing(lambda now_s: (10.0, 1.0)), []
+    device.locked_s = 0.0
+    compared = explorer.compared
+
+    def timed(
+        session: TuningSession, budget: ProfilingBudget, search: Search, profiling_s: float
+    ) -> Generator[Awaited, None, Search]:
+        start_s = device.clock.now()
+        search = yield from compared(session, budget, search, profiling_s)
+        spans.append((device.clock.now() - start_s, profiling_s))
+        return search
+
+    monkeypatch.setattr(explorer, "compared", timed)
+    tuned(device, "5 % slower", minibatches=minibatches)
+    compared_s, profiling_s = spans[0]
+    assert compared_s > 0
+    assert (compared_s <= 0.5 * profiling_s) == (minibatches is None)
