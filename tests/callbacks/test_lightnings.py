@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable, Tuple
 
 import pytest
 from fakes import FakeDevice
@@ -151,7 +151,7 @@ for line in sys.stdin:
         print(json.dumps([status, errors.read()]), flush=True)
 """
 
-RunCode = Callable[..., "tuple[int, str]"]
+RunCode = Callable[..., Tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
