@@ -101,6 +101,12 @@ class PlanKeeper:
         left_s = session.job.seconds_left(start.time_ms, session.stopwatch.minibatches)
         return MAX_VERIFICATIONS * session.runner.window.seconds(start.time_ms) <= _SMALL_SHARE * left_s
 
+    def stay(self) -> None:
+        """Check the budget of a job that is too short to be tuned: it stays in the mode that it started in."""
+        session, plan = self._session, self._plan
+        plan.learn(session.profile.measurements)
+        self._check(plan.forecast(session.runner.start_mode), session.config.strict, stays=True)
+
     def run(self) -> Waiting:
         """Keep the plan to the end of the job."""
         session, plan, clock = self._session, self._plan, self._session.runner.device.clock
@@ -154,7 +160,7 @@ class PlanKeeper:
             session.observers.planned(session.outcome)
             session.runner.check_open()
 
-    def _check(self, forecast: PlannedJob, strict: bool) -> None:
+    def _check(self, forecast: PlannedJob, strict: bool, stays: bool = False) -> None:
         """Say once that the budget cannot be kept, and what can be had."""
         plan = self._plan
         if self._has_warned or forecast.least <= plan.total * (1 + _SURE):
@@ -162,10 +168,12 @@ class PlanKeeper:
         self._has_warned = True
         if plan.limited == "time":
             at = plan.started + timedelta(seconds=forecast.least - plan.ledger.before.seconds)
-            can = f"it is done by {at:%Y-%m-%d %H:%M} at the earliest, after {forecast.least / 3600:.3g} h"
-            best = "the fastest one that was measured"
+            can = f"it is done by {at:%Y-%m-%d %H:%M}{'' if stays else ' at the earliest'}"
+            can, best = f"{can}, after {forecast.least / 3600:.3g} h", "the fastest one that was measured"
         else:
-            can, best = f"it needs {forecast.least / 3600:.3g} Wh at least", "that of least energy"
+            can = f"it needs {forecast.least / 3600:.3g} Wh{'' if stays else ' at least'}"
+            best = "that of least energy"
+        best = "the one that it started in, as it is too short to be tuned" if stays else best
         what = f"the whole job cannot keep its budget ({plan}): {can}. Its power mode is {best}"
         if strict:
             raise BudgetError(what)

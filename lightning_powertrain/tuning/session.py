@@ -177,6 +177,8 @@ class TuningSession:
             outcome = yield from self.tune(self.profiling_budget(self.config))
         if outcome is None:
             self.is_too_short = True
+            if self._keeper is not None:
+                self._keeper.stay()
             return
         if self._keeper is not None:
             outcome = yield from self._keeper.completed(outcome)

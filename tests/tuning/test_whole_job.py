@@ -207,3 +207,33 @@ def test_a_deadline_that_is_over_when_the_job_starts_is_said(caplog: pytest.LogC
         tuner.minibatch_ended()
     (record,) = caplog.records
     assert "the time for the whole job (by 2020-01-01T06:00) is over" in record.message
+
+
+@pytest.mark.parametrize(("share", "is_missed"), [(0.9, True), (1.1, False)])
+@pytest.mark.parametrize("limited", ["time", "energy"])
+def test_a_job_that_is_too_short_to_tune_says_whether_its_budget_is_missed(
+    limited: Limited, share: float, is_missed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    device, few = Slow(), 100
+    start = device.modes.rows([device.found])
+    seconds = float(few * SLOWER * true_time_ms(start)[0] / 1e3)
+    joules = float(seconds * true_power_w(start)[0])
+    budget = f"{share * seconds / 60:.6g} min" if limited == "time" else f"{share * joules / 3.6e3:.6g} Wh"
+    with tuner_of(device, budget, Plans()).start(minibatches=few) as tuner:
+        train(tuner, few)
+    said = [each.message for each in caplog.records if "cannot keep its budget" in each.message]
+    assert len(said) == is_missed
+    assert all("the one that it started in" in each for each in said)
+
+
+def test_a_job_that_is_too_short_to_tune_and_misses_its_budget_is_an_error_if_strict() -> None:
+    device = Slow()
+    tuner = tuner_of(device, "0.001 Wh", Plans(), strict=True)
+    with tuner.start(minibatches=100), pytest.raises(BudgetError, match=r"needs .* Wh\. "):
+        train(tuner, 100)
+    assert device.current_mode() == device.found
+
+
+def train(tuner: Tuner, minibatches: int) -> None:
+    for _ in range(minibatches):
+        tuner.minibatch_ended()
