@@ -153,7 +153,7 @@ def test_time_spent_and_time_left_add_up_to_what_profiling_takes(device: FakeDev
     for now_s, progress in watch.seen:
         assert progress.seconds_spent == pytest.approx(now_s - start_s)
         # Verifications are expected, too, which a predictor without errors never needs.
-        assert 1.0 <= (progress.seconds_spent + progress.seconds_left) / (end_s - start_s) < 1.3
+        assert 1.0 <= (progress.seconds_spent + progress.seconds_left) / (end_s - start_s) < 1.4
     tuner.stop()
 
 
