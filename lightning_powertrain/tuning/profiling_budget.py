@@ -6,15 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from lightning_powertrain.boards import ModeSpace, PowerMode
 from lightning_powertrain.profiling import Measurement, Profile, WindowPlan
 from lightning_powertrain.selection import select_measured
 from lightning_powertrain.tuning.config import TuningConfig
 from lightning_powertrain.tuning.history import WarmStart
 from lightning_powertrain.tuning.job_length import JobLength
+from lightning_powertrain.tuning.job_plan import JobPlan
 from lightning_powertrain.tuning.plan import ProfilingPlan, plan_within_share
 from lightning_powertrain.tuning.safe_search import SafeSearch
 from lightning_powertrain.tuning.search import MAX_VERIFICATIONS, Search
+
+# A job that misses the budget for the whole of it in its start mode pays for the fewest useful modes, up to this share.
+_MOST_TO_KEEP_BUDGET = 0.3
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,21 @@ class ProfilingBudget:
         if config.hard_limit or math.isinf(job_s):
             plan = ProfilingPlan(costs_s(most))
         else:
-            plan = plan_within_share(costs_s, most, job_s, config.max_share, max(0, minimum - done))
+            fewest = max(0, minimum - done)
+            share = max(config.max_share, self._share_to_keep_budget(start, sum(costs_s(fewest)) / job_s))
+            plan = plan_within_share(costs_s, most, job_s, share, fewest)
         return self._search_for(start, done, max(len(plan), minimum - done)), plan
+
+    def _share_to_keep_budget(self, start: Measurement, fewest: float) -> float:
+        """What else a job may pay that misses its budget in the mode it started in.
+
+        Args:
+            start: That mode, as measured.
+            fewest: Share of the job that the fewest useful modes take.
+        """
+        excess = self.config.objective_from(start).excess(np.array([start.time_ms]), np.array([start.power_w]))
+        is_missed = isinstance(self.config.budget, JobPlan) and excess[0] > 0
+        return fewest * (1 + _ROUNDING) if is_missed and fewest <= _MOST_TO_KEEP_BUDGET else 0.0
 
     def allowance_s(self, search: Search, plan: ProfilingPlan, profile: Profile) -> float:
         """How long profiling may take; under a hard limit the length of the job is not known until a mode is found."""

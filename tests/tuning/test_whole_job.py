@@ -226,6 +226,18 @@ def test_a_job_that_is_too_short_to_tune_says_whether_its_budget_is_missed(
     assert all("the one that it started in" in each for each in said)
 
 
+@pytest.mark.parametrize(("share", "is_tuned"), [(0.95, True), (1.1, False)])
+def test_a_job_that_misses_its_budget_as_it_is_pays_for_the_fewest_useful_modes(share: float, is_tuned: bool) -> None:
+    """They take a fifth of this job, where a tenth is allowed."""
+    device, few = Slow(), 400
+    seconds = float(few * SLOWER * true_time_ms(device.modes.rows([device.found]))[0] / 1e3)
+    with tuner_of(device, f"{share * seconds / 60:.6g} min", Plans()).start(minibatches=few) as tuner:
+        train(tuner, few)
+        assert (tuner.outcome is not None) == is_tuned
+        spent_s = device.clock.now()
+    assert spent_s <= share * seconds * (1.01 if is_tuned else 1.0)
+
+
 def test_a_job_that_is_too_short_to_tune_and_misses_its_budget_is_an_error_if_strict() -> None:
     device = Slow()
     tuner = tuner_of(device, "0.001 Wh", Plans(), strict=True)
