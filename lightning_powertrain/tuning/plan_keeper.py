@@ -173,7 +173,7 @@ class PlanKeeper:
         else:
             can = f"it needs {forecast.least / 3600:.3g} Wh{'' if stays else ' at least'}"
             best = "that of least energy"
-        best = "the one that it started in, as it is too short to be tuned" if stays else best
+        best = "the one that it started in, as the job is too short to be tuned" if stays else best
         what = f"the whole job cannot keep its budget ({plan}): {can}. Its power mode is {best}"
         if strict:
             raise BudgetError(what)
